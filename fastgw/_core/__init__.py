@@ -1,0 +1,1 @@
+"""The Cython kernels; they import nothing of fastgw above this package."""

@@ -1,0 +1,76 @@
+"""The record of one exchange, and the memory-mapped ring that carries records from a worker to the drain."""
+from libc.stdint cimport int16_t, int32_t, int64_t, uint16_t, uint32_t, uint64_t, uint8_t
+
+cdef enum Outcome:
+    SERVED = 0
+    REFUSED = 1                # the gateway said no
+    FAILED = 2                 # the provider or the way to it
+    CANCELLED = 3              # the caller went away
+    LOST = 4                   # the worker died with it in hand
+
+cdef enum Flag:
+    FLAG_STREAMED = 1
+    FLAG_ESTIMATED = 2         # usage was not stated by the provider: counted from what was seen
+    FLAG_CLAMPED = 4
+    FLAG_PRICE_UNKNOWN = 8
+    FLAG_RETRIED = 16          # sent again on a fresh connection after a reused one had died
+    FLAG_TLS = 32
+
+cdef struct Record:
+    uint8_t id[16]             # x-fastgw-request-id, UUIDv7
+    uint8_t trace[16]          # W3C trace id; zero where none
+    int64_t started_ns         # wall clock: first byte of the request
+    int64_t read_ns            # these are nanoseconds after started_ns; -1 where that point was not reached: request whole
+    int64_t admitted_ns
+    int64_t sent_ns            # upstream request handed to the kernel
+    int64_t first_byte_ns      # of the reply's head
+    int64_t replied_ns         # upstream reply whole
+    int64_t finished_ns        # last byte handed to the kernel for the caller
+    int64_t gateway_ns         # the gateway's own share of finished_ns
+    int64_t input_tokens
+    int64_t output_tokens
+    int64_t cache_read_tokens
+    int64_t cache_write_tokens
+    int64_t reasoning_tokens
+    int64_t audio_tokens
+    int64_t cost_nano_usd      # -1 unknown
+    int64_t request_bytes      # body
+    int64_t reply_bytes        # body, to the caller
+    int32_t status             # to the caller; 0 where none was sent
+    int32_t upstream_status    # 0 where none came
+    int16_t outcome
+    int16_t error              # index in the table of errors; 0 none
+    uint16_t flags
+    uint8_t attempts
+    uint8_t operation          # index in the table of operations
+    uint32_t worker
+    char key[48]               # names are UTF-8, cut at the end, zero-padded
+    char workspace[32]
+    char integration[32]
+    char provider[24]
+    char model[64]             # as the caller named it
+    char upstream_model[64]
+    char trace_id[40]          # what x-portkey-trace-id said, else empty
+    char dialect[8]
+
+cdef class RingWriter:
+    """The producer's end; one a worker, one thread."""
+    # Copy the record and up to two pieces of payload. A full ring drops the payload first, then the record, and counts both.
+    # Return 2 whole, 1 without payload, 0 dropped.
+    cdef int push(self, const Record* record, const char* request, Py_ssize_t request_len,
+                  const char* reply, Py_ssize_t reply_len) noexcept nogil
+    # A worker's gauges, beside the ring in the same file, for the drain to read.
+    cdef int64_t* gauges       # GAUGES of them
+
+cdef enum Gauge:
+    GAUGE_CONNECTIONS = 0      # callers' connections open
+    GAUGE_IN_FLIGHT = 1        # exchanges
+    GAUGE_UPSTREAM_IDLE = 2
+    GAUGE_UPSTREAM_BUSY = 3
+    GAUGE_REFUSED_CONNECTIONS = 4   # over the bound, total
+    GAUGE_SNAPSHOT_VERSION = 5
+    GAUGE_SNAPSHOT_REFUSED = 6      # configurations refused since start, total
+    GAUGE_SNAPSHOT_FAULTY = 7       # 1 while the file on disk is refused
+    GAUGE_PID = 8
+    GAUGE_FAULTS = 9                # exceptions caught at the edge of an exchange, total
+    GAUGES = 16

@@ -1,0 +1,35 @@
+"""Find the few fields of a JSON request that the gateway needs, in one strict pass, without building objects."""
+from libc.stdint cimport int64_t
+from fastgw._core.span cimport Span
+
+cdef enum ScanError:
+    SCAN_OK = 0
+    SCAN_NOT_JSON = 1          # not RFC 8259 at `at`
+    SCAN_NOT_OBJECT = 2        # valid so far, but the top is not an object
+    SCAN_TOO_DEEP = 3          # nested deeper than 512
+    SCAN_NOT_UTF8 = 4
+    SCAN_DUPLICATE = 5         # a field the gateway reads stands twice (parsers differ on which counts)
+    SCAN_WRONG_TYPE = 6        # a field the gateway reads has another type than `expected`
+
+cdef struct RequestFields:
+    int error                  # ScanError
+    Py_ssize_t at              # offset of the error
+    const char* field          # JSON path of the wrong field such as "$.max_tokens", or NULL
+    const char* expected       # such as "an integer", or NULL
+    const char* found          # such as "a string", or NULL
+    Py_ssize_t first           # offset just after the opening brace: where a field can be put in
+    bint empty                 # the object has no fields: no comma after what is put in
+    Span model                 # between its quotes
+    bint model_escaped         # has a backslash: decode before use
+    int stream                 # -1 absent, 0, 1
+    Span stream_options        # the whole object
+    bint stream_options_empty
+    int include_usage          # -1 absent, 0, 1
+    Span include_usage_value
+    int64_t max_tokens         # the least of max_tokens, max_completion_tokens, max_output_tokens, generationConfig.maxOutputTokens; -1 absent
+    int64_t choices            # n, best_of, candidateCount: the greatest, at least 1
+    Span generation_config     # the whole object (generationConfig or generation_config)
+    bint generation_config_empty
+    int media                  # things whose tokens the bytes do not bound: image_url, file_id, file_url, fileUri, file_uri, url sources
+
+cdef int scan_request(const char* p, Py_ssize_t n, RequestFields* out) noexcept nogil

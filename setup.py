@@ -1,0 +1,52 @@
+"""Build the Cython kernels and the price table; FASTGW_DEBUG=1 for checks, FASTGW_ONLY=scan,ring for a few modules."""
+import os
+import sys
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).parent
+DEBUG = os.environ.get("FASTGW_DEBUG") == "1"
+ONLY = {name for name in os.environ.get("FASTGW_ONLY", "").split(",") if name}
+
+
+def extensions():
+    for path in sorted(ROOT.glob("fastgw/**/*.pyx")):
+        relative = path.relative_to(ROOT)
+        if ONLY and relative.stem not in ONLY:
+            continue
+        yield Extension(
+            ".".join(relative.with_suffix("").parts),
+            [str(relative)],
+            extra_compile_args=["-O0", "-g"] if DEBUG else ["-O2", "-g0", "-fno-semantic-interposition"],
+            define_macros=[("FASTGW_DEBUG", "1")] if DEBUG else [],
+        )
+
+
+class BuildWithPrices(build_py):
+    """Compile the price table before the package's files are collected."""
+
+    def run(self):
+        sys.path.insert(0, str(ROOT))
+        from tools.compile_prices import compile_prices
+
+        compile_prices(ROOT / "fastgw" / "meter" / "prices.json")
+        super().run()
+
+
+setup(
+    ext_modules=cythonize(
+        list(extensions()),
+        nthreads=os.cpu_count() or 1,
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": DEBUG,
+            "wraparound": False,
+            "cdivision": True,
+            "initializedcheck": DEBUG,
+        },
+    ),
+    cmdclass={"build_py": BuildWithPrices},
+)
