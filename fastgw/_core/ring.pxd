@@ -59,8 +59,21 @@ cdef class RingWriter:
     # Return 2 whole, 1 without payload, 0 dropped.
     cdef int push(self, const Record* record, const char* request, Py_ssize_t request_len,
                   const char* reply, Py_ssize_t reply_len) noexcept nogil
+    cdef bint put(self, const Record* record, const char* request, Py_ssize_t request_len, const char* reply,
+                  Py_ssize_t reply_len, Py_ssize_t payload, uint64_t spare) noexcept nogil
+    cdef int open_file(self, uint64_t capacity) except -1
+    cdef int create(self, uint64_t capacity) except -1
     # A worker's gauges, beside the ring in the same file, for the drain to read.
     cdef int64_t* gauges       # GAUGES of them
+    cdef char* map             # header page, then the ring; NULL once closed
+    cdef char* ring
+    cdef uint64_t capacity
+    cdef uint64_t head         # the producer's own copy
+    cdef uint64_t seen_tail    # last value read of the consumer's, so that its cache line is touched only when the ring looks full
+    cdef int fd
+    cdef readonly str path
+    cdef readonly int worker
+    cdef readonly str moved_aside   # where a file of another layout, or a damaged one, was moved to when this one was made
 
 cdef enum Gauge:
     GAUGE_CONNECTIONS = 0      # callers' connections open
