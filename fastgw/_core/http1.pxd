@@ -91,7 +91,9 @@ cdef struct Head:
     int count
     Field fields[MAX_FIELDS]
 
-# Parse one head at p. Return its length, NEED_MORE, or a HeadError. Leading empty lines (at most one CRLF) are skipped and counted.
+# Parse one head at p. Return its length, NEED_MORE, or a HeadError. One empty line before a request is skipped and counted.
+# Of an absolute-form target, `target` and `path` begin with the slash after the authority, which is the same as Host.
+# A response without a body by its status (1xx, 204, 304) has content_length 0; that one to HEAD has none, the caller knows.
 cdef Py_ssize_t parse_request(const char* p, Py_ssize_t n, Head* out, Py_ssize_t limit) noexcept nogil
 cdef Py_ssize_t parse_response(const char* p, Py_ssize_t n, Head* out, Py_ssize_t limit) noexcept nogil
 
@@ -99,6 +101,8 @@ cdef struct Chunked:
     int state
     int64_t left               # bytes left of the chunk in hand
     int64_t trailer_bytes
+    int digits                 # of the chunk size in hand
+    int extension_bytes        # of the chunk in hand
     bint done
 
 # Compact the payload of p[0:n] to the front of p and return its length (or a HeadError); *consumed is how much of p was read.
