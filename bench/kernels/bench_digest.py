@@ -1,0 +1,42 @@
+"""Time the digest of a key and its lookup among a million: one round is 100,000 or more operations.
+
+Run: pytest bench/kernels/bench_digest.py -o python_files='bench_*.py' -o python_functions='bench_*'
+"""
+import hashlib
+import random
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from fastgw._core.digest import KeyTable, _bench_find, _bench_sha256
+
+KEYS = 1_000_000
+KEY_BYTES = 50
+HASHES = 200_000
+
+
+@pytest.fixture(scope="module")
+def table_and_keys() -> tuple[KeyTable, bytes]:
+    """A table of a million keys, and 400,000 of them in random order, each visited once."""
+    rng = random.Random(7)
+    keys = [b"fgw-%046d" % number for number in range(KEYS)]
+    table = KeyTable(KEYS)
+    for index, key in enumerate(keys):
+        table.add(hashlib.sha256(key).digest(), index)
+    return table, b"".join(rng.sample(keys, 400_000))
+
+
+def bench_sha256_of_a_key(benchmark: BenchmarkFixture) -> None:
+    """One block: nanoseconds a hash in extra_info."""
+    benchmark.pedantic(_bench_sha256, args=(b"k" * KEY_BYTES, HASHES), rounds=7, warmup_rounds=1)
+    benchmark.extra_info["ns_each"] = round(benchmark.stats.stats.median / HASHES * 1e9, 1)
+    print(f"\nsha256 of {KEY_BYTES} bytes: {benchmark.extra_info['ns_each']} ns")
+
+
+def bench_key_lookup_among_a_million(benchmark: BenchmarkFixture, table_and_keys: tuple[KeyTable, bytes]) -> None:
+    """Hash and find, keys in random order: nanoseconds a lookup in extra_info."""
+    table, keys = table_and_keys
+    count = len(keys) // KEY_BYTES
+    assert benchmark.pedantic(_bench_find, args=(table, keys, KEY_BYTES), rounds=7, warmup_rounds=1) == count
+    benchmark.extra_info["ns_each"] = round(benchmark.stats.stats.median / count * 1e9, 1)
+    print(f"\nkey lookup among {KEYS}: {benchmark.extra_info['ns_each']} ns")
