@@ -1,0 +1,1 @@
+"""What usage costs: the catalog of prices and limits."""

@@ -1,0 +1,1 @@
+"""What builds the package and checks it; nothing of this is installed."""
