@@ -1,0 +1,85 @@
+"""Measure what a record costs the drain, in CPU time, for each exporter and for all together.
+
+Run: python bench/load/bench_drain.py [--records 200000] [--payload-bytes 0]. It pushes into a ring at full speed from
+this process; the pushing is measured alone first and taken off.
+"""
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from fastgw._core.ring import RingWriter, pack_record
+from fastgw.record.drain import Drain
+from fastgw.record.exporters import Exporter
+from fastgw.record.exporters.jsonl import JsonLines
+from fastgw.record.exporters.prometheus import Counters
+from fastgw.record.exporters.sqlite import SqliteLog
+
+KEYS, MODELS = 500, 20
+
+
+def make_records(count: int) -> list[bytes]:
+    """Seeded by position: 500 keys, 20 models, 5 % errors; ids and times go up as in life."""
+    started_ns = time.time_ns()
+    return [
+        pack_record(
+            id=number.to_bytes(6, "big") + bytes([112, 1, 128]) + (number * 2654435761 % 2**56).to_bytes(7, "big"),
+            started_ns=started_ns + 200_000 * number, read_ns=20_000, admitted_ns=30_000, sent_ns=40_000,
+            first_byte_ns=250_000_000 + number, replied_ns=900_000_000, finished_ns=900_100_000, gateway_ns=30_000 + number % 9000,
+            input_tokens=900 + number % 700, output_tokens=200 + number % 90, cache_read_tokens=number % 3,
+            cost_nano_usd=3_000_000 + number, request_bytes=3000, reply_bytes=1500, status=429 if number % 20 == 0 else 200,
+            upstream_status=200, outcome=number % 20 == 0, attempts=1, operation=0, flags=1, key=f"app-{number * 7 % KEYS}",
+            workspace=f"team-{number % 12}", integration="openai-main", provider="openai", model=f"gpt-{number % MODELS}",
+            upstream_model=f"gpt-{number % MODELS}-2025-04-14", dialect="openai",
+        )
+        for number in range(count)
+    ]
+
+
+def drain_all(directory: Path, records: list[bytes], payload: bytes | None, exporters: Sequence[Exporter]) -> float:
+    """Push everything through a drain; return CPU seconds of the whole process."""
+    writer = RingWriter(directory / "ring", 64 << 20)
+    drain = Drain([directory / "ring"], exporters, queue_records=10**9, queue_bytes=1 << 40)
+    started = time.process_time()
+    drain.start()
+    for record in records:
+        while writer.push_packed(record, payload) != 2:
+            time.sleep(0.001)
+    assert drain.stop(120)
+    assert drain.read_records >= len(records)
+    spent = time.process_time() - started
+    writer.close()
+    return spent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=200_000)
+    parser.add_argument("--payload-bytes", type=int, default=0)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    records = make_records(options.records)
+    payload = b'{"messages": [{"role": "user", "content": "' + b"word " * (options.payload_bytes // 5) + b'"}]}'
+    cases = {"none": "", "sqlite": "s", "jsonl": "j", "prometheus": "p", "all": "sjp"}
+    base = 0.0
+    for name, letters in cases.items():
+        spent = []
+        for _ in range(options.rounds):
+            with tempfile.TemporaryDirectory() as directory:
+                made: dict[str, Exporter] = {
+                    "s": SqliteLog(Path(directory) / "logs.db"),
+                    "j": JsonLines(Path(directory) / "records.jsonl"),
+                    "p": Counters(),
+                }
+                given = payload if options.payload_bytes else None
+                spent.append(drain_all(Path(directory), records, given, [made[letter] for letter in letters]))
+        micros = statistics.median(spent) / options.records * 1e6
+        base = base or micros
+        print(f"{name:12} {micros:7.2f} us of CPU a record ({micros - base:6.2f} above reading; spread "
+              f"{min(spent) / options.records * 1e6:.2f}-{max(spent) / options.records * 1e6:.2f})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""The drain as a process of its own: rings, exporters, and the metrics on a Unix socket."""
+import asyncio
+import logging
+import os
+import signal
+import socket
+from pathlib import Path
+
+from fastgw.record.drain import Drain
+from fastgw.record.exporters.table import make_exporters
+from fastgw.record.exposition import CONTENT_TYPE, Exposition, metrics_text
+from fastgw.record.options import DrainOptions
+
+SOCKET_NAME = "drain.sock"
+HEAD_SECONDS = 75.0
+HEAD_BYTES = 16384
+PARENT_SECONDS = 1.0
+
+log = logging.getLogger("fastgw.record")
+
+
+def run_drain(options: DrainOptions) -> int:
+    """Drain until SIGTERM or SIGINT, or until the parent is gone; return the exit status."""
+    return asyncio.run(serve(options))
+
+
+async def serve(options: DrainOptions) -> int:
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    drain = Drain(
+        options.rings, make_exporters(options), errors=options.errors,
+        queue_records=options.queue_records, queue_bytes=options.queue_bytes,
+    )
+    drain.start()
+    server = await open_metrics(options.state / SOCKET_NAME, Exposition(drain))
+    while not stopping.is_set():
+        try:
+            await asyncio.wait_for(stopping.wait(), PARENT_SECONDS if options.parent_pid else None)
+        except TimeoutError:
+            if os.getppid() != options.parent_pid:
+                log.warning("the parent process is gone: reading the rings out and stopping")
+                break
+    is_clean = await asyncio.to_thread(drain.stop, options.stop_seconds)
+    if server is not None:
+        server.close()                            # last, so that the end of a drain can be watched too
+        (options.state / SOCKET_NAME).unlink(missing_ok=True)
+    return 0 if is_clean else 1
+
+
+async def open_metrics(path: Path, exposition: Exposition) -> asyncio.Server | None:
+    """Listen on a Unix socket that only this user may open; None where that fails, since records matter more."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        path.unlink(missing_ok=True)
+        listener.bind(str(path))
+        path.chmod(0o600)                         # before listen: nobody can connect until then
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await answer_all(reader, writer, exposition)
+
+        return await asyncio.start_unix_server(answer, sock=listener, limit=HEAD_BYTES)
+    except OSError as error:
+        listener.close()
+        log.error("metrics cannot be served on %s: %s", path, error)
+        return None
+
+
+async def answer_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, exposition: Exposition) -> None:
+    """Answer requests on one connection until it closes, is idle for long, or sends what is not understood."""
+    try:
+        while True:
+            async with asyncio.timeout(HEAD_SECONDS):
+                head = await reader.readuntil(b"\r\n\r\n")
+            response, keep_alive = respond(head, exposition)
+            writer.write(response)
+            await writer.drain()
+            if not keep_alive:
+                break
+    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError, ConnectionError):
+        pass
+    finally:
+        writer.close()
+
+
+def respond(head: bytes, exposition: Exposition) -> tuple[bytes, bool]:
+    """Return the whole response to a request head, and whether the connection stays open."""
+    lines = head.decode("latin-1").split("\r\n")
+    words = lines[0].split(" ")
+    fields = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+    if len(words) != 3 or "transfer-encoding" in fields or fields.get("content-length", "0") != "0":
+        return reply(400, b"expected a request without a body\n", False), False
+    method, target, version = words
+    wish = fields.get("connection", "").lower()
+    keep_alive = wish != "close" and (version == "HTTP/1.1" or wish == "keep-alive")
+    if method not in ("GET", "HEAD"):
+        return reply(405, b"expected GET\n", keep_alive), keep_alive
+    if target.partition("?")[0] != "/metrics":
+        return reply(404, b"expected /metrics\n", keep_alive, method == "HEAD"), keep_alive
+    return reply(200, metrics_text(exposition), keep_alive, method == "HEAD"), keep_alive
+
+
+REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed"}
+
+
+def reply(status: int, body: bytes, keep_alive: bool, is_head: bool = False) -> bytes:
+    fields = [
+        f"HTTP/1.1 {status} {REASONS[status]}",
+        f"content-type: {CONTENT_TYPE}",
+        f"content-length: {len(body)}",
+        f"connection: {'keep-alive' if keep_alive else 'close'}",
+    ]
+    if status == 405:
+        fields.append("allow: GET, HEAD")
+    return "\r\n".join([*fields, "", ""]).encode() + (b"" if is_head else body)

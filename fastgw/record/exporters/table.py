@@ -1,0 +1,45 @@
+"""The table of exporters: a new one is a file beside this and a row here."""
+from collections.abc import Callable
+from typing import NamedTuple
+
+from fastgw.record.exporters import Exporter
+from fastgw.record.exporters.jsonl import JsonLines
+from fastgw.record.exporters.prometheus import Counters
+from fastgw.record.exporters.sqlite import SqliteLog
+from fastgw.record.options import DrainOptions
+
+
+class Row(NamedTuple):
+    """An exporter's name and how it is made; None where the options do not want it."""
+
+    name: str
+    make: Callable[[DrainOptions], Exporter | None]
+
+
+def make_sqlite(options: DrainOptions) -> Exporter | None:
+    if not options.sqlite:
+        return None
+    return SqliteLog(options.state / "logs.db", options.retention_days, options.retention_bytes)
+
+
+def make_jsonl(options: DrainOptions) -> Exporter | None:
+    if options.jsonl_path is None:
+        return None
+    return JsonLines(options.jsonl_path, options.jsonl_rotate_bytes, options.jsonl_keep)
+
+
+def make_prometheus(options: DrainOptions) -> Exporter | None:
+    return Counters(options.models) if options.prometheus else None
+
+
+EXPORTERS = (
+    Row("sqlite", make_sqlite),
+    Row("jsonl", make_jsonl),
+    Row("prometheus", make_prometheus),
+)
+
+
+def make_exporters(options: DrainOptions) -> list[Exporter]:
+    """Make every exporter that the options want; none of them opens anything yet."""
+    made = (row.make(options) for row in EXPORTERS)
+    return [exporter for exporter in made if exporter is not None]

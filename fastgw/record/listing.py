@@ -1,0 +1,71 @@
+"""Write records for a terminal, one aligned line each, or as JSON."""
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from fastgw.record.query import Listed
+
+HEADS = (
+    ("TIME", 23), ("STATUS", 6), ("OUTCOME", 9), ("KEY", 16), ("MODEL", 24), ("PROVIDER", 12), ("IN", 7), ("OUT", 7),
+    ("COST USD", 11), ("TOTAL ms", 9), ("FIRST ms", 9), ("GW us", 7), ("ERROR", 0),
+)
+RIGHT = {"IN", "OUT", "COST USD", "TOTAL ms", "FIRST ms", "GW us", "STATUS"}
+
+
+def heading() -> str:
+    """Return the line of column names."""
+    return " ".join(aligned(name, name, width) for name, width in HEADS).rstrip()
+
+
+def line(listed: Listed) -> str:
+    """Return one record as a line of text without control characters."""
+    record = listed.record
+    cells = (
+        local_time(record.started_ns), str(record.status or "-"), record.outcome, record.key or "-", record.model or "-",
+        record.provider or "-", str(record.input_tokens), str(record.output_tokens), dollars(record.cost_nano_usd),
+        scaled(record.finished_ns, 1e6, 2), scaled(record.first_byte_ns, 1e6, 2), scaled(record.gateway_ns, 1e3, 0),
+        record.error,
+    )
+    return " ".join(aligned(name, cell, width) for (name, width), cell in zip(HEADS, cells, strict=True)).rstrip()
+
+
+def lines(records: Iterable[Listed]) -> Iterator[str]:
+    """Yield the heading, then a line for each record."""
+    yield heading()
+    for listed in records:
+        yield line(listed)
+
+
+def json_line(listed: Listed) -> str:
+    """Return one record as one JSON object, with its seq."""
+    document: dict[str, Any] = {"seq": listed.seq, **msgspec.structs.asdict(listed.record)}
+    return msgspec.json.encode(document).decode()
+
+
+def aligned(name: str, cell: str, width: int) -> str:
+    """Pad to `width`, cut what is longer, and show what a terminal might obey as `?`."""
+    shown = "".join(character if character.isprintable() else "?" for character in cell)
+    if width and len(shown) > width:
+        shown = shown[:width - 1] + "…"
+    return shown.rjust(width) if name in RIGHT else shown.ljust(width)
+
+
+def local_time(at_ns: int) -> str:
+    seconds, rest_ns = divmod(at_ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M:%S}.{rest_ns // 1_000_000:03d}"
+
+
+def scaled(value_ns: int, unit_ns: float, digits: int) -> str:
+    return "-" if value_ns < 0 else f"{value_ns / unit_ns:.{digits}f}"
+
+
+def dollars(nano_usd: int) -> str:
+    """Nine digits hold every nano-dollar; trailing zeros go down to six."""
+    if nano_usd < 0:
+        return "unknown"
+    whole = f"{nano_usd // 1_000_000_000}.{nano_usd % 1_000_000_000:09d}"
+    return whole.removesuffix("000")
+
+
