@@ -21,12 +21,12 @@ cdef enum HeadError:
     BAD_METHOD = -2            # a token, but none of Method (answer 501)
     BAD_VERSION = -3           # not HTTP/1.0 or HTTP/1.1 (answer 505)
     BAD_TARGET = -4            # not origin-form or "*"; control, space or non-ASCII byte in it
-    BAD_FIELD = -5             # name not a token, value with a control byte, obs-fold, bare CR or LF, space before the colon
+    BAD_FIELD = -5             # name not a token, control byte in a value, obs-fold, bare CR or LF, space before the colon
     TOO_MANY_FIELDS = -6
     HEAD_TOO_LARGE = -7        # no end within the limit (answer 431)
     BAD_HOST = -8              # HTTP/1.1 request without exactly one Host, or an invalid one
     BAD_LENGTH = -9            # Content-Length not digits, repeated, or beyond 2**53
-    BAD_CODING = -10           # Transfer-Encoding other than exactly one "chunked", or beside Content-Length, or in HTTP/1.0
+    BAD_CODING = -10           # Transfer-Encoding not exactly one "chunked", or beside Content-Length, or in HTTP/1.0
     BAD_CHUNK = -11            # broken chunk size, extension over 256 bytes, missing CRLF, bad trailer
     BAD_EXPECT = -12           # an expectation other than 100-continue (answer 417)
 
@@ -91,9 +91,11 @@ cdef struct Head:
     int count
     Field fields[MAX_FIELDS]
 
-# Parse one head at p. Return its length, NEED_MORE, or a HeadError. One empty line before a request is skipped and counted.
+# Parse one head at p. Return its length, NEED_MORE, or a HeadError. One empty line before a request is skipped and
+# counted.
 # Of an absolute-form target, `target` and `path` begin with the slash after the authority, which is the same as Host.
-# A response without a body by its status (1xx, 204, 304) has content_length 0; that one to HEAD has none, the caller knows.
+# A response without a body by its status (1xx, 204, 304) has content_length 0; that one to HEAD has none either, the
+# caller knows.
 cdef Py_ssize_t parse_request(const char* p, Py_ssize_t n, Head* out, Py_ssize_t limit) noexcept nogil
 cdef Py_ssize_t parse_response(const char* p, Py_ssize_t n, Head* out, Py_ssize_t limit) noexcept nogil
 
@@ -105,7 +107,7 @@ cdef struct Chunked:
     int extension_bytes        # of the chunk in hand
     bint done
 
-# Compact the payload of p[0:n] to the front of p and return its length (or a HeadError); *consumed is how much of p was read.
+# Compact the payload of p[0:n] to the front of p and return its length (or a HeadError); *consumed is how much was read.
 # It stops at the end of the message: done is set and consumed < n where another message follows.
 cdef Py_ssize_t dechunk(Chunked* state, char* p, Py_ssize_t n, Py_ssize_t* consumed) noexcept nogil
 cdef void start_chunked(Chunked* state) noexcept nogil

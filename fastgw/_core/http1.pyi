@@ -55,11 +55,11 @@ class Dechunker:
     def feed(self, piece: bytes) -> tuple[bytes | int, int, bool]:
         """Return (payload, bytes consumed, whether the body is at its end).
 
-        The payload is CODES["BAD_CHUNK"], from then on for ever, where the body is broken. Past the end nothing is consumed.
+        The payload is CODES["BAD_CHUNK"] where the body is broken, from then on for ever; past the end nothing is consumed.
         """
 
 def parse_request_head(head: bytes, limit: int = 65536) -> ParsedHead | int:
-    """Parse the bytes so far of a request; a code of CODES where they are not, or not yet, a head of at most `limit` bytes."""
+    """Parse the bytes so far of a request; a code of CODES where they are not, or not yet, a head of `limit` bytes."""
 
 def parse_response_head(head: bytes, limit: int = 65536) -> ParsedHead | int:
     """Parse the bytes so far of a response, likewise."""

@@ -6,8 +6,8 @@ Ownership  nothing is kept: a Head is valid as long as the bytes it was parsed f
 Limits     200 fields; the head is bounded by `limit`; chunk extensions 256 bytes; trailers 16 KiB.
 Complexity linear in the bytes given; a head that comes in k pieces is read k times, which `limit` bounds.
 
-Rules: RFC 9110 (fields, methods) and RFC 9112 (framing). What two parsers could read differently is refused, not repaired:
-a gateway that forwards an ambiguous message is how requests are smuggled (RFC 9112 sections 11.1 and 11.2).
+Rules: RFC 9110 (fields, methods) and RFC 9112 (framing). What two parsers could read differently is refused, not
+repaired: a gateway that forwards an ambiguous message is how requests are smuggled (RFC 9112 section 11.2).
 
 This file is longer than most: it is one grammar, and its parts are never used apart.
 """
@@ -169,7 +169,7 @@ cdef int64_t parse_digits(const uint8_t* p, Py_ssize_t n) noexcept nogil:
 
 
 cdef bint is_host(const uint8_t* p, Py_ssize_t n) noexcept nogil:
-    """A name, an IPv4 address or an IPv6 address in brackets, with an optional port (RFC 3986 section 3.2.2, its sane part)."""
+    """A name, an IPv4 address or an IPv6 address in brackets, with an optional port: the sane part of RFC 3986."""
     cdef Py_ssize_t at
     cdef int64_t port
     if n > 0 and p[0] == c'[':
@@ -238,7 +238,7 @@ cdef Py_ssize_t match_scheme(const uint8_t* p, Py_ssize_t at, Py_ssize_t end) no
 
 
 cdef Py_ssize_t parse_authority(const uint8_t* p, Py_ssize_t at, Py_ssize_t end, Span* authority) noexcept nogil:
-    """Read scheme and authority of an absolute-form target; return the offset of the slash that its path begins with."""
+    """Read scheme and authority of an absolute-form target; return the offset of the slash that begins its path."""
     at = match_scheme(p, at, end)
     if at <= 0:
         return at
@@ -254,8 +254,9 @@ cdef Py_ssize_t parse_authority(const uint8_t* p, Py_ssize_t at, Py_ssize_t end,
     return at
 
 
-cdef Py_ssize_t parse_target(const uint8_t* p, Py_ssize_t at, Py_ssize_t end, Head* out, Span* authority) noexcept nogil:
-    """Read a target (RFC 9112 section 3.2) and the space after it; CONNECT, and so the authority-form, is not served."""
+cdef Py_ssize_t parse_target(const uint8_t* p, Py_ssize_t at, Py_ssize_t end, Head* out,
+                             Span* authority) noexcept nogil:
+    """Read a target (RFC 9112 section 3.2) and the space after it; CONNECT and its authority-form are not served."""
     if at == end:
         return NEED_MORE
     if p[at] == c'*' and out.method == OPTIONS:
@@ -283,7 +284,7 @@ cdef Py_ssize_t parse_target(const uint8_t* p, Py_ssize_t at, Py_ssize_t end, He
 cdef Py_ssize_t parse_request_line(const uint8_t* p, Py_ssize_t at, Py_ssize_t end, Head* out,
                                    Span* authority) noexcept nogil:
     cdef Py_ssize_t start
-    # RFC 9112 section 2.2: one empty line is left over by clients that put CRLF after a body. More is no client's habit.
+    # RFC 9112 section 2.2: clients that put CRLF after a body leave one empty line. More is no client's habit.
     if at < end and p[at] == c'\r':
         at = skip_line_end(p, at, end, BAD_START_LINE)
         if at <= 0:
@@ -596,9 +597,10 @@ cdef inline Py_ssize_t finish_head(const uint8_t* p, Py_ssize_t at, Py_ssize_t n
 cdef Py_ssize_t parse_request(const char* p, Py_ssize_t n, Head* out, Py_ssize_t limit) noexcept nogil:
     cdef const uint8_t* bytes_at = <const uint8_t*>p
     cdef Seen seen
+    cdef Py_ssize_t at
     start_head(out, &seen, True)
-    return finish_head(bytes_at, parse_request_line(bytes_at, 0, n if n < limit else limit, out, &seen.authority), n, limit,
-                       out, &seen)
+    at = parse_request_line(bytes_at, 0, n if n < limit else limit, out, &seen.authority)
+    return finish_head(bytes_at, at, n, limit, out, &seen)
 
 
 cdef Py_ssize_t parse_response(const char* p, Py_ssize_t n, Head* out, Py_ssize_t limit) noexcept nogil:
@@ -606,7 +608,8 @@ cdef Py_ssize_t parse_response(const char* p, Py_ssize_t n, Head* out, Py_ssize_
     cdef Seen seen
     cdef Py_ssize_t at
     start_head(out, &seen, False)
-    at = finish_head(bytes_at, parse_status_line(bytes_at, n if n < limit else limit, out), n, limit, out, &seen)
+    at = parse_status_line(bytes_at, n if n < limit else limit, out)
+    at = finish_head(bytes_at, at, n, limit, out, &seen)
     if at > 0:
         conclude_response(out)
     return at
@@ -715,8 +718,9 @@ cdef Py_ssize_t dechunk(Chunked* state, char* p, Py_ssize_t n, Py_ssize_t* consu
 
 CODES = {
     "NEED_MORE": NEED_MORE, "BAD_START_LINE": BAD_START_LINE, "BAD_METHOD": BAD_METHOD, "BAD_VERSION": BAD_VERSION,
-    "BAD_TARGET": BAD_TARGET, "BAD_FIELD": BAD_FIELD, "TOO_MANY_FIELDS": TOO_MANY_FIELDS, "HEAD_TOO_LARGE": HEAD_TOO_LARGE,
-    "BAD_HOST": BAD_HOST, "BAD_LENGTH": BAD_LENGTH, "BAD_CODING": BAD_CODING, "BAD_CHUNK": BAD_CHUNK, "BAD_EXPECT": BAD_EXPECT,
+    "BAD_TARGET": BAD_TARGET, "BAD_FIELD": BAD_FIELD, "TOO_MANY_FIELDS": TOO_MANY_FIELDS,
+    "HEAD_TOO_LARGE": HEAD_TOO_LARGE, "BAD_HOST": BAD_HOST, "BAD_LENGTH": BAD_LENGTH, "BAD_CODING": BAD_CODING,
+    "BAD_CHUNK": BAD_CHUNK, "BAD_EXPECT": BAD_EXPECT,
 }
 FIELD_IDS = {
     "OTHER": F_OTHER, "HOST": F_HOST, "CONTENT_LENGTH": F_CONTENT_LENGTH, "TRANSFER_ENCODING": F_TRANSFER_ENCODING,
@@ -731,7 +735,9 @@ FIELD_IDS = {
     "STRICT_TRANSPORT": F_STRICT_TRANSPORT, "X_FORWARDED": F_X_FORWARDED, "DATE": F_DATE, "SERVER": F_SERVER,
     "ACCESS_CONTROL": F_ACCESS_CONTROL,
 }
-METHODS = {0: "", GET: "GET", HEAD: "HEAD", POST: "POST", PUT: "PUT", PATCH: "PATCH", DELETE: "DELETE", OPTIONS: "OPTIONS"}
+METHODS = {
+    0: "", GET: "GET", HEAD: "HEAD", POST: "POST", PUT: "PUT", PATCH: "PATCH", DELETE: "DELETE", OPTIONS: "OPTIONS",
+}
 
 
 cdef class ParsedHead:
@@ -746,14 +752,15 @@ cdef class ParsedHead:
 
     def __repr__(self):
         return (f"<ParsedHead {self.method or self.status} HTTP/1.{self.minor} {self.target!r} length={self.length} "
-                f"content_length={self.content_length} chunked={self.chunked} keep_alive={self.keep_alive} {self.fields}>")
+                f"content_length={self.content_length} chunked={self.chunked} keep_alive={self.keep_alive} "
+                f"{self.fields}>")
 
 
 cdef ParsedHead cut_head(bytes head, const Head* found):
     cdef ParsedHead out = ParsedHead()
     cdef int i
-    out.length, out.minor, out.status, out.content_length = found.length, found.minor, found.status, found.content_length
-    out.method = METHODS[found.method]
+    out.length, out.content_length = found.length, found.content_length
+    out.method, out.minor, out.status = METHODS[found.method], found.minor, found.status
     out.target = head[found.target.start:found.target.end]
     out.path = head[found.path.start:found.path.end]
     out.query = head[found.query.start:found.query.end] if found.query.end else None
@@ -763,7 +770,8 @@ cdef ParsedHead cut_head(bytes head, const Head* found):
     out.lines = []
     for i in range(found.count):
         field = found.fields[i]
-        out.fields.append((head[field.line:field.line + field.name_len], head[field.value:field.value + field.value_len], field.id))
+        name = head[field.line:field.line + field.name_len]
+        out.fields.append((name, head[field.value:field.value + field.value_len], field.id))
         out.lines.append(head[field.line:field.line + field.line_len])
     return out
 

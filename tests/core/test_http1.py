@@ -1,4 +1,4 @@
-"""The HTTP/1.1 kernel accepts what RFC 9110 and 9112 say, nothing ambiguous, and reads it right in pieces of any size."""
+"""The HTTP/1.1 kernel accepts what RFC 9110 and 9112 say, nothing ambiguous, and reads it right in any pieces."""
 import random
 
 import pytest
@@ -198,7 +198,12 @@ def test_refusal_comes_with_the_first_byte_that_makes_it_certain(name: str, head
 
 def test_request_head_is_read_whole() -> None:
     """Every part of a plain request head is where the Head says."""
-    lines = [b"host: api.example.com:443\r\n", b"X-Empty:\r\n", b"Accept: \t text/html ;\xfc q=1 \t\r\n", b"Content-Length: 12\r\n"]
+    lines = [
+        b"host: api.example.com:443\r\n",
+        b"X-Empty:\r\n",
+        b"Accept: \t text/html ;\xfc q=1 \t\r\n",
+        b"Content-Length: 12\r\n",
+    ]
     text = b"POST /v1/models?limit=3&x=? HTTP/1.1\r\n" + b"".join(lines) + b"\r\n"
     head = accepted(parse_request_head(text + b"body of the message"))
     assert (head.method, head.minor, head.length) == ("POST", 1, len(text))
@@ -339,9 +344,8 @@ def test_field_is_identified_by_its_name_in_any_case(identity: str, name: bytes)
 
 def test_expectations_upgrades_and_trailers_are_noticed() -> None:
     """Expect, Upgrade with its Connection option, and TE: trailers each set their flag, and only then."""
-    head = accepted(
-        parse_request_head(request(b"Expect: 100-Continue\r\nConnection: Upgrade, te\r\nUpgrade: h2c\r\nTE: gzip, Trailers\r\n"))
-    )
+    fields = b"Expect: 100-Continue\r\nConnection: Upgrade, te\r\nUpgrade: h2c\r\nTE: gzip, Trailers\r\n"
+    head = accepted(parse_request_head(request(fields)))
     assert (head.expect_continue, head.upgrade, head.has_trailers_te) == (True, True, True)
     head = accepted(parse_request_head(request(b"Upgrade: h2c\r\nTE: trailersx\r\n")))
     assert (head.expect_continue, head.upgrade, head.has_trailers_te) == (False, False, False)
@@ -391,11 +395,14 @@ def test_incomplete_request_needs_more_at_every_byte(head: bytes) -> None:
         (response(b"Transfer-Encoding: chunked\r\n", line=b"HTTP/1.1 103 Early Hints"), 103, 0, False, False),
     ],
 )
-def test_response_framing_follows_rfc_9112(head: bytes, status: int, length: int, chunked: bool, keep_alive: bool) -> None:
+def test_response_framing_follows_rfc_9112(
+    head: bytes, status: int, length: int, chunked: bool, keep_alive: bool
+) -> None:
     """Status, length, coding and reuse of the connection come out as RFC 9112 section 6.3 orders them."""
     assert {parse_response_head(head[:end]) for end in range(len(head))} == {CODES["NEED_MORE"]}
     found = accepted(parse_response_head(head + b"HTTP/1.1 "))
-    assert (found.status, found.content_length, found.chunked, found.keep_alive) == (status, length, chunked, keep_alive)
+    assert (found.status, found.content_length) == (status, length)
+    assert (found.chunked, found.keep_alive) == (chunked, keep_alive)
     assert found.length == len(head)
 
 
