@@ -1,5 +1,5 @@
 """Accounts in a memory-mapped file, changed only by atomics: rates, budgets, requests in flight."""
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint64_t
 
 cdef enum:
     MAX_CHAIN = 8
@@ -21,8 +21,71 @@ cdef struct Denial:
     int64_t retry_after_ns     # rates: when it would fit; budgets: when the window renews, -1 never
     int64_t resets_at_ns       # wall clock; -1 never
 
+# One account: three cache lines, which are what admission needs always, for rates, and at settlement. Totals only grow;
+# what was used in the window in hand is the total less window_floor. So a window renews by one compare-and-swap, and
+# nothing is ever counted back to zero.
+cdef struct Account:
+    int64_t committed          # nano-dollars spent and reserved since the account was made
+    uint64_t committed_mark    # requests in flight (20 bits), mark of the last step: slot (20), epoch (18), step (6)
+    int64_t spent              # nano-dollars settled since the account was made
+    uint64_t spent_mark        # the mark of the last step
+    int64_t window             # start of the window in ms (48 bits; 0 not begun), kind (2), days (14)
+    int64_t window_floor       # of spent, when the window began
+    int64_t limit_nano_usd
+    int32_t max_parallel
+    int32_t flags              # which limits it has
+    int64_t request_arrival_ns # theoretical arrival time: when the allowance is whole again
+    int64_t request_interval_ns
+    int64_t request_burst_ns
+    int64_t token_arrival_ns
+    int64_t token_interval     # 1/2**20 ns a token
+    int64_t expires_ns
+    int64_t refused
+    int64_t padding
+    uint8_t name[16]           # the first half of the SHA-256 of its name
+    int64_t mean_cost          # 16 times the mean
+    int64_t mean_output        # 16 times the mean
+    int64_t requests           # settled since the account was made
+    int64_t requests_per_minute
+    int64_t tokens_per_minute
+    int64_t unused
+
+# One reservation: written by its worker alone, except that whoever overwrites its mark in an account moves progress on.
+cdef struct Slot:
+    int32_t state
+    int16_t depth
+    int16_t taken              # accounts that were charged, once it is known
+    uint64_t progress          # epoch of the slot, then (6 bits) the last step that is known to be done
+    int64_t cost_nano_usd      # reserved
+    int64_t tokens
+    int64_t final_cost_nano_usd
+    int64_t final_tokens
+    int64_t started_ns
+    uint8_t tag[16]
+    int32_t chain[8]
+    int64_t padding[3]
+
 cdef class Ledger:
     """The accounts of this machine. All times are wall-clock nanoseconds, so that they outlive a restart."""
+    cdef char* map             # never moves: the file grows inside a mapping made large enough at first
+    cdef Account* rows         # the accounts
+    cdef Slot* slots           # of all workers
+    cdef int64_t* header
+    cdef uint64_t* free_slots  # of this worker, a bit each; in this process's memory
+    cdef int32_t* name_rows    # index by name, in this process's memory
+    cdef int64_t name_capacity
+    cdef int64_t named
+    cdef int first_slot        # of this worker
+    cdef int slot_count
+    cdef int first_word        # where to look for a free slot first: a hint
+    cdef int fuse              # crash tests: end the process at so many points from here; 0 never
+    cdef int file
+    cdef int file_owner        # the process that opened it
+    cdef object thread_lock
+    cdef readonly str path
+    cdef readonly int worker
+    cdef readonly int workers
+
     # Charge every account of the chain or none. Return the reservation's slot, or -1 with *denial filled.
     cdef int admit(self, const int32_t* chain, int depth, int64_t now_ns, int64_t cost_nano_usd, int64_t tokens,
                    Denial* denial) noexcept nogil
@@ -32,5 +95,8 @@ cdef class Ledger:
     cdef int64_t mean_output(self, int32_t account) noexcept nogil       # running mean of settled output tokens
     cdef void dispatch(self, int slot) noexcept nogil                    # from here on a crash is charged, not released
     # Put the truth in the place of what was reserved, once; frees the slot.
-    cdef void settle(self, int slot, int64_t now_ns, int64_t cost_nano_usd, int64_t tokens, int64_t output_tokens) noexcept nogil
+    cdef void settle(self, int slot, int64_t now_ns, int64_t cost_nano_usd, int64_t tokens,
+                     int64_t output_tokens) noexcept nogil
     cdef bint has_limits(self, int32_t account) noexcept nogil           # any at all
+    # Name the exchange that holds the slot, by 16 bytes, for whoever reclaims it.
+    cdef void tag(self, int slot, const uint8_t* tag) noexcept nogil

@@ -1,0 +1,144 @@
+"""Accounts in a memory-mapped file, changed only by atomics: rates, budgets, requests in flight."""
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from os import PathLike
+from typing import NamedTuple
+
+REASONS: tuple[str, ...]
+STATES: tuple[str, ...]
+
+class LayoutError(ValueError):
+    """The file is no ledger of this version."""
+
+class Denied(NamedTuple):
+    """Why a request was not admitted, and by which account."""
+
+    reason: str  # expired, budget, request_rate, token_rate, parallel, full
+    account: int  # -1 where the worker has no slot left
+    limit: int  # nano-dollars, requests or tokens a minute, requests at once
+    remaining: int
+    retry_after_ns: int  # rates: when it would fit; budgets: when the window renews; 0 not known; -1 never
+    resets_at_ns: int  # wall clock: when the allowance or the budget is whole again; -1 never
+
+class Reclaimed(NamedTuple):
+    """One reservation that a dead worker left."""
+
+    slot: int
+    charged_nano_usd: int
+    tokens: int
+    tag: bytes
+    started_ns: int
+    was: str  # reserving, reserved, releasing: given back; dispatched: charged as reserved; charging: charged as it came
+
+class AccountView(NamedTuple):
+    """Every number of an account at one moment; None where it has no such limit."""
+
+    index: int
+    window: str
+    window_start_ns: int | None
+    window_end_ns: int | None
+    budget_nano_usd: int | None
+    committed_nano_usd: int  # in this window: spent, and what is reserved
+    spent_nano_usd: int  # settled in this window
+    lifetime_nano_usd: int  # settled since the account was made
+    in_flight: int
+    max_parallel: int | None
+    requests_per_minute: int | None
+    requests_left: int | None
+    tokens_per_minute: int | None
+    tokens_left: int | None
+    expires_ns: int | None
+    mean_cost_nano_usd: int  # of requests that cost anything; each moves it by a sixteenth
+    mean_output_tokens: int  # of requests that put out anything; each moves it by a sixteenth
+    requests: int  # settled since the account was made
+    refused: int
+
+class Ledger:
+    """The accounts of this machine, as one worker of it sees them.
+
+    Times are wall-clock nanoseconds. The methods whose names say chain, slot or of are the Python face of what kernels call
+    as admit, dispatch, tag, settle and remaining.
+
+    raises  LayoutError for a file that is no ledger of this version; ValueError for a number out of range
+    """
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def worker(self) -> int: ...
+    @property
+    def workers(self) -> int: ...
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        *,
+        workers: int = 1,
+        worker: int = 0,
+        capacity: int = 65536,
+        slots: int = 4096,
+    ) -> None: ...
+    def define(
+        self,
+        name: str,
+        *,
+        budget_nano_usd: int | None = None,
+        window: str = "total",
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
+        max_parallel: int | None = None,
+        expires_ns: int | None = None,
+    ) -> int:
+        """Find or make the account of that name and set its limits; return its index.
+
+        What it has spent stays, also where the window becomes another. No limit is no limit, whatever there was before.
+        raises  ValueError for a number or window out of range, OverflowError for more than 16,777,216 accounts
+        """
+
+    def __len__(self) -> int: ...
+    def accounts(self) -> Iterator[tuple[int, bytes]]:
+        """Yield (index, first half of the SHA-256 of the name) for every account."""
+
+    def read(self, index: int, *, now_ns: int | None = None) -> AccountView:
+        """Return every number of an account, as it stands at `now_ns`."""
+
+    def set_spent(self, index: int, nano_usd: int, *, now_ns: int | None = None) -> None:
+        """Say what was spent in the window in hand; what is reserved stays reserved."""
+
+    def reset(self, index: int, *, now_ns: int | None = None) -> None:
+        """Begin the account's budget and rates afresh; what is reserved stays reserved."""
+
+    def reclaim(self, worker: int, *, now_ns: int | None = None) -> list[Reclaimed]:
+        """Finish what a dead worker left, before another takes its number; return what was found."""
+
+    def recover(self, *, now_ns: int | None = None) -> list[Reclaimed]:
+        """Finish what every worker left and count afresh; only while no worker is alive."""
+
+    def admit_chain(
+        self, chain: Sequence[int], now_ns: int, cost_nano_usd: int = 0, tokens: int = 0
+    ) -> int | Denied:
+        """Charge every account of the chain or none; return the slot, or a Denied."""
+
+    def dispatch_slot(self, slot: int) -> None:
+        """From here on a crash is charged, not released."""
+
+    def tag_slot(self, slot: int, tag: bytes) -> None:
+        """Name the exchange that holds the slot, by 16 bytes."""
+
+    def settle_slot(
+        self, slot: int, now_ns: int, cost_nano_usd: int = 0, tokens: int = 0, output_tokens: int = 0
+    ) -> None:
+        """Put the truth in the place of what was reserved, once, and free the slot."""
+
+    def remaining_of(self, chain: Sequence[int], now_ns: int) -> int | None:
+        """Return what the tightest budget of the chain has left; None where no account has one."""
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold the file against other processes, other ledgers and other threads that define or reclaim."""
+
+    def _light_fuse(self, points: int) -> None: ...
+    def _bench(
+        self, chain: Sequence[int], now_ns: int, step_ns: int, cost_nano_usd: int, tokens: int, count: int
+    ) -> int: ...
+    def _bench_admit(
+        self, chain: Sequence[int], now_ns: int, cost_nano_usd: int, tokens: int, count: int
+    ) -> int: ...
