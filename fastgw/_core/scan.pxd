@@ -11,6 +11,9 @@ cdef enum ScanError:
     SCAN_DUPLICATE = 5         # a field the gateway reads stands twice (parsers differ on which counts)
     SCAN_WRONG_TYPE = 6        # a field the gateway reads has another type than `expected`
 
+cdef enum:
+    MAX_COUNT = 2147483647     # greater integers are reported as this: the product of two still fits in int64
+
 cdef struct RequestFields:
     int error                  # ScanError
     Py_ssize_t at              # offset of the error
@@ -24,12 +27,15 @@ cdef struct RequestFields:
     int stream                 # -1 absent, 0, 1
     Span stream_options        # the whole object
     bint stream_options_empty
-    int include_usage          # -1 absent, 0, 1
-    Span include_usage_value
+    Span stream_options_null   # the word `null` in its place: replace it, do not put in a second one
+    int include_usage          # -1 absent or null, 0, 1
+    Span include_usage_value   # `true`, `false` or `null`
     int64_t max_tokens         # the least of max_tokens, max_completion_tokens, max_output_tokens, generationConfig.maxOutputTokens; -1 absent
+    Span max_tokens_value      # the digits of the least one; the word `null` where only that stands; a limit goes in its place
     int64_t choices            # n, best_of, candidateCount: the greatest, at least 1
     Span generation_config     # the whole object (generationConfig or generation_config)
     bint generation_config_empty
+    Span generation_config_null
     int media                  # things whose tokens the bytes do not bound: image_url, file_id, file_url, fileUri, file_uri, url sources
 
 cdef int scan_request(const char* p, Py_ssize_t n, RequestFields* out) noexcept nogil
