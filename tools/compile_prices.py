@@ -2,10 +2,11 @@
 
 Run: python -m tools.compile_prices [PATH]
 
-The file is one object: built (date), sources (package to version), providers (our name to the table's provider names, in the
-order they are asked), rows (table's provider name to rows). A row is an array, see ROW. Rates are nano-dollars per million
-tokens. What the source's data mean is described in `period_of` and `spans_of`.
+The file is one object: built (date), sources (package to version), providers (our name to the table's, in the order of
+asking), rows (table's name to rows). A row is an array, see ROW. Rates are nano-dollars per million tokens.
+`period_of` and `spans_of` say how the source's data are read.
 """
+
 import gzip
 import json
 import re
@@ -27,11 +28,14 @@ ROW = ("model", "rule", "periods", "context_tokens", "max_output_tokens", "rough
 MAX_TIERS = 4  # the kernel's
 NANO = 10**9
 
-# Our rates and the source's kinds that each must cover. The first is the kind itself; the others are kinds that a reply's usage
-# does not tell from it, so the dearest of them is charged and the row is marked rough.
+# Our rates and the source's kinds that each must cover. The first is the kind itself; a reply's usage does not tell
+# the others from it, so the dearest of them is charged and the row is marked rough.
 KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("input", ("input_mtok", "input_image_mtok")),
-    ("output", ("output_mtok", "output_image_mtok", "output_video_mtok", "output_reasoning_mtok", "output_citation_mtok")),
+    (
+        "output",
+        ("output_mtok", "output_image_mtok", "output_video_mtok", "output_reasoning_mtok", "output_citation_mtok"),
+    ),
     ("cache_read", ("cache_read_mtok", "cache_image_read_mtok")),
     ("cache_write", ("cache_write_mtok",)),
     ("cache_write_1h", ("cache_write_1h_mtok",)),
@@ -40,9 +44,11 @@ KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 REQUESTS = "requests_kcount"
 # Charged beside tokens, by tools that a usage in tokens does not show; the price of the tokens holds.
-TOOLS = frozenset({"web_searches_kcount", "storage_searches_kcount", "social_searches_kcount", "code_executions_kcount"})
-# Kinds that would falsify the price of everything else if it were raised to theirs (video input costs up to 60 times text):
-# they are charged as plain input, and the row is rough.
+TOOLS = frozenset(
+    {"web_searches_kcount", "storage_searches_kcount", "social_searches_kcount", "code_executions_kcount"}
+)
+# Kinds that would falsify the price of everything else if it were raised to theirs (video input costs up to 60 times
+# text): they are charged as plain input, and the row is rough.
 PLAIN = frozenset({"input_video_mtok", "cache_audio_read_mtok"})
 
 # Models that the source lists for a provider but its own API does not serve (Google's are sold by Vertex AI).
@@ -50,8 +56,12 @@ LEFT_OUT = {"google": ("claude", "anthropic")}
 
 # The limits' source calls some providers by other names.
 LIMITS_NAMES = {
-    "aws": "amazon-bedrock", "cloudflare": "cloudflare-workers-ai", "fireworks": "fireworks-ai", "novita": "novita-ai",
-    "together": "togetherai", "x-ai": "xai",
+    "aws": "amazon-bedrock",
+    "cloudflare": "cloudflare-workers-ai",
+    "fireworks": "fireworks-ai",
+    "novita": "novita-ai",
+    "together": "togetherai",
+    "x-ai": "xai",
 }
 
 CLAUSES = (("starts_with", "^"), ("ends_with", "$"), ("contains", "~"), ("regex", "/"), ("equals", "="))
@@ -90,7 +100,8 @@ def dearest(rates: Iterable[Decimal | None]) -> int:
 
 def tiers_of(prices: Prices) -> list[Json]:
     """Rows of (above_tokens, a rate for each of KINDS), one for each threshold that any kind has."""
-    starts = sorted({0, *(tier.start for price in prices.values() if isinstance(price, TieredPrices) for tier in price.tiers)})
+    tiered = [price for price in prices.values() if isinstance(price, TieredPrices)]
+    starts = sorted({0, *(tier.start for price in tiered for tier in price.tiers)})
     if len(starts) > MAX_TIERS:
         raise ValueError(f"expected at most {MAX_TIERS} tiers, got {starts}")
     tiers: list[Json] = []
@@ -106,9 +117,9 @@ def stated_in(prices: Prices) -> set[str]:
 
 
 def period_of(start: str, prices: Prices) -> Json:
-    """One price from a day on: [first day or "", tiers, nano-dollars a request]; tiers are empty where tokens do not say it.
+    """One price from a day on: [first day or "", tiers, nano-dollars a request]; no tiers where tokens do not say it.
 
-    A price without any entry is stated as free of charge by the source. One that is stated only for hours, characters or
+    A price without any entry is stated as free of charge by the source. One for hours, characters or
     pages cannot be told from tokens, so it is unknown here.
     """
     stated = stated_in(prices)
@@ -142,7 +153,9 @@ def spans_of(model: ModelInfo, today: date) -> list[tuple[str, Prices]]:
     """What holds today and what is announced for later days, ascending by first day ("" where none is stated)."""
     if isinstance(model.prices, ModelPrice):
         return [("", vars(model.prices))]
-    hours = [row.prices for row in model.prices if row.constraint and not isinstance(row.constraint, StartDateConstraint)]
+    hours = [
+        row.prices for row in model.prices if row.constraint and not isinstance(row.constraint, StartDateConstraint)
+    ]
     dated: list[ConditionalPrice] = [
         row for row in model.prices if row.constraint is None or isinstance(row.constraint, StartDateConstraint)
     ]

@@ -2,6 +2,7 @@
 
 Run: pytest bench/kernels/bench_price.py
 """
+
 from collections.abc import Callable
 
 import pytest
@@ -11,13 +12,13 @@ from fastgw._core.price import PriceRow, _bench_admission, _bench_charge
 
 ROUNDS = 100_000
 FLAT = PriceRow([(0, 2_000_000_000, 8_000_000_000, 500_000_000, -1, -1, -1, -1)])
-TIERED = PriceRow(
-    [(start, 10**9 + start, 10**10, 10**8, -1, -1, -1, -1) for start in (0, 32_000, 128_000, 256_000)]
-)
+TIERED = PriceRow([(start, 10**9 + start, 10**10, 10**8, -1, -1, -1, -1) for start in (0, 32_000, 128_000, 256_000)])
 
 
 @pytest.mark.parametrize("row", [FLAT, TIERED], ids=["one tier", "four tiers"])
-@pytest.mark.parametrize("loop", [_bench_charge, _bench_admission], ids=["charge", "charge_at_most and affordable_output"])
+@pytest.mark.parametrize(
+    "loop", [_bench_charge, _bench_admission], ids=["charge", "charge_at_most and affordable_output"]
+)
 def test_price(benchmark: BenchmarkFixture, loop: Callable[[PriceRow, int], int], row: PriceRow) -> None:
     """Price ROUNDS usages in one call of the loop."""
     benchmark(loop, row, ROUNDS)

@@ -1,4 +1,5 @@
 """Make virtual keys and the digests that are kept in their place."""
+
 import re
 import secrets
 from hashlib import sha256

@@ -3,8 +3,9 @@
 The table is the compiled prices.json beside this file. Names of providers are those of the config. A name is looked for
 by equality first, then by the rules in their order, then with a compact date spelled out (20251211 as 2025-12-11).
 """
+
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -125,7 +126,9 @@ class Catalog:
         try:
             content = path.read_bytes()
         except FileNotFoundError as error:
-            raise FileNotFoundError(f"expected a price table at {path}: build it with python -m tools.compile_prices") from error
+            raise FileNotFoundError(
+                f"expected a price table at {path}: build it with python -m tools.compile_prices"
+            ) from error
         return cls(msgspec.json.decode(content, type=Table), today)
 
     def find(self, provider: str, model: str) -> PriceRow | None:

@@ -2,29 +2,32 @@
 
 A provider that speaks another's dialect is one more row here and a line in docs/providers.md.
 """
+
 from enum import IntEnum
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-OPERATIONS = MappingProxyType({
-    # what a caller may ask for, and the dialect that its body is in
-    "chat": "openai_chat",
-    "completions": "openai_completions",
-    "embeddings": "openai_embeddings",
-    "responses": "openai_responses",
-    "moderations": "openai_moderations",
-    "images": "openai_images",
-    "audio": "openai_audio",
-    "files": "proxy",
-    "batches": "proxy",
-    "models": "proxy",
-    "messages": "anthropic_messages",
-    "count_tokens": "proxy",
-    "generate": "gemini_generate",
-    "embed": "gemini_embed",
-})
+OPERATIONS = MappingProxyType(
+    {
+        # what a caller may ask for, and the dialect that its body is in
+        "chat": "openai_chat",
+        "completions": "openai_completions",
+        "embeddings": "openai_embeddings",
+        "responses": "openai_responses",
+        "moderations": "openai_moderations",
+        "images": "openai_images",
+        "audio": "openai_audio",
+        "files": "proxy",
+        "batches": "proxy",
+        "models": "proxy",
+        "messages": "anthropic_messages",
+        "count_tokens": "proxy",
+        "generate": "gemini_generate",
+        "embed": "gemini_embed",
+    }
+)
 
 
 class UsageDialect(IntEnum):
@@ -43,15 +46,15 @@ class Provider(Struct, frozen=True, kw_only=True):
     base_url         its public address; "" where the config must state one
     prefix           begins every upstream path where base_url has none of its own
     cut              the beginning of a caller's path that the prefix stands for: "/v1" of "/v1/chat/completions"
-    versioned_prefix, version_query   take the place of the prefix where the config states api_version: {model} is the
-                     target's model, and the query field carries the version; "" where there is no such thing
+    versioned_prefix, version_query   take the place of the prefix where the config states api_version: {model} is
+                     the target's model, and the query field carries the version; "" where there is no such thing
     auth_field, auth_prefix           the field that carries the key, and what stands before the key in it
     extra_fields     fields that are added where the caller sent none of that name
     operations       what it serves, names of OPERATIONS
     output_limit     where a body states the most tokens to generate, by operation: the path of members
     usage            how its replies state usage
     stream_options   understands stream_options.include_usage
-    catalog_ids      its names in the price table, in the order they are asked; none where the config alone prices models
+    catalog_ids      its names in the price table, in the order they are asked; none: only the config prices its models
     """
 
     name: str
@@ -70,14 +73,27 @@ class Provider(Struct, frozen=True, kw_only=True):
     catalog_ids: tuple[str, ...] = ()
 
 
-OPENAI_OPERATIONS = frozenset({
-    "chat", "completions", "embeddings", "responses", "moderations", "images", "audio", "files", "batches", "models",
-})
-OPENAI_LIMITS = MappingProxyType({
-    "chat": ("max_completion_tokens",),
-    "completions": ("max_tokens",),
-    "responses": ("max_output_tokens",),
-})
+OPENAI_OPERATIONS = frozenset(
+    {
+        "chat",
+        "completions",
+        "embeddings",
+        "responses",
+        "moderations",
+        "images",
+        "audio",
+        "files",
+        "batches",
+        "models",
+    }
+)
+OPENAI_LIMITS = MappingProxyType(
+    {
+        "chat": ("max_completion_tokens",),
+        "completions": ("max_tokens",),
+        "responses": ("max_output_tokens",),
+    }
+)
 
 ROWS = (
     Provider(
@@ -164,6 +180,9 @@ def upstream_of(provider: Provider, base_url: str = "", api_version: str = "") -
     raises  ValueError where the address is not http(s)://host[:port][/path], or none is known
     """
     url = base_url or provider.base_url
+    # Before it is split, as splitting drops line ends.
+    if any(character <= " " or character > "~" for character in url):
+        raise ValueError("expected visible ASCII only")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("expected http:// or https:// and a host")
@@ -171,8 +190,8 @@ def upstream_of(provider: Provider, base_url: str = "", api_version: str = "") -
         raise ValueError("expected an address without query and fragment")
     if parts.username is not None or parts.password is not None:
         raise ValueError("expected an address without user and password")
-    if any(character <= " " or character > "~" for character in url):
-        raise ValueError("expected visible ASCII only")
+    if parts.port == 0:
+        raise ValueError("expected a port from 1 to 65535")
     path = parts.path.rstrip("/")
     versioned = bool(api_version and provider.version_query)
     return Upstream(

@@ -1,4 +1,5 @@
 """Promises of the price kernel: the right tier, rounded up once, never wrapped, never more than was reserved."""
+
 from typing import NamedTuple
 
 import pytest
@@ -10,7 +11,13 @@ from tests.oracles import price as oracle
 
 MOST = 2**63 - 1
 DOLLAR = 10**9
-COUNTS = ("cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens", "audio_input_tokens", "audio_output_tokens")
+COUNTS = (
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_write_1h_tokens",
+    "audio_input_tokens",
+    "audio_output_tokens",
+)
 
 
 class Case(NamedTuple):
@@ -31,8 +38,13 @@ CASES = [
     Case("plain input and output", 1000, 100, {}, 4_500_000),
     Case("cached input costs its own rate", 1000, 0, {"cache_read_tokens": 1000}, 300_000),
     Case("a written part", 1000, 0, {"cache_write_tokens": 400}, 600 * 3000 + 400 * 3750),
-    Case("written for an hour", 1000, 0, {"cache_write_tokens": 400, "cache_write_1h_tokens": 100},
-         600 * 3000 + 300 * 3750 + 100 * 6000),
+    Case(
+        "written for an hour",
+        1000,
+        0,
+        {"cache_write_tokens": 400, "cache_write_1h_tokens": 100},
+        600 * 3000 + 300 * 3750 + 100 * 6000,
+    ),
     Case("audio without a rate is plain", 1000, 100, {"audio_input_tokens": 500, "audio_output_tokens": 50}, 4_500_000),
     Case("negative counts are nothing", -5, -5, {"cache_read_tokens": -5}, 0),
     Case("parts never exceed the whole", 10, 0, {"cache_read_tokens": 99, "cache_write_tokens": 8}, 2 * 300 + 8 * 3750),
@@ -71,7 +83,12 @@ def test_request_price_is_added_whatever_the_tokens() -> None:
 def test_unknown_price_is_never_a_silent_zero() -> None:
     """Without tiers the charge says unknown, the bound is infinite and nothing is affordable."""
     row = PriceRow(context_tokens=128_000, max_output_tokens=4096)
-    assert (row.known, row.charge(1, 1), row.charge_at_most(1, 1), row.affordable_output(1, MOST)) == (False, -1, MOST, 0)
+    assert (row.known, row.charge(1, 1), row.charge_at_most(1, 1), row.affordable_output(1, MOST)) == (
+        False,
+        -1,
+        MOST,
+        0,
+    )
     assert (row.context_tokens, row.max_output_tokens) == (128_000, 4096)
 
 

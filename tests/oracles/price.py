@@ -1,4 +1,5 @@
 """Price usages with fractions: the slow, plain twin of fastgw._core.price."""
+
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import ceil
@@ -11,8 +12,13 @@ Tier = Sequence[int]
 def rates_of(tier: Tier) -> dict[str, int]:
     """Name the rates of one tier and put the plain ones in the place of -1."""
     rates = dict(zip(KINDS, tier[1:], strict=True))
-    plain = {"cache_read": "input", "cache_write": "input", "cache_write_1h": "cache_write",
-             "audio_input": "input", "audio_output": "output"}
+    plain = {
+        "cache_read": "input",
+        "cache_write": "input",
+        "cache_write_1h": "cache_write",
+        "audio_input": "input",
+        "audio_output": "output",
+    }
     for kind, otherwise in plain.items():
         if rates[kind] < 0:
             rates[kind] = rates[otherwise]

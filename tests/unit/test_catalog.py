@@ -1,4 +1,5 @@
 """Promises of the price table and its catalog: the source's prices, found by the source's rules, at once."""
+
 import time
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -52,7 +53,12 @@ def is_charged_exactly(model: ModelInfo) -> bool:
         return False
     stated = {kind for kind, rate in vars(model.prices).items() if rate is not None}
     known = {
-        "input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok", "cache_write_1h_mtok", "requests_kcount"
+        "input_mtok",
+        "output_mtok",
+        "cache_read_mtok",
+        "cache_write_mtok",
+        "cache_write_1h_mtok",
+        "requests_kcount",
     }
     return stated <= known | {"web_searches_kcount", "storage_searches_kcount"} and bool(stated & known)
 
@@ -104,8 +110,16 @@ def test_model_stated_as_free_has_a_price(catalog: Catalog) -> None:
 
 def test_names_are_matched_as_the_source_does(catalog: Catalog) -> None:
     """A dated or prefixed name finds the model that the source's rules find."""
-    names = ["gpt-4.1-2025-04-14", "GPT-4.1-mini", "gpt-4o-20240806", "claude-3-5-haiku-20241022", "text-embedding-3-small",
-             "claude-3-opus-20240229", "gemini-2.5-flash-lite", "o3-2025-04-16"]
+    names = [
+        "gpt-4.1-2025-04-14",
+        "GPT-4.1-mini",
+        "gpt-4o-20240806",
+        "claude-3-5-haiku-20241022",
+        "text-embedding-3-small",
+        "claude-3-opus-20240229",
+        "gemini-2.5-flash-lite",
+        "o3-2025-04-16",
+    ]
     found = 0
     for provider in ("openai", "anthropic", "gemini"):
         source = BY_ID[PROVIDERS[provider].catalog_ids[0]]
@@ -152,7 +166,9 @@ def test_limits_come_with_the_price(catalog: Catalog) -> None:
 def test_announced_price_holds_from_its_day(tmp_path: Path) -> None:
     """A price that the source announces for a day is used from that day on, by a catalog loaded then."""
     announced = [
-        (model, spans) for _, model in OWN if len(spans := spans_of(model, date(2020, 1, 1))) > 1 and spans[1][0] > "2020"
+        (model, spans)
+        for _, model in OWN
+        if len(spans := spans_of(model, date(2020, 1, 1))) > 1 and spans[1][0] > "2020"
     ]
     model, spans = announced[-1]
     compile_prices(tmp_path / "prices.json", date(2020, 1, 1))

@@ -1,0 +1,238 @@
+"""Check what types cannot say: references, addresses, duplicates, and fields that exclude one another."""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import urlsplit
+
+from fastgw.auth.keys import digest_in, digest_of
+from fastgw.meter.catalog import Catalog
+from fastgw.providers.table import PROVIDERS, upstream_of
+from fastgw.snapshot.config import Config, Integration, Key, Model, Price
+from fastgw.snapshot.names import Place, shown
+from fastgw.snapshot.problem import Problems
+
+DEFAULT_WORKSPACE: Final = "default"
+# int64 nanoseconds end in 2262
+LAST_EXPIRY: Final = datetime(2262, 1, 1, tzinfo=UTC)
+FIRST_EXPIRY: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LISTEN = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9.*_-]+):([0-9]{1,5})\Z")
+ORIGIN = re.compile(r"(?:\*|https?://[A-Za-z0-9._\[\]:-]+)\Z")
+# The gateway writes these itself; a configured one would frame a request twice or send it elsewhere.
+OWN_FIELDS = frozenset(
+    {
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+
+class Checker:
+    """Checks one document.
+
+    raw       what was written: names in it are known also where their section was refused
+    indices   where each of config.keys stands in the document
+    catalog   is asked for only when a name is neither an alias nor listed
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        raw: Mapping[str, object],
+        indices: Sequence[int],
+        problems: Problems,
+        catalog: Callable[[], Catalog],
+    ) -> None:
+        self.indices = indices
+        self.config = config
+        self.problems = problems
+        self.catalog = catalog
+        self.integrations = names_in(raw, "integrations")
+        self.aliases = names_in(raw, "models")
+        self.workspaces = {*names_in(raw, "workspaces"), DEFAULT_WORKSPACE}
+
+    def run(self) -> None:
+        self.gateway()
+        for name, integration in self.config.integrations.items():
+            self.integration(("integrations", name), integration)
+        for name, model in self.config.models.items():
+            self.model(("models", name), model)
+        for name, price in self.config.prices.items():
+            self.price(("prices", name), name, price)
+        for name, workspace in self.config.workspaces.items():
+            place = ("workspaces", name)
+            self.each(place, "integrations", workspace.integrations, "a known integration", self.integrations)
+            self.reachable(place, workspace.models, workspace.integrations)
+        for index, key in zip(self.indices, self.config.keys, strict=True):
+            self.key(("keys", index), key)
+        self.unique()
+
+    def gateway(self) -> None:
+        gateway = self.config.gateway
+        match = LISTEN.match(gateway.listen)
+        if match is None or int(match[1]) > 65_535:
+            self.problems.add(
+                ("gateway", "listen"), '"HOST:PORT" with a port from 0 to 65535', f'"{shown(gateway.listen)}"'
+            )
+        if gateway.tls is not None:
+            self.file(("gateway", "tls", "cert"), gateway.tls.cert)
+            self.file(("gateway", "tls", "key"), gateway.tls.key)
+        for index, origin in enumerate(gateway.cors.origins if gateway.cors else ()):
+            if not ORIGIN.match(origin):
+                place = ("gateway", "cors", "origins", index)
+                self.problems.add(place, 'an origin such as "https://app.example", or "*"', f'"{shown(origin)}"')
+
+    def integration(self, place: Place, integration: Integration) -> None:
+        provider = PROVIDERS.get(integration.provider)
+        if provider is None:
+            self.unknown((*place, "provider"), "a known provider", integration.provider, PROVIDERS)
+        elif integration.base_url is None and not provider.base_url and not self.problems.touch((*place, "base_url")):
+            self.problems.add((*place, "base_url"), f"an address, as {provider.name} has none of its own", "nothing")
+        if integration.base_url is not None:
+            try:
+                upstream_of(provider or PROVIDERS["openai"], integration.base_url)
+            except ValueError as error:
+                # `split` and `port` state their own reasons, which may hold parts of the address
+                reason = str(error)
+                expected = (
+                    reason.removeprefix("expected ") if reason.startswith("expected ") else "a valid host and port"
+                )
+                self.problems.add((*place, "base_url"), expected, "another form")
+        if provider is not None and integration.api_version is not None and not provider.version_query:
+            self.problems.add((*place, "api_version"), f"nothing, as {provider.name} has no versions", "a version")
+        for name in integration.headers:
+            if name.lower() in OWN_FIELDS:
+                self.problems.add(
+                    (*place, "headers", name), "a field that the gateway does not write itself", f'"{name}"'
+                )
+        if integration.ca_file is not None:
+            self.file((*place, "ca_file"), integration.ca_file)
+        if integration.proxy is not None and not is_proxy(integration.proxy.reveal()):
+            self.problems.add((*place, "proxy"), "http://[USER:PASSWORD@]HOST:PORT", "another form")
+
+    def model(self, place: Place, model: Model) -> None:
+        if not model.targets and not self.problems.touch((*place, "targets")):
+            self.problems.add((*place, "targets"), "at least one target", "none")
+        if model.strategy == "single" and len(model.targets) > 1:
+            self.problems.add((*place, "targets"), "exactly one target for single", str(len(model.targets)))
+        if model.strategy == "weighted" and model.targets and not any(target.weight for target in model.targets):
+            self.problems.add((*place, "targets"), "a weight above 0 for weighted", "none")
+        if self.problems.touch((*place, "targets")):
+            return  # what is left of the list has other indices
+        for index, target in enumerate(model.targets):
+            here = (*place, "targets", index)
+            if target.integration not in self.integrations:
+                self.unknown((*here, "integration"), "a known integration", target.integration, self.integrations)
+                continue
+            integration = self.config.integrations.get(target.integration)
+            if integration is not None and integration.models and target.model not in integration.models:
+                self.unknown((*here, "model"), "a model of the integration", target.model, integration.models)
+
+    def price(self, place: Place, name: str, price: Price) -> None:
+        provider, slash, model = name.partition("/")
+        if not slash or not model:
+            self.problems.add(place, '"PROVIDER/MODEL"', f'"{shown(name)}"')
+        elif provider not in PROVIDERS:
+            self.unknown(place, "a known provider before the slash", provider, PROVIDERS)
+
+    def key(self, place: Place, key: Key) -> None:
+        if not self.problems.touch((*place, "key")) and not self.problems.touch((*place, "hash")):
+            if (key.key is None) == (key.hash is None):
+                self.problems.add(place, "either key or hash", "neither" if key.key is None else "both")
+        if key.workspace not in self.workspaces:
+            self.unknown((*place, "workspace"), "a known workspace", key.workspace, self.workspaces)
+        workspace = self.config.workspaces.get(key.workspace)
+        allowed = set(workspace.integrations) if workspace and workspace.integrations else self.integrations
+        self.each(place, "integrations", key.integrations, "an integration of the workspace", allowed)
+        if key.integration is not None and key.integration not in (set(key.integrations) or allowed):
+            known = set(key.integrations) or allowed
+            self.unknown((*place, "integration"), "an integration that the key may use", key.integration, known)
+        self.reachable(place, key.models, key.integrations or tuple(allowed))
+        if key.expires_at is not None and not FIRST_EXPIRY <= key.expires_at < LAST_EXPIRY:
+            self.problems.add((*place, "expires_at"), "a time from 1970 to 2261", f"the year {key.expires_at.year}")
+
+    def unique(self) -> None:
+        """No two keys share a name or a secret."""
+        names: set[str] = set()
+        digests: dict[bytes, str] = {}
+        for index, key in zip(self.indices, self.config.keys, strict=True):
+            if key.name in names:
+                self.problems.add(("keys", index, "name"), "another name for each key", f'"{key.name}" twice')
+            names.add(key.name)
+            digest = key_digest(key)
+            if digest is not None and digest in digests:
+                self.problems.add(("keys", index), "another secret for each key", f'that of "{digests[digest]}"')
+            elif digest is not None:
+                digests[digest] = key.name
+
+    def reachable(self, place: Place, models: Iterable[str], integrations: Iterable[str]) -> None:
+        """Every model is an alias or is served by one of the integrations; none named means all."""
+        names = set(integrations) or self.integrations
+        if self.problems.touch((*place, "models")):
+            return
+        for index, model in enumerate(models):
+            if model not in self.aliases and not self.is_served(model, names):
+                known = {*self.aliases, *(name for one in self.config.integrations.values() for name in one.models)}
+                self.unknown((*place, "models", index), "a model that is served", model, known)
+
+    def is_served(self, model: str, integrations: Iterable[str]) -> bool:
+        for name in integrations:
+            integration = self.config.integrations.get(name)
+            if integration is None:
+                if name in self.integrations:
+                    return True  # it was refused, and its own problem is enough
+            elif integration.models:
+                if model in integration.models:
+                    return True
+            elif f"{integration.provider}/{model}" in self.config.prices:
+                return True
+            elif integration.provider in PROVIDERS and self.catalog().serves(integration.provider, model):
+                return True
+        return False
+
+    def each(self, place: Place, field: str, found: Iterable[str], kind: str, known: Iterable[str]) -> None:
+        if self.problems.touch((*place, field)):
+            return
+        for index, name in enumerate(found):
+            if name not in known:
+                self.unknown((*place, field, index), kind, name, known)
+
+    def unknown(self, place: Place, kind: str, name: str, known: Iterable[str]) -> None:
+        self.problems.add(place, kind, f'"{shown(name)}"', name, sorted(known))
+
+    def file(self, place: Place, path: str) -> None:
+        if not os.access(path, os.R_OK) or os.path.isdir(path):
+            self.problems.add(place, "a file that can be read", f"{shown(path)}: it cannot")
+
+    def __repr__(self) -> str:
+        return f"Checker({len(self.integrations)} integrations, {len(self.config.keys)} keys)"
+
+
+def key_digest(key: Key) -> bytes | None:
+    """What the key is looked up by; None where it has neither key nor hash."""
+    if key.key is not None:
+        return digest_of(key.key.reveal())
+    return digest_in(key.hash) if key.hash is not None else None
+
+
+def names_in(raw: Mapping[str, object], section: str) -> set[str]:
+    table = raw.get(section)
+    return set(table) if isinstance(table, dict) else set()
+
+
+def is_proxy(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "http" and bool(parts.hostname) and parts.port != 0 and parts.path in ("", "/")
+    except ValueError:
+        return False

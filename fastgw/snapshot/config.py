@@ -1,0 +1,313 @@
+"""What people write: the sections and fields of the configuration file, each documented where it is defined.
+
+Everything is frozen. Amounts are exact decimals as written; `nano_usd` and `tiers` give the integers that are counted
+in. docs/config.md is tested against these definitions.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from hmac import compare_digest
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta, Struct, field
+
+NANO: Final = 10**9
+NAME_PATTERN: Final = r"\A[A-Za-z0-9._:/-]{1,64}\Z"
+WINDOW_PATTERN: Final = r"\A(total|day|week|month|([1-9]|[1-9][0-9]|[12][0-9][0-9]|3[0-5][0-9]|36[0-6])d)\Z"
+FIELD_PATTERN: Final = r"\A[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}\Z"
+
+Name = Annotated[str, Meta(pattern=NAME_PATTERN, extra={"expected": "1 to 64 of letters, digits and . _ : / -"})]
+UpstreamModel = Annotated[
+    str, Meta(pattern=r"\A[!-~]{1,128}\Z", extra={"expected": "1 to 128 visible ASCII characters"})
+]
+FieldName = Annotated[str, Meta(pattern=FIELD_PATTERN, extra={"expected": "the name of a header field"})]
+Path = Annotated[str, Meta(pattern=r"\A[^\x00]{1,4096}\Z", extra={"expected": "a path"})]
+Window = Annotated[
+    str,
+    Meta(pattern=WINDOW_PATTERN, extra={"expected": '"total", "day", "week", "month" or "Nd" with N from 1 to 366'}),
+]
+Dollars = Annotated[
+    Decimal, Meta(extra={"expected": "dollars from 0 to 9000000000, at most 9 decimals", "most": 9 * 10**9})
+]
+Rate9 = Annotated[
+    Decimal, Meta(extra={"expected": "dollars per million tokens from 0 to 1000000, at most 9 decimals", "most": 10**6})
+]
+Milliseconds = Annotated[int, Meta(ge=1, le=86_400_000)]
+PerMinute = Annotated[int, Meta(ge=1, le=10**12)]
+Parallel = Annotated[int, Meta(ge=1, le=1_000_000)]
+Tokens = Annotated[int, Meta(ge=0, le=10**9)]
+Admission = Literal["strict", "clamp", "estimate"]
+
+
+class Secret:
+    """A resolved secret that shows only where it came from: "env:NAME", "file:PATH" or "literal"."""
+
+    __slots__ = ("_value", "origin")
+
+    def __init__(self, value: str, origin: str = "literal") -> None:
+        self._value = value
+        self.origin = origin
+
+    def reveal(self) -> str:
+        """The secret itself; call this only where it is sent or hashed."""
+        return self._value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and compare_digest(self._value.encode(), other._value.encode())
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret is not serialised")
+
+    def __repr__(self) -> str:
+        return f"Secret({self.origin})"
+
+
+class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file."""
+
+
+class GatewayTimeouts(Section, frozen=True):
+    """How long a caller's connection may take for what."""
+
+    head_ms: Annotated[Milliseconds, Meta(description="until a request's head is whole")] = 10_000
+    body_ms: Annotated[Milliseconds, Meta(description="between two reads of a request's body")] = 30_000
+    idle_ms: Annotated[Milliseconds, Meta(description="between two requests of a connection")] = 75_000
+    write_ms: Annotated[Milliseconds, Meta(description="for a caller to take what is written to it")] = 60_000
+    shutdown_ms: Annotated[Milliseconds, Meta(description="for open exchanges to end when the gateway stops")] = 30_000
+
+
+class Tls(Section, frozen=True):
+    """Serve HTTPS with this certificate."""
+
+    cert: Annotated[Path, Meta(description="PEM file with the certificate chain")]
+    key: Annotated[Path, Meta(description="PEM file with the private key")]
+
+
+class Cors(Section, frozen=True):
+    """Let browsers of these origins call the gateway."""
+
+    origins: Annotated[tuple[str, ...], Meta(description='origins such as "https://app.example", or "*" for any')]
+    headers: Annotated[
+        tuple[FieldName, ...], Meta(description="header fields that browsers may send beside the usual ones")
+    ] = ()
+    max_age_s: Annotated[int, Meta(ge=0, le=86_400, description="how long a browser may remember the answer")] = 600
+
+
+class JsonLines(Section, frozen=True):
+    """Write every record as a line of JSON."""
+
+    path: Annotated[Path, Meta(description="file to append to")]
+    rotate_bytes: Annotated[int, Meta(ge=4096, le=2**40, description="size at which a next file begins")] = 2**28
+    keep: Annotated[int, Meta(ge=0, le=10_000, description="how many earlier files are kept")] = 8
+
+
+class Recording(Section, frozen=True):
+    """What is kept of every exchange."""
+
+    payloads: Annotated[
+        Literal["none", "errors", "all"], Meta(description="of which exchanges the bodies are kept")
+    ] = "none"
+    max_payload_bytes: Annotated[int, Meta(ge=0, le=2**24, description="most that is kept of a body")] = 16_384
+    retention_days: Annotated[int, Meta(ge=1, le=3_660, description="age at which records are deleted")] = 30
+    retention_bytes: Annotated[int, Meta(ge=2**20, le=2**50, description="size at which the oldest are deleted")] = (
+        2**30
+    )
+    ring_bytes: Annotated[int, Meta(ge=2**16, le=2**32, description="memory between a worker and the drain")] = (
+        4_194_304
+    )
+    sqlite: Annotated[bool, Meta(description="keep records in the embedded store")] = True
+    jsonl: Annotated[JsonLines | None, Meta(description="also write lines of JSON")] = None
+
+
+class Gateway(Section, frozen=True):
+    """The process itself."""
+
+    listen: Annotated[str, Meta(description="HOST:PORT, [IPV6]:PORT; port 0 takes a free one")] = "127.0.0.1:8787"
+    workers: Annotated[int, Meta(ge=0, le=64, description="data-plane processes; 0 is the number of cores")] = 1
+    state: Annotated[Path, Meta(description="directory of the ledger, the rings and the store")] = ".fastgw"
+    max_connections: Annotated[int, Meta(ge=1, le=1_000_000, description="callers' connections of a worker")] = 10_000
+    max_body_bytes: Annotated[int, Meta(ge=1, le=2**40, description="greatest request body")] = 67_108_864
+    buffer_reply_bytes: Annotated[
+        int, Meta(ge=0, le=2**30, description="JSON replies up to this are held so that the head can state the cost")
+    ] = 1_048_576
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="least severity that is logged")
+    ] = "info"
+    timeouts: Annotated[GatewayTimeouts, Meta(description="limits of time")] = GatewayTimeouts()
+    tls: Annotated[Tls | None, Meta(description="serve HTTPS")] = None
+    cors: Annotated[Cors | None, Meta(description="let browsers call")] = None
+    record: Annotated[Recording, Meta(description="what is kept")] = Recording()
+
+
+class IntegrationTimeouts(Section, frozen=True):
+    """How long a provider may take for what."""
+
+    connect_ms: Annotated[Milliseconds, Meta(description="to accept a connection, TLS included")] = 5_000
+    first_byte_ms: Annotated[Milliseconds, Meta(description="until a reply begins")] = 300_000
+    idle_ms: Annotated[Milliseconds, Meta(description="between two reads of a reply")] = 120_000
+    total_ms: Annotated[Milliseconds, Meta(description="for an attempt as a whole")] = 1_800_000
+
+
+class Integration(Section, frozen=True):
+    """A provider with a credential, shared with workspaces."""
+
+    provider: Annotated[str, Meta(description="a row of docs/providers.md")]
+    base_url: Annotated[
+        str | None, Meta(description="by default the provider's own; without a path the provider's prefix is added")
+    ] = None
+    api_key: Annotated[Secret | None, Meta(description='"env:NAME", "file:PATH" or the key itself')] = None
+    api_version: Annotated[
+        str | None,
+        Meta(
+            pattern=r"\A[A-Za-z0-9.-]{1,32}\Z", description="azure-openai only: address deployments with this version"
+        ),
+    ] = None
+    models: Annotated[
+        tuple[UpstreamModel, ...],
+        Meta(description="what it serves; by default what the price table has of the provider"),
+    ] = ()
+    headers: Annotated[
+        dict[FieldName, Secret],
+        Meta(description='header fields added to each request; values may be "env:" or "file:"'),
+    ] = field(default_factory=dict)
+    stream_usage: Annotated[
+        bool | None,
+        Meta(description="whether streams may be asked for usage; by default what the provider understands"),
+    ] = None
+    max_connections: Annotated[Parallel, Meta(description="connections of a worker to this origin")] = 256
+    ca_file: Annotated[
+        Path | None, Meta(description="PEM file of the authorities to trust instead of the system's")
+    ] = None
+    proxy: Annotated[
+        Secret | None, Meta(description="URL of an HTTP proxy; by default HTTPS_PROXY unless NO_PROXY names the host")
+    ] = None
+    timeouts: Annotated[IntegrationTimeouts, Meta(description="limits of time")] = IntegrationTimeouts()
+
+
+class Target(Section, frozen=True):
+    """Where an alias leads."""
+
+    integration: Annotated[str, Meta(description="name of an integration")]
+    model: Annotated[UpstreamModel, Meta(description="the provider's name of the model")]
+    weight: Annotated[int, Meta(ge=0, le=1_000_000, description="share of the requests, for weighted")] = 1
+
+
+class Price(Section, frozen=True):
+    """Prices in dollars per million tokens."""
+
+    input: Annotated[Rate9, Meta(description="input")]
+    output: Annotated[Rate9, Meta(description="output, reasoning included")]
+    cache_read: Annotated[Rate9 | None, Meta(description="input read from a cache; by default as input")] = None
+    cache_write: Annotated[Rate9 | None, Meta(description="input written to a cache; by default as input")] = None
+    cache_write_1h: Annotated[Rate9 | None, Meta(description="written for an hour; by default as cache_write")] = None
+    audio_input: Annotated[Rate9 | None, Meta(description="audio input; by default as input")] = None
+    audio_output: Annotated[Rate9 | None, Meta(description="audio output; by default as output")] = None
+    request: Annotated[Dollars, Meta(description="dollars for each request, whatever its tokens")] = Decimal(0)
+
+    @property
+    def tiers(self) -> tuple[tuple[int, ...]]:
+        """The one row that PriceRow takes: nano-dollars per million tokens, -1 where nothing is stated."""
+        parts = (self.cache_read, self.cache_write, self.cache_write_1h, self.audio_input, self.audio_output)
+        rates = (-1 if rate is None else int(rate * NANO) for rate in parts)
+        return ((0, int(self.input * NANO), int(self.output * NANO), *rates),)
+
+    @property
+    def request_nano_usd(self) -> int:
+        return int(self.request * NANO)
+
+
+class Model(Section, frozen=True):
+    """A name that callers use, and where it leads."""
+
+    targets: Annotated[tuple[Target, ...], Meta(description="at least one; single takes exactly one")]
+    strategy: Annotated[Literal["single", "fallback", "weighted"], Meta(description="how a target is chosen")] = (
+        "fallback"
+    )
+    price: Annotated[Price | None, Meta(description="instead of the price table's")] = None
+    context_tokens: Annotated[Tokens | None, Meta(description="instead of the price table's")] = None
+    max_output_tokens: Annotated[Tokens | None, Meta(description="instead of the price table's")] = None
+
+
+class Budget(Section, frozen=True):
+    """The most that may be spent in a window of time."""
+
+    usd: Annotated[Dollars, Meta(description="dollars")]
+    window: Annotated[Window, Meta(description='"total", or a calendar "day", "week", "month" in UTC, or "Nd"')] = (
+        "total"
+    )
+
+    @property
+    def nano_usd(self) -> int:
+        return int(self.usd * NANO)
+
+
+class Rate(Section, frozen=True):
+    """The most that may be asked for in a minute."""
+
+    requests_per_minute: Annotated[PerMinute | None, Meta(description="requests")] = None
+    tokens_per_minute: Annotated[PerMinute | None, Meta(description="input and output tokens")] = None
+
+
+class Workspace(Section, frozen=True):
+    """What keys share: limits, integrations and the policy of admission."""
+
+    budget: Annotated[Budget | None, Meta(description="for all its keys together")] = None
+    rate: Annotated[Rate | None, Meta(description="for all its keys together")] = None
+    max_parallel: Annotated[Parallel | None, Meta(description="requests at once, for all its keys together")] = None
+    admission: Annotated[
+        Admission, Meta(description="what a request without an output limit reserves: strict, clamp or estimate")
+    ] = "clamp"
+    unknown_price: Annotated[
+        Literal["refuse", "allow"], Meta(description="a model without a price, where a budget applies")
+    ] = "refuse"
+    integrations: Annotated[tuple[str, ...], Meta(description="integrations it may use; by default all")] = ()
+    models: Annotated[tuple[str, ...], Meta(description="models it may use; by default all")] = ()
+
+
+class Key(Section, frozen=True):
+    """A virtual key."""
+
+    name: Annotated[Name, Meta(description="what records and limits call it")]
+    key: Annotated[Secret | None, Meta(description='the key: "env:NAME", "file:PATH" or itself')] = None
+    hash: Annotated[
+        str | None,
+        Meta(
+            pattern=r"\Asha256:[0-9a-fA-F]{64}\Z",
+            description="instead of key: its SHA-256",
+            extra={"expected": '"sha256:" and 64 hexadecimal digits'},
+        ),
+    ] = None
+    workspace: Annotated[str, Meta(description="name of a workspace")] = "default"
+    models: Annotated[tuple[str, ...], Meta(description="models it may use; by default all of the workspace")] = ()
+    integrations: Annotated[
+        tuple[str, ...], Meta(description="integrations it may use; by default all of the workspace")
+    ] = ()
+    integration: Annotated[str | None, Meta(description="where paths under /v1/ go that the gateway does not know")] = (
+        None
+    )
+    budget: Annotated[Budget | None, Meta(description="of this key")] = None
+    rate: Annotated[Rate | None, Meta(description="of this key")] = None
+    max_parallel: Annotated[Parallel | None, Meta(description="requests at once")] = None
+    expires_at: Annotated[
+        Annotated[datetime, Meta(tz=True)] | None,
+        Meta(description="from then on the key is refused; up to the year 2261"),
+    ] = None
+    admission: Annotated[Admission | None, Meta(description="instead of the workspace's")] = None
+    enabled: Annotated[bool, Meta(description="false refuses the key")] = True
+    metadata: Annotated[dict[str, str], Meta(description="kept with the key's records")] = field(default_factory=dict)
+
+
+class Config(Section, frozen=True):
+    """The whole file."""
+
+    gateway: Annotated[Gateway, Meta(description="the process")] = Gateway()
+    integrations: Annotated[dict[Name, Integration], Meta(description="by name")] = field(default_factory=dict)
+    models: Annotated[dict[Name, Model], Meta(description="by alias")] = field(default_factory=dict)
+    prices: Annotated[dict[str, Price], Meta(description='by "PROVIDER/MODEL"')] = field(default_factory=dict)
+    workspaces: Annotated[dict[Name, Workspace], Meta(description="by name; one named default exists anyway")] = field(
+        default_factory=dict
+    )
+    keys: Annotated[tuple[Key, ...], Meta(description="virtual keys")] = ()

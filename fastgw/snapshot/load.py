@@ -1,0 +1,91 @@
+"""Read a configuration file: TOML to checked, frozen Structs with resolved secrets, or the list of all that is wrong.
+
+Relative paths in the file, of secrets and certificates too, are relative to the working directory.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+
+from msgspec import Struct
+
+from fastgw.meter.catalog import Catalog
+from fastgw.snapshot.check import Checker, key_digest
+from fastgw.snapshot.config import Config
+from fastgw.snapshot.problem import ConfigError, Problem, Problems, explain
+from fastgw.snapshot.read import Reader
+
+__all__ = ["ConfigError", "Document", "Problem", "explain", "load", "parse"]
+
+POSITION = re.compile(r"(.*) \(at line (\d+), column (\d+)\)\Z", re.DOTALL)
+
+
+class Document(Struct, frozen=True):
+    """A configuration that holds: its sections, and each key's digest in the order of config.keys."""
+
+    config: Config
+    digests: tuple[bytes, ...]
+    path: str = ""
+
+    def __repr__(self) -> str:
+        config = self.config
+        return f"Document({self.path!r}, {len(config.integrations)} integrations, {len(config.keys)} keys)"
+
+
+def load(path: str | Path, environ: Mapping[str, str], catalog: Catalog | None = None) -> Document:
+    """Read, resolve and check a file.
+
+    raises  ConfigError with every problem that can be found
+    """
+    try:
+        content = Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no path"
+        raise refused(path, "a file that can be read", f"none: {reason}") from None
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise refused(path, "UTF-8", "other bytes", line) from None
+    return parse(text, environ, str(path), catalog)
+
+
+def parse(text: str, environ: Mapping[str, str], path: str = "", catalog: Catalog | None = None) -> Document:
+    """Resolve and check a text; without a catalog, the compiled one is read when the name of a model asks for it.
+
+    raises  ConfigError with every problem that can be found
+    """
+    raw = parse_toml(text, path)
+    problems = Problems()
+    reader = Reader(environ, problems)
+    config = reader.read(Config, raw, ())
+    assert isinstance(config, Config)  # no field of it is required
+    known = cache(Catalog.load) if catalog is None else (lambda: catalog)
+    Checker(config, raw, reader.kept.get(("keys",), ()), problems, known).run()
+    if problems.found:
+        raise ConfigError(problems.located(text, path))
+    digests = tuple(digest for key in config.keys if (digest := key_digest(key)) is not None)
+    return Document(config, digests, path)
+
+
+def parse_toml(text: str, path: str) -> dict[str, object]:
+    try:
+        return tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        # Older versions state the position in the message only.
+        match = POSITION.match(str(error))
+        reason, line = (match[1], int(match[2])) if match else (str(error), 0)
+        column = f" at column {match[3]}" if match else ""
+        raise refused(path, f"TOML{column}", reason[:1].lower() + reason[1:], line) from None
+    except (ValueError, ArithmeticError):
+        # an integer of more digits than Python converts, or a day that no calendar has
+        raise refused(path, "TOML", "a number or a date out of range") from None
+    except RecursionError:
+        raise refused(path, "TOML", "lists or tables nested too deeply") from None
+
+
+def refused(path: str | Path, expected: str, found: str, line: int = 0) -> ConfigError:
+    return ConfigError([Problem("", expected, found, line=line, path=str(path))])
