@@ -22,4 +22,5 @@ TIERED = PriceRow([(start, 10**9 + start, 10**10, 10**8, -1, -1, -1, -1) for sta
 def test_price(benchmark: BenchmarkFixture, loop: Callable[[PriceRow, int], int], row: PriceRow) -> None:
     """Price ROUNDS usages in one call of the loop."""
     benchmark(loop, row, ROUNDS)
+    assert benchmark.stats is not None
     benchmark.extra_info["ns_per_operation"] = round(benchmark.stats.stats.median / ROUNDS * 1e9, 1)

@@ -131,6 +131,12 @@ class Catalog:
             ) from error
         return cls(msgspec.json.decode(content, type=Table), today)
 
+    def copy(self, today: date | None = None) -> "Catalog":
+        """The same table without overrides, as of today: for each configuration its own."""
+        catalog = Catalog(self.table, today)
+        catalog._shelves = self._shelves
+        return catalog
+
     def find(self, provider: str, model: str) -> PriceRow | None:
         """The row of a model; None where it is unknown. A row may have an unknown price and known limits."""
         return self._find(provider, model)

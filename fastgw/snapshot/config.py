@@ -22,6 +22,10 @@ UpstreamModel = Annotated[
 ]
 FieldName = Annotated[str, Meta(pattern=FIELD_PATTERN, extra={"expected": "the name of a header field"})]
 Path = Annotated[str, Meta(pattern=r"\A[^\x00]{1,4096}\Z", extra={"expected": "a path"})]
+Version = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9.-]{1,32}\Z", extra={"expected": "a version such as 2024-10-21"})]
+KeyHash = Annotated[
+    str, Meta(pattern=r"\Asha256:[0-9a-fA-F]{64}\Z", extra={"expected": '"sha256:" and 64 hexadecimal digits'})
+]
 Window = Annotated[
     str,
     Meta(pattern=WINDOW_PATTERN, extra={"expected": '"total", "day", "week", "month" or "Nd" with N from 1 to 366'}),
@@ -160,10 +164,7 @@ class Integration(Section, frozen=True):
     ] = None
     api_key: Annotated[Secret | None, Meta(description='"env:NAME", "file:PATH" or the key itself')] = None
     api_version: Annotated[
-        str | None,
-        Meta(
-            pattern=r"\A[A-Za-z0-9.-]{1,32}\Z", description="azure-openai only: address deployments with this version"
-        ),
+        Version | None, Meta(description="azure-openai only: address deployments with this version")
     ] = None
     models: Annotated[
         tuple[UpstreamModel, ...],
@@ -272,14 +273,7 @@ class Key(Section, frozen=True):
 
     name: Annotated[Name, Meta(description="what records and limits call it")]
     key: Annotated[Secret | None, Meta(description='the key: "env:NAME", "file:PATH" or itself')] = None
-    hash: Annotated[
-        str | None,
-        Meta(
-            pattern=r"\Asha256:[0-9a-fA-F]{64}\Z",
-            description="instead of key: its SHA-256",
-            extra={"expected": '"sha256:" and 64 hexadecimal digits'},
-        ),
-    ] = None
+    hash: Annotated[KeyHash | None, Meta(description="instead of key: its SHA-256")] = None
     workspace: Annotated[str, Meta(description="name of a workspace")] = "default"
     models: Annotated[tuple[str, ...], Meta(description="models it may use; by default all of the workspace")] = ()
     integrations: Annotated[

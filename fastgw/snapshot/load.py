@@ -12,13 +12,14 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from fastgw._core.price import PriceRow
 from fastgw.meter.catalog import Catalog
 from fastgw.snapshot.check import Checker, key_digest
-from fastgw.snapshot.config import Config
+from fastgw.snapshot.config import Config, Price
 from fastgw.snapshot.problem import ConfigError, Problem, Problems, explain
 from fastgw.snapshot.read import Reader
 
-__all__ = ["ConfigError", "Document", "Problem", "explain", "load", "parse"]
+__all__ = ["ConfigError", "Document", "Problem", "explain", "load", "parse", "price_row", "priced"]
 
 POSITION = re.compile(r"(.*) \(at line (\d+), column (\d+)\)\Z", re.DOTALL)
 
@@ -69,6 +70,20 @@ def parse(text: str, environ: Mapping[str, str], path: str = "", catalog: Catalo
         raise ConfigError(problems.located(text, path))
     digests = tuple(digest for key in config.keys if (digest := key_digest(key)) is not None)
     return Document(config, digests, path)
+
+
+def price_row(price: Price, source: str, context_tokens: int = 0, max_output_tokens: int = 0) -> PriceRow:
+    """The row of a price that the configuration states."""
+    return PriceRow(price.tiers, price.request_nano_usd, context_tokens, max_output_tokens, source)
+
+
+def priced(config: Config, catalog: Catalog) -> Catalog:
+    """A catalog of its own for a configuration: the table of today with [prices] before it."""
+    own = catalog.copy()
+    for name, price in config.prices.items():
+        provider, _, model = name.partition("/")
+        own.override(provider, model, price_row(price, "config"))
+    return own
 
 
 def parse_toml(text: str, path: str) -> dict[str, object]:

@@ -57,7 +57,7 @@ class Reader:
         if get_origin(kind) is dict:
             return self.table(kind, value, place)
         if get_origin(kind) is tuple:
-            return self.items(kind, value, place)
+            return self.items(annotation, value, place)
         if kind is Secret:
             return self.secret(value, place)
         if kind is Decimal:
@@ -113,11 +113,11 @@ class Reader:
                 read[name] = one
         return read
 
-    def items(self, kind: Any, value: object, place: Place) -> object:
+    def items(self, annotation: object, value: object, place: Place) -> object:
         if not isinstance(value, list):
-            self.problems.add(place, "a list", found(value))
+            self.problems.add(place, takes(annotation), found(value))
             return MISSING
-        item_type = get_args(kind)[0]
+        item_type = get_args(bare(annotation))[0]
         read = [(index, self.read(item_type, item, (*place, index))) for index, item in enumerate(value)]
         self.kept[place] = [index for index, item in read if item is not MISSING]
         return tuple(item for _, item in read if item is not MISSING)

@@ -1,4 +1,5 @@
 """Promises of virtual keys: enough randomness, a form that any client can send, a digest that leads nowhere else."""
+
 import re
 from hashlib import sha256
 

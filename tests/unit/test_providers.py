@@ -1,4 +1,5 @@
 """Promises of the provider table: the documentation shows it, and addresses resolve as it says."""
+
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "providers.md"
 def page_row(row: Provider) -> str:
     """The line of docs/providers.md that shows a provider."""
     limits = ", ".join(f"{operation}: `{'.'.join(path)}`" for operation, path in sorted(row.output_limit.items()))
+    address = f"`{row.base_url}`" if row.base_url else "required"
     return (
-        f"| `{row.name}` | {f'`{row.base_url}`' if row.base_url else 'required'} | {f'`{row.prefix}`' if row.prefix else ''} "
+        f"| `{row.name}` | {address} | {f'`{row.prefix}`' if row.prefix else ''} "
         f"| `{row.auth_field}: {row.auth_prefix}KEY` | {', '.join(sorted(row.operations))} | {limits} "
         f"| {', '.join(f'`{name}`' for name in row.catalog_ids)} |"
     )

@@ -1,0 +1,128 @@
+"""Documents that the promises of the configuration are tested with."""
+
+from fastgw.auth.keys import hash_of
+
+ENVIRON = {"OPENAI_API_KEY": "sk-in-the-environment", "APP_1_KEY": "fgw-in-the-environment"}
+HASH = hash_of("another")
+
+# Every field of the configuration, each other than its default.
+FULL = """
+[gateway]
+listen = "[::1]:0"
+workers = 0
+state = "/var/lib/fastgw"
+max_connections = 5
+max_body_bytes = 6
+buffer_reply_bytes = 0
+log_level = "debug"
+[gateway.timeouts]
+head_ms = 1
+body_ms = 2
+idle_ms = 3
+write_ms = 4
+shutdown_ms = 5
+[gateway.tls]
+cert = "@FILE@"
+key = "@FILE@"
+[gateway.cors]
+origins = ["https://app.example", "http://localhost:3000"]
+headers = ["x-own"]
+max_age_s = 1
+[gateway.record]
+payloads = "errors"
+max_payload_bytes = 1
+retention_days = 1
+retention_bytes = 1048576
+ring_bytes = 65536
+sqlite = false
+[gateway.record.jsonl]
+path = "records.jsonl"
+rotate_bytes = 4096
+keep = 0
+
+[integrations.openai-main]
+provider = "openai"
+base_url = "http://127.0.0.1:9001/v1"
+api_key = "env:OPENAI_API_KEY"
+models = ["gpt-4.1", "own"]
+headers = { OpenAI-Organization = "org", x-secret = "env:OPENAI_API_KEY" }
+stream_usage = false
+max_connections = 2
+ca_file = "@FILE@"
+proxy = "http://user:password@proxy.example:3128"
+[integrations.openai-main.timeouts]
+connect_ms = 1
+first_byte_ms = 2
+idle_ms = 3
+total_ms = 4
+
+[integrations.azure]
+provider = "azure-openai"
+base_url = "https://x.openai.azure.com"
+api_key = "file:@SECRET@"
+api_version = "2024-10-21"
+
+[models.alias]
+strategy = "weighted"
+targets = [
+  { integration = "openai-main", model = "gpt-4.1", weight = 3 },
+  { integration = "azure", model = "deployment" },
+]
+context_tokens = 7
+max_output_tokens = 8
+[models.alias.price]
+input = 2.50
+output = 10
+cache_read = 1.25
+cache_write = 3.125
+cache_write_1h = 5
+audio_input = 40.0
+audio_output = 80.0
+request = 0.000000001
+
+[prices."openai/own"]
+input = 0.000000001
+output = 1000000
+cache_read = 1
+cache_write = 2
+cache_write_1h = 3
+audio_input = 4
+audio_output = 5
+request = 6
+
+[workspaces.team]
+budget = { usd = 1000.5, window = "30d" }
+rate = { requests_per_minute = 60, tokens_per_minute = 100000 }
+max_parallel = 9
+admission = "strict"
+unknown_price = "allow"
+integrations = ["openai-main", "azure"]
+models = ["alias", "gpt-4.1"]
+
+[[keys]]
+name = "app-1"
+key = "env:APP_1_KEY"
+workspace = "team"
+models = ["alias"]
+integrations = ["openai-main"]
+integration = "openai-main"
+budget = { usd = 100, window = "day" }
+rate = { requests_per_minute = 6, tokens_per_minute = 1 }
+max_parallel = 1
+expires_at = 2027-01-01T00:00:00+01:00
+admission = "estimate"
+enabled = false
+metadata = { team = "blue" }
+
+[[keys]]
+name = "app-2"
+hash = "@HASH@"
+"""
+
+LEAST = """
+[integrations.main]
+provider = "openai"
+[[keys]]
+name = "app"
+key = "fgw-literal-key"
+"""
