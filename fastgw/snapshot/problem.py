@@ -47,15 +47,17 @@ class Problems:
 
     def __init__(self) -> None:
         self.found: list[tuple[Place, Problem]] = []
+        self._touched: set[Place] = set()
 
     def add(self, place: Place, expected: str, found: str, name: str = "", known: Sequence[str] = ()) -> None:
         """Note a problem; with `name` and `known`, also what was perhaps meant."""
         meant = nearest(name, known) if name else ""
         self.found.append((place, Problem(place_text(place), expected, found, meant)))
+        self._touched.update(place[:depth] for depth in range(len(place) + 1))
 
     def touch(self, place: Place) -> bool:
         """Whether anything at this place or inside it is wrong already."""
-        return any(other[: len(place)] == place for other, _ in self.found)
+        return place in self._touched
 
     def located(self, text: str, path: str) -> list[Problem]:
         """The problems with their lines in the document."""

@@ -6,6 +6,7 @@ msgspec stops at the first problem; here each field is converted on its own, so 
 from collections.abc import Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin
 
@@ -39,6 +40,12 @@ def found(value: object) -> str:
     if isinstance(value, datetime) and value.tzinfo is None:
         return "a date and time without an offset"
     return kind
+
+
+@cache
+def fields_of(kind: type) -> dict[str, structs.FieldInfo]:
+    """The fields of a section by name; asking msgspec costs more than reading a key."""
+    return {row.name: row for row in structs.fields(kind)}
 
 
 class Reader:
@@ -80,7 +87,7 @@ class Reader:
         if not isinstance(value, dict):
             self.problems.add(place, "a table", found(value))
             return MISSING
-        rows = {row.name: row for row in structs.fields(kind)}
+        rows = fields_of(kind)
         read: dict[str, object] = {}
         for name, item in value.items():
             if name in rows:

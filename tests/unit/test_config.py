@@ -1,6 +1,7 @@
 """Promises of the configuration: all that is wrong is said, with its place, and no secret is ever shown."""
 
 import pickle
+import time
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -202,6 +203,14 @@ workspace = "none"
     ]
     lines = explain(problems).splitlines()
     assert [int(line.split(":")[1]) for line in lines] == [3, 6, 7, 10, 13, 18]
+
+
+def test_many_problems_cost_little_each(catalog: Catalog) -> None:
+    """A file with thousands of faults is explained in a moment, so that a generated file cannot stall a start."""
+    keys = (f'[[keys]]\nname = "k{index}"\nhash = "sha256:{index:064x}"\nmodls = []\n' for index in range(2000))
+    started = time.process_time()
+    assert len(problems_of("".join(keys), catalog)) == 2000
+    assert time.process_time() - started < 3
 
 
 SECRETS = ("sk-hush", "fgw-hush", "hush-header", "hush-password", "hush\u00fc")
