@@ -9,7 +9,8 @@ from fastgw._core.http1 import _bench_dechunk, _bench_request, _bench_response
 
 ROUNDS = 10_000
 REQUEST = (
-    b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:8787\r\nAuthorization: Bearer fgw-0123456789abcdef0123456789\r\n"
+    b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:8787\r\n"
+    b"Authorization: Bearer fgw-0123456789abcdef0123456789\r\n"
     b"Content-Type: application/json\r\nAccept: application/json\r\nAccept-Encoding: gzip, deflate\r\n"
     b"User-Agent: OpenAI/Python\r\nContent-Length: 123\r\n\r\n"
 )
@@ -33,7 +34,8 @@ SDK_REQUEST = (
     + b"\r\n"
 )
 RESPONSE = (
-    b"HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Type: application/json\r\nContent-Length: 452\r\n"
+    b"HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 452\r\n"
     b"Server: mock\r\nx-request-id: req_0123456789abcdef\r\n\r\n"
 )
 CHUNKED = b"".join(b"c8\r\n" + b"e" * 200 + b"\r\n" for _ in range(16)) + b"0\r\n\r\n"

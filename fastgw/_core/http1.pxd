@@ -21,7 +21,7 @@ cdef enum HeadError:
     BAD_METHOD = -2            # a token, but none of Method (answer 501)
     BAD_VERSION = -3           # not HTTP/1.0 or HTTP/1.1 (answer 505)
     BAD_TARGET = -4            # not origin-form or "*"; control, space or non-ASCII byte in it
-    BAD_FIELD = -5             # name not a token, control byte in a value, obs-fold, bare CR or LF, space before the colon
+    BAD_FIELD = -5             # name not a token, control byte in a value, obs-fold, bare CR or LF, space before colon
     TOO_MANY_FIELDS = -6
     HEAD_TOO_LARGE = -7        # no end within the limit (answer 431)
     BAD_HOST = -8              # HTTP/1.1 request without exactly one Host, or an invalid one
@@ -107,7 +107,7 @@ cdef struct Chunked:
     int extension_bytes        # of the chunk in hand
     bint done
 
-# Compact the payload of p[0:n] to the front of p and return its length (or a HeadError); *consumed is how much was read.
+# Compact the payload of p[0:n] to the front of p and return its length (or a HeadError); *consumed is what was read.
 # It stops at the end of the message: done is set and consumed < n where another message follows.
 cdef Py_ssize_t dechunk(Chunked* state, char* p, Py_ssize_t n, Py_ssize_t* consumed) noexcept nogil
 cdef void start_chunked(Chunked* state) noexcept nogil

@@ -55,7 +55,7 @@ class Dechunker:
     def feed(self, piece: bytes) -> tuple[bytes | int, int, bool]:
         """Return (payload, bytes consumed, whether the body is at its end).
 
-        The payload is CODES["BAD_CHUNK"] where the body is broken, from then on for ever; past the end nothing is consumed.
+        The payload is CODES["BAD_CHUNK"] where the body is broken, and stays so; past the end nothing is consumed.
         """
 
 def parse_request_head(head: bytes, limit: int = 65536) -> ParsedHead | int:

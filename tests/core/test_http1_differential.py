@@ -143,7 +143,7 @@ def test_response_is_read_as_its_twin_and_llhttp_read_it(text: bytes) -> None:
 @MANY
 @given(bodies, st.lists(st.integers(1, 9), max_size=6))
 def test_chunked_body_is_read_as_its_twin_and_llhttp_read_it(text: bytes, cuts: list[int]) -> None:
-    """A chunked body ends exactly where the twin says, with the same payload, in any pieces; llhttp sees the same payload."""
+    """A chunked body ends exactly where the twin says, with the same payload, in any pieces; llhttp sees the same."""
     check_body(text)
     whole, consumed_whole, done_whole = Dechunker().feed(text)
     dechunker, payload, at, done = Dechunker(), b"", 0, False

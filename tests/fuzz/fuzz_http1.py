@@ -191,7 +191,7 @@ def check_body(text: bytes) -> None:
     try:
         witness = Witness.of_request(head + text[:consumed])
     except httptools.HttpParserError:
-        # llhttp also parses what is dropped here unread: the inside of extensions, and framing fields among the trailers.
+        # llhttp also parses what is dropped here unread: extensions, and framing fields among the trailers.
         assert any(
             mark in text.lower() for mark in (b";", b"transfer-encoding", b"content-length", b"connection", b"upgrade")
         )
