@@ -13,8 +13,8 @@ EVENTS = {
     "openai_chunk": (
         OPENAI,
         b'data: {"id":"chatcmpl-0123456789abcdef","object":"chat.completion.chunk","created":1755691077,'
-        b'"model":"gpt-4.1","system_fingerprint":null,"choices":[{"index":0,"delta":{"content":" lazy"},"logprobs":null,'
-        b'"finish_reason":null}],"usage":null}\n\n',
+        b'"model":"gpt-4.1","system_fingerprint":null,"choices":[{"index":0,"delta":{"content":" lazy"},'
+        b'"logprobs":null,"finish_reason":null}],"usage":null}\n\n',
     ),
     "anthropic_delta": (
         ANTHROPIC,
@@ -24,8 +24,8 @@ EVENTS = {
     "gemini_chunk": (
         GEMINI,
         b'data: {"candidates": [{"content": {"parts": [{"text": " lazy"}],"role": "model"}}],"usageMetadata": '
-        b'{"promptTokenCount": 15,"totalTokenCount": 15,"promptTokensDetails": [{"modality": "TEXT","tokenCount": 15}]},'
-        b'"modelVersion": "gemini-2.0-flash"}\r\n\r\n',
+        b'{"promptTokenCount": 15,"totalTokenCount": 15,"promptTokensDetails": [{"modality": "TEXT","tokenCount": 15}]'
+        b'},"modelVersion": "gemini-2.0-flash"}\r\n\r\n',
     ),
 }
 REPLY = (
