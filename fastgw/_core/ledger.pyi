@@ -28,12 +28,13 @@ class Reclaimed(NamedTuple):
     tokens: int
     tag: bytes
     started_ns: int
-    was: str  # reserving, reserved, releasing: given back; dispatched: charged as reserved; charging: charged as it came
+    # reserving, reserved, releasing: given back; dispatched: charged as reserved; charging: charged what it had cost
+    was: str
 
 class AccountView(NamedTuple):
     """Every number of an account at one moment; None where it has no such limit."""
 
-    index: int
+    account: int
     window: str
     window_start_ns: int | None
     window_end_ns: int | None
@@ -56,8 +57,8 @@ class AccountView(NamedTuple):
 class Ledger:
     """The accounts of this machine, as one worker of it sees them.
 
-    Times are wall-clock nanoseconds. The methods whose names say chain, slot or of are the Python face of what kernels call
-    as admit, dispatch, tag, settle and remaining.
+    Times are wall-clock nanoseconds. Kernels call admit, dispatch, tag, settle and remaining; the methods
+    that are named after those are their Python face.
 
     raises  LayoutError for a file that is no ledger of this version; ValueError for a number out of range
     """

@@ -167,6 +167,7 @@ cdef int64_t MOST = 1LL << 53               # of nano-dollars and tokens in one 
 cdef int64_t MOST_BUDGET = 1LL << 62
 cdef int64_t DAY_MS = 86400000
 cdef int64_t MINUTE_NS = 60000000000
+cdef int64_t LATE_NS = 10000000000
 cdef uint64_t SEQUENCE_MASK = (1 << 24) - 1         # epoch and step
 cdef uint64_t MARK_MASK = (1ULL << 44) - 1          # slot, epoch and step
 cdef int[12] MONTH_DAYS = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334]
@@ -178,7 +179,7 @@ Denied = namedtuple("Denied", "reason account limit remaining retry_after_ns res
 Reclaimed = namedtuple("Reclaimed", "slot charged_nano_usd tokens tag started_ns was")
 AccountView = namedtuple(
     "AccountView",
-    "index window window_start_ns window_end_ns budget_nano_usd committed_nano_usd spent_nano_usd lifetime_nano_usd "
+    "account window window_start_ns window_end_ns budget_nano_usd committed_nano_usd spent_nano_usd lifetime_nano_usd "
     "in_flight max_parallel requests_per_minute requests_left tokens_per_minute tokens_left expires_ns "
     "mean_cost_nano_usd mean_output_tokens requests refused",
 )
@@ -292,26 +293,32 @@ cdef inline bint take_rate(int64_t* arrival_ns, int64_t cost_ns, int64_t burst_n
         was = fastgw_load(arrival_ns)
         start = arrival_of(was, burst_ns, now_ns)
         if start + cost_ns > now_ns + burst_ns:
-            return False
+            # A clock that stepped back: the pull must stay, or time would never come to what was before.
+            if start >= was or fastgw_swap(arrival_ns, was, start):
+                return False
+            continue
         if fastgw_swap(arrival_ns, was, start + cost_ns):
             return True
 
 
 cdef inline int64_t arrival_of(int64_t arrival_ns, int64_t burst_ns, int64_t now_ns) noexcept nogil:
-    """The arrival time as it counts now: at least now (an idle account), at most a burst away (a clock that stepped back)."""
+    """The arrival time as it counts now: not past (an idle account), nor far beyond a burst (a clock that stepped back)."""
     if arrival_ns < now_ns:
         return now_ns
-    return arrival_ns if arrival_ns < now_ns + burst_ns else now_ns + burst_ns
+    # Workers read the clock a moment before they get here: the one that is late must not pull back what others took.
+    return arrival_ns if arrival_ns <= now_ns + burst_ns + LATE_NS else now_ns + burst_ns
 
 
 cdef void correct_rate(int64_t* arrival_ns, int64_t more_ns, int64_t burst_ns, int64_t now_ns) noexcept nogil:
     """Take more of the allowance than was there, or give some back."""
-    cdef int64_t was, becomes
+    cdef int64_t was, becomes, start
     while True:
         was = fastgw_load(arrival_ns)
         becomes = was + more_ns
         if more_ns > 0:
-            becomes = arrival_of(arrival_of(was, burst_ns, now_ns) + more_ns, burst_ns, now_ns)
+            start = arrival_of(was, burst_ns, now_ns)
+            # No debt beyond the whole burst.
+            becomes = max(start, min(start + more_ns, now_ns + burst_ns))
         if fastgw_swap(arrival_ns, was, becomes):
             return
 
@@ -547,9 +554,11 @@ cdef int deny(Account* account, int32_t index, int reason, int64_t now_ns, int64
         denial.remaining = ((now_ns + MINUTE_NS - arrival_ns) << 20) // account.token_interval
         denial.retry_after_ns = arrival_ns + fastgw_tokens_ns(tokens, account.token_interval) - now_ns - MINUTE_NS
         denial.resets_at_ns = arrival_ns
-    # It may have become free between the refusal and this look.
+    # It may have become free, or been taken by one with a later clock, between the refusal and this look.
     if reason != REFUSED_EXPIRED and reason != REFUSED_BUDGET and denial.retry_after_ns < 0:
         denial.retry_after_ns = 0
+    if denial.remaining < 0:
+        denial.remaining = 0
     return -1
 
 
@@ -1117,15 +1126,15 @@ cdef object view_of(Account* account, index, int64_t now_ns):
     requests_left = tokens_left = None
     if flags & HAS_REQUEST_RATE:
         used_ns = arrival_of(account.request_arrival_ns, account.request_burst_ns, now_ns) - now_ns
-        requests_left = (account.request_burst_ns - used_ns) // account.request_interval_ns
+        requests_left = max(0, account.request_burst_ns - used_ns) // account.request_interval_ns
     if flags & HAS_TOKEN_RATE:
         used_ns = arrival_of(account.token_arrival_ns, MINUTE_NS, now_ns) - now_ns
-        tokens_left = ((MINUTE_NS - used_ns) << 20) // account.token_interval
+        tokens_left = (max(0, MINUTE_NS - used_ns) << 20) // account.token_interval
     # Spent before committed, so that another's charge between the two never shows more spent than committed.
     cdef int64_t spent = fastgw_load(&account.spent)
     cdef int64_t committed = fastgw_load(&account.committed)
     return AccountView(
-        index=index,
+        account=index,
         window=window_name(window),
         window_start_ns=(window >> 16) * 1000000 if window >> 16 else None,
         window_end_ns=ends_ms * 1000000 if ends_ms >= 0 else None,

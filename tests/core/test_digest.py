@@ -1,6 +1,7 @@
 """What the digest kernel promises: SHA-256 as everyone computes it, and a table that behaves as a dict."""
 import hashlib
 import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import settings
@@ -11,7 +12,7 @@ from fastgw._core.digest import KeyTable, portable_digest, sha256_digest
 
 
 @pytest.mark.parametrize("digest_of", [sha256_digest, portable_digest])
-def test_digest_is_the_one_everyone_computes(digest_of):
+def test_digest_is_the_one_everyone_computes(digest_of: Callable[[bytes], bytes]) -> None:
     """Every length from 0 to 300, all block borders among them, gives hashlib's digest."""
     rng = random.Random(1)
     for length in [*range(301), 1000, 4095, 4096, 4097, 1 << 16]:
@@ -19,7 +20,7 @@ def test_digest_is_the_one_everyone_computes(digest_of):
         assert digest_of(message) == hashlib.sha256(message).digest(), length
 
 
-def test_key_is_found_by_its_secret():
+def test_key_is_found_by_its_secret() -> None:
     """A key that was added by its digest is found by the secret, and no other secret is."""
     table = KeyTable()
     for number in range(5000):
@@ -29,7 +30,7 @@ def test_key_is_found_by_its_secret():
     assert {table.find_key(b"other-%d" % number) for number in range(5000)} == {-1}
 
 
-def test_capacity_hint_keeps_the_block_in_its_place():
+def test_capacity_hint_keeps_the_block_in_its_place() -> None:
     """A table made for n keys takes n keys without growing."""
     table = KeyTable(1000)
     before = table.capacity
@@ -39,7 +40,7 @@ def test_capacity_hint_keeps_the_block_in_its_place():
 
 
 @pytest.mark.parametrize("bit", range(0, 256, 7))
-def test_digests_that_differ_in_one_bit_are_different_keys(bit):
+def test_digests_that_differ_in_one_bit_are_different_keys(bit: int) -> None:
     """All 32 bytes count, also where the first eight agree."""
     digest = sha256_digest(b"key")
     near = (int.from_bytes(digest, "big") ^ 1 << bit).to_bytes(32, "big")
@@ -50,7 +51,7 @@ def test_digests_that_differ_in_one_bit_are_different_keys(bit):
     assert (table.find_digest(digest), table.find_digest(near)) == (7, 8)
 
 
-def test_wrong_arguments_are_refused():
+def test_wrong_arguments_are_refused() -> None:
     """A digest of another length and an index below zero are refused by name."""
     table = KeyTable()
     with pytest.raises(ValueError, match="expected a digest of 32 bytes, got 31"):
@@ -61,7 +62,7 @@ def test_wrong_arguments_are_refused():
     assert not table.remove(bytes(31))
 
 
-def test_table_says_what_it_holds():
+def test_table_says_what_it_holds() -> None:
     """The representation shows the count and never a digest."""
     table = KeyTable(30)
     table.add(bytes(32), 0)
