@@ -46,7 +46,8 @@ class Drain:
         self.readers: dict[str, RingReader] = {}
         self.faulty: set[str] = set()             # paths whose ring cannot be opened, logged once
         self.read_records = 0
-        self.damaged_rings = 0
+        self.faults = 0
+        self.deadline = float("inf")              # of a stop
         self.looked_at = float("-inf")
         self.stopping = threading.Event()
         self.rings_lock = threading.Lock()        # the metrics read the rings' counters from another thread
@@ -63,13 +64,14 @@ class Drain:
     def stop(self, seconds: float = 10.0) -> bool:
         """Read the rings out, let the exporters finish and close; False where that took too long and was cut short."""
         deadline = time.monotonic() + seconds
+        self.deadline = deadline
         self.stopping.set()
         self.thread.join(max(0.0, deadline - time.monotonic()))
         for feed in self.feeds:
             feed.finish(deadline)
         for feed in self.feeds:
             feed.thread.join(max(0.0, deadline - time.monotonic()) + 0.1)
-        late = [feed.exporter.name for feed in self.feeds if feed.thread.is_alive() or feed.queued_records]
+        late = [feed.exporter.name for feed in self.feeds if feed.thread.is_alive() or feed.queued_records or feed.gave_up]
         if late:
             log.error("exporters %s did not finish within %.1f s", ", ".join(late), seconds)
         with self.rings_lock:
@@ -89,47 +91,48 @@ class Drain:
                 pass
         pause = SHORTEST_PAUSE_SECONDS
         while not self.stopping.is_set():
-            pause = SHORTEST_PAUSE_SECONDS if self.poll() else min(1.3 * pause, LONGEST_PAUSE_SECONDS)
-            self.stopping.wait(pause)
+            total = self.poll_safely()
+            pause = SHORTEST_PAUSE_SECONDS if total else min(1.3 * pause, LONGEST_PAUSE_SECONDS)
+            if total < MOST_A_READ:
+                self.stopping.wait(pause)
         self.looked_at = float("-inf")
-        while self.poll():
+        while self.poll_safely() and time.monotonic() < self.deadline:
             pass
 
+    def poll_safely(self) -> int:
+        """Poll; a fault of ours is counted and logged, and the polling goes on."""
+        try:
+            return self.poll()
+        except Exception:
+            self.faults += 1
+            log.exception("the drain had a fault")
+            self.stopping.wait(LOOK_SECONDS)
+            return 0
+
     def poll(self) -> int:
-        """Read what there is, give it to the feeds, return how many records it was."""
+        """Read what there is in each ring, up to a bound, give it to the feeds, return how many records it was."""
         if time.monotonic() - self.looked_at >= LOOK_SECONDS:
             self.look()
-        total = 0
-        is_more = True
-        while is_more:
-            records: list[Record] = []
-            marks: dict[str, Mark] = {}
-            size_bytes = 0
-            is_more = False
-            for path, reader in self.readers.items():
-                rows = reader.read(MOST_A_READ, release=False)
-                if rows:
-                    marks[path] = Mark(reader.created_ns, reader.position)
-                    is_more = is_more or len(rows) == MOST_A_READ
-                    for values in rows:
-                        record = Record(*values)
-                        if values[-1] is not None or values[-2] is not None:
-                            size_bytes += mask(record, values[-2], values[-1])
-                        records.append(record)
-            if records:
-                total += len(records)
-                self.give(Batch(records, marks, size_bytes + RECORD_COST_BYTES * len(records)))
-            self.release_all()
-        self.read_records += total
-        return total
-
-    def give(self, batch: Batch) -> None:
-        for feed in self.feeds:
-            feed.offer(batch)
-
-    def release_all(self) -> None:
+        records: list[Record] = []
+        marks: dict[str, Mark] = {}
+        size_bytes = 0
+        for path, reader in self.readers.items():
+            rows = reader.read(MOST_A_READ, release=False)
+            if rows:
+                marks[path] = Mark(reader.created_ns, reader.position)
+            for values in rows:
+                record = Record(*values)
+                if values[-1] is not None or values[-2] is not None:
+                    size_bytes += mask(record, values[-2], values[-1])
+                records.append(record)
+        if records:
+            batch = Batch(records, marks, size_bytes + RECORD_COST_BYTES * len(records))
+            for feed in self.feeds:
+                feed.offer(batch)
+            self.read_records += len(records)
         for path, reader in self.readers.items():
             self.release(path, reader, may_hurry=True)
+        return len(records)
 
     def release(self, path: str, reader: RingReader, may_hurry: bool) -> None:
         """Give back what every durable exporter has; all that was read where the ring is half full."""

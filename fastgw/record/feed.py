@@ -33,6 +33,7 @@ class Feed:
         self.queued_records = self.queued_bytes = 0
         self.exported_records = self.dropped_records = self.failures = 0
         self.is_healthy = True
+        self.gave_up = False                      # the deadline came while the exporter was failing
         self.deadline: float | None = None        # once set: finish by then
         self.thread = threading.Thread(target=self.run, name=f"export-{exporter.name}", daemon=True)
 
@@ -65,7 +66,7 @@ class Feed:
     def run(self) -> None:
         try:
             if self.persist(self.open):
-                while (batch := self.take()) is not None:
+                while not self.gave_up and (batch := self.take()) is not None:
                     if not self.persist(partial(self.export, batch)):
                         self.drop(batch)
         finally:
@@ -104,11 +105,11 @@ class Feed:
 
     def drop(self, batch: Batch) -> None:
         self.dropped_records += len(batch.records)
-        # After a fault the batch is given up; at the deadline its records stay in the rings for the next drain.
-        if self.deadline is None:
-            self.done(batch)
-        else:
+        # After a fault the batch is lost; at the deadline its records stay in the rings for the next drain.
+        if self.gave_up:
             self.forget(batch)
+        else:
+            self.done(batch)
 
     def done(self, batch: Batch) -> None:
         self.forget(batch)
@@ -136,6 +137,7 @@ class Feed:
                 return True
             with self.changed:
                 if self.deadline is not None and time.monotonic() + pause > self.deadline:
+                    self.gave_up = True
                     return False
                 self.changed.wait(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from fastgw.record.fields import COLUMNS, FIELDS, PAYLOADS, Record
+from fastgw.record.exporters.sqlite import BLOCK_COLUMNS, block_word
+from fastgw.record.fields import FIELDS, PAYLOADS, Record
 
 MOST_RECORDS = 10_000
+LAST_SEQ = 2**63 - 1
 
 
 class RecordsUnavailable(Exception):
@@ -42,7 +44,14 @@ def list_records(path: Path, filters: Filters) -> list[Listed]:
     """Return up to `limit` records, the latest first; the next page follows the last one's seq."""
     connection = open_log(path)
     try:
-        return select(connection, filters, "DESC")
+        found: list[Listed] = []
+        for first, last in ranges(connection, filters):
+            found += select(connection, filters, "DESC", first, last, filters.limit - len(found))
+            if len(found) >= filters.limit:
+                break
+        return found
+    except sqlite3.Error as error:
+        raise RecordsUnavailable(f"cannot read {path}: {error}") from error
     finally:
         connection.close()
 
@@ -57,7 +66,7 @@ def follow_records(
         if seq is None:
             seq = connection.execute("SELECT coalesce(max(seq), 0) FROM records").fetchone()[0]
         while not is_over():
-            page = select(connection, filters, "ASC", seq)
+            page = select(connection, filters, "ASC", seq + 1, LAST_SEQ, filters.limit)
             for listed in page:
                 seq = listed.seq
                 yield listed
@@ -82,40 +91,47 @@ def open_log(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def select(connection: sqlite3.Connection, filters: Filters, order: str, above: int | None = None) -> list[Listed]:
+def ranges(connection: sqlite3.Connection, filters: Filters) -> Iterator[tuple[int, int]]:
+    """Yield (first seq, last seq), the latest first, of the stretches that may hold what the filters want."""
+    first = filters.since_ns or 0
+    last = min(LAST_SEQ if bound is None else bound - 1 for bound in (filters.until_ns, filters.after))
+    words = [
+        block_word(column, value) for column in BLOCK_COLUMNS if (value := getattr(filters, column)) is not None
+    ]
+    if not words:
+        yield first, last
+        return
+    covered = connection.execute("SELECT coalesce(max(last_seq), 0) FROM blocks").fetchone()[0]
+    yield max(first, covered + 1), last           # the youngest records are in no block yet
+    found = connection.execute(
+        f"SELECT first_seq, last_seq FROM blocks WHERE first_seq <= ? AND last_seq >= ? "
+        f"{'AND instr(names, ?) ' * len(words)}ORDER BY first_seq DESC", (last, first, *words))
+    for block_first, block_last in found:
+        yield max(first, block_first), min(last, block_last)
+
+
+def select(
+    connection: sqlite3.Connection, filters: Filters, order: str, first: int, last: int, limit: int,
+) -> list[Listed]:
+    """Return the matching records of one stretch."""
     where, values = conditions(filters)
-    if above is not None:
-        where.append("seq > ?")
-        values.append(above)
-    elif filters.after is not None:
-        where.append("seq < ?")
-        values.append(filters.after)
     columns = ", ".join(["seq", *FIELDS, *(PAYLOADS if filters.payloads else ("NULL", "NULL"))])
     source = "records LEFT JOIN payloads USING (seq)" if filters.payloads else "records"
     text = f"SELECT {columns} FROM {source} WHERE {' AND '.join(where)} ORDER BY seq {order} LIMIT ?"
-    try:
-        rows = connection.execute(text, (*values, max(1, min(filters.limit, MOST_RECORDS)))).fetchall()
-    except sqlite3.Error as error:
-        raise RecordsUnavailable(f"cannot list records: {error}") from error
+    rows = connection.execute(text, (first, last, *values, min(max(1, limit), MOST_RECORDS)))
     return [Listed(row[0], Record(*row[1:])) for row in rows]
 
 
 def conditions(filters: Filters) -> tuple[list[str], list[int | str]]:
-    """Return the conditions of a WHERE and their values."""
-    where: list[str] = ["1"]
+    """Return the conditions of a WHERE, the first two for the stretch, and the values of the others."""
+    where = ["seq >= ?", "seq <= ?"]
     values: list[int | str] = []
-    for text, value in (
-        ("seq >= ?", filters.since_ns), ("seq < ?", filters.until_ns), ("key = ?", filters.key),
-        ("workspace = ?", filters.workspace), ("model = ?", filters.model), ("status = ?", filters.status),
-        ("outcome = ?", filters.outcome),
-    ):
+    for column in BLOCK_COLUMNS:
+        value: int | str | None = getattr(filters, column)
         if value is not None:
-            assert text.partition(" ")[0] in COLUMNS or text.startswith("seq")
-            where.append(text)
+            where.append(f"{column} = ?")
             values.append(value)
     if filters.status_class is not None:
         where.append("status BETWEEN ? AND ?")
         values += [100 * filters.status_class, 100 * filters.status_class + 99]
-    if filters.outcome not in (None, "served"):
-        where.append("outcome <> 'served'")       # says the same again, so that the partial index may be used
     return where, values

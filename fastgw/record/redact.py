@@ -62,7 +62,8 @@ CONTEXTS = (
 # By the name of the JSON field; the second form is JSON inside a JSON string, as in the arguments of a tool call.
 NAMES = "|".join(re.escape(name) for name in FIELD_NAMES)
 IN_JSON = re.compile(rf'("(?:{NAMES})"\s*:\s*")(?:[^"\\]|\\.)*"', re.IGNORECASE | re.DOTALL)
-IN_STRING = re.compile(rf'(\\+"(?:{NAMES})\\+"\s*:\s*\\+")[^"\\]*', re.IGNORECASE)
+# The runs of backslashes are bounded, and start where a run starts, or a long one would cost its square.
+IN_STRING = re.compile(rf'((?<!\\)\\{{1,15}}"(?:{NAMES})\\{{1,15}}"\s*:\s*\\{{1,15}}")[^"\\]*', re.IGNORECASE)
 NAME_HINTS = tuple(sorted({name.lower() + end for name in FIELD_NAMES for end in ('"', '\\"')}))
 
 

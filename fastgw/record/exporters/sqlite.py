@@ -1,7 +1,10 @@
 """Keep records in a SQLite file, bounded by age and by size; the listing reads it.
 
 `seq` is when an exchange ended, in nanoseconds, moved on where two would be the same: one number is primary key, order of
-time, cursor of listings and bound of retention, and needs no index of its own. Every other index costs each insert.
+time, cursor of listings and bound of retention, and needs no index of its own. An index by key, workspace or model would
+cost more than the rest of the insert, for it dirties a page for nearly every row. Instead each run of BLOCK_RECORDS
+records gets one row in `blocks` with the names that occur in it, and a listing reads only the blocks that name what it
+looks for.
 """
 import logging
 import sqlite3
@@ -15,17 +18,17 @@ from fastgw.record.fields import COLUMNS, FIELDS, Record
 
 APPLICATION_ID = 0x66677763
 SCHEMA_VERSION = 1
+BLOCK_RECORDS = 2000
+BLOCK_COLUMNS = ("key", "workspace", "model", "status", "outcome")
 ROWS_A_STATEMENT = 16          # one statement for several rows: each costs a turn of the interpreter lock
 DAY_NS = 86_400_000_000_000
 TIDY_SECONDS = 1.0
 LEAST_DELETED = 500
+DELETED_AT_ONCE = 50
 
 TABLES = f"""
 CREATE TABLE records (seq INTEGER PRIMARY KEY, {", ".join(f"{name} {COLUMNS[name].sql_type} NOT NULL" for name in FIELDS)});
-CREATE INDEX records_by_key ON records (key);
-CREATE INDEX records_by_workspace ON records (workspace);
-CREATE INDEX records_by_model ON records (model);
-CREATE INDEX records_not_served ON records (outcome, status) WHERE outcome <> 'served';
+CREATE TABLE blocks (first_seq INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL, names TEXT NOT NULL);
 CREATE TABLE payloads (seq INTEGER PRIMARY KEY, request TEXT, reply TEXT);
 CREATE TABLE rings (path TEXT PRIMARY KEY, created_ns INTEGER NOT NULL, position INTEGER NOT NULL);
 """
@@ -40,6 +43,9 @@ INSERT_PAYLOAD = "INSERT INTO payloads VALUES (?, ?, ?)"
 KEEP_MARK = "INSERT OR REPLACE INTO rings VALUES (?, ?, ?)"
 
 log = logging.getLogger("fastgw.record")
+
+
+Names = tuple[str, str, str, int, str]     # by BLOCK_COLUMNS
 
 
 class UnusableFile(Exception):
@@ -60,6 +66,7 @@ class SqliteLog:
         self.retention_bytes = retention_bytes
         self.connection: sqlite3.Connection | None = None
         self.last_seq = 0
+        self.block: list[Names] = []              # of the records that no row of `blocks` covers yet
         self.tidied_at = 0.0
         self.untidied = 0
         self.moved_aside: list[Path] = []
@@ -77,8 +84,9 @@ class SqliteLog:
                 self.move_aside(str(why))
                 self.connection = self.connect()
             self.last_seq = self.connection.execute("SELECT coalesce(max(seq), 0) FROM records").fetchone()[0]
+            self.block = open_block(self.connection)
         except (sqlite3.Error, UnusableFile) as error:
-            self.close()
+            self.give_up(error)
             raise ExportFailed(f"cannot open {self.path}: {error}") from error
 
     def connect(self) -> sqlite3.Connection:
@@ -110,7 +118,6 @@ class SqliteLog:
         if self.connection is None:
             self.open()
         assert self.connection is not None
-        before = self.last_seq
         try:
             self.connection.execute("BEGIN IMMEDIATE")
             self.insert(self.connection, batch.records)
@@ -120,19 +127,19 @@ class SqliteLog:
             self.connection.execute("COMMIT")
             self.vacuum(self.connection)
         except sqlite3.Error as error:
-            self.last_seq = before
             self.give_up(error)
             raise ExportFailed(f"cannot write {self.path}: {error}") from error
 
     def insert(self, connection: sqlite3.Connection, records: list[Record]) -> None:
         rows: list[tuple[object, ...]] = []
         payloads: list[tuple[int, str | None, str | None]] = []
-        seq = self.last_seq
+        seq, block = self.last_seq, self.block
         for record in records:
             recorded_ns = record.recorded_ns
             seq = recorded_ns if recorded_ns > seq else seq + 1
             *values, request, reply = astuple(record)
             rows.append((seq, *values))
+            block.append((record.key, record.workspace, record.model, record.status, record.outcome))
             if request is not None or reply is not None:
                 payloads.append((seq, request, reply))
         whole = len(rows) - len(rows) % ROWS_A_STATEMENT
@@ -145,16 +152,15 @@ class SqliteLog:
         if payloads:
             connection.executemany(INSERT_PAYLOAD, payloads)
         self.last_seq = seq
+        if len(self.block) >= BLOCK_RECORDS:
+            connection.execute(
+                "INSERT INTO blocks SELECT coalesce(max(last_seq), 0) + 1, ?, ? FROM blocks", (seq, block_text(self.block)))
+            self.block = []
 
-    def give_up(self, error: sqlite3.Error) -> None:
-        """Undo the transaction; after damage, let the next export begin with a fresh file."""
-        try:
-            if self.connection is not None and self.connection.in_transaction:
-                self.connection.execute("ROLLBACK")
-        except sqlite3.Error:
-            self.close()
+    def give_up(self, error: Exception) -> None:
+        """Undo the transaction by closing: the next export opens again and sees what is really there."""
+        self.close()
         if is_damage(error):
-            self.close()
             self.move_aside(str(error))
 
     # -- retention
@@ -167,13 +173,13 @@ class SqliteLog:
             return
         most = max(LEAST_DELETED, 2 * self.untidied)
         self.tidied_at, self.untidied = at, 0
-        oldest_kept = time.time_ns() - self.retention_days * DAY_NS
-        if used_bytes(connection) > self.retention_bytes:
-            row = connection.execute("SELECT seq FROM records ORDER BY seq LIMIT 1 OFFSET ?", (most,)).fetchone()
-            oldest_kept = max(oldest_kept, row[0] if row else 0)
-        delete = "DELETE FROM {0} WHERE seq IN (SELECT seq FROM {0} WHERE seq < ? ORDER BY seq LIMIT ?)"
-        for table in ("payloads", "records"):
-            connection.execute(delete.format(table), (oldest_kept, most))
+        deleted = delete_before(connection, time.time_ns() - self.retention_days * DAY_NS, most)
+        while deleted < most and used_bytes(connection) > self.retention_bytes:
+            row = connection.execute("SELECT seq FROM records ORDER BY seq LIMIT 1 OFFSET ?", (DELETED_AT_ONCE,)).fetchone()
+            if row is None:
+                break
+            deleted += delete_before(connection, row[0], DELETED_AT_ONCE)
+        connection.execute("DELETE FROM blocks WHERE last_seq < (SELECT min(seq) FROM records)")
 
     def vacuum(self, connection: sqlite3.Connection) -> None:
         """Give free pages back to the disk, some at a time, once they are a sixteenth of the file."""
@@ -215,9 +221,36 @@ def prepare(connection: sqlite3.Connection) -> None:
         connection.executescript(f"BEGIN IMMEDIATE; {' '.join(steps)} {title} COMMIT;")
 
 
-def is_damage(error: sqlite3.Error) -> bool:
+def open_block(connection: sqlite3.Connection) -> list[Names]:
+    """Read the names of the records after the last block."""
+    return connection.execute(
+        f"SELECT {', '.join(BLOCK_COLUMNS)} FROM records WHERE seq > (SELECT coalesce(max(last_seq), 0) FROM blocks)"
+    ).fetchall()
+
+
+def block_text(block: list[Names]) -> str:
+    """Return every `column=value` that occurs, each between line ends; block_word makes what to look for."""
+    words = {
+        block_word(column, value) for column, values in zip(BLOCK_COLUMNS, zip(*block, strict=True), strict=True)
+        for value in set(values)
+    }
+    return "".join(sorted(words))
+
+
+def block_word(column: str, value: str | int) -> str:
+    return f"\n{column}={value}\n"
+
+
+def is_damage(error: Exception) -> bool:
     code = getattr(error, "sqlite_errorcode", 0) or 0
     return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def delete_before(connection: sqlite3.Connection, seq: int, most: int) -> int:
+    """Delete up to `most` of the oldest records before `seq`, with their payloads; return how many records."""
+    delete = "DELETE FROM {0} WHERE seq IN (SELECT seq FROM {0} WHERE seq < ? ORDER BY seq LIMIT ?)"
+    connection.execute(delete.format("payloads"), (seq, most))
+    return connection.execute(delete.format("records"), (seq, most)).rowcount
 
 
 def used_bytes(connection: sqlite3.Connection) -> int:

@@ -1,0 +1,47 @@
+"""Lines for people: aligned, complete, harmless to a terminal."""
+import json
+
+import pytest
+
+from fastgw.record.listing import dollars, heading, json_line, line, lines
+from fastgw.record.query import Listed
+from tests.unit.record.making import record_of
+
+
+def listed(**values: object) -> Listed:
+    return Listed(7, record_of(**values))
+
+
+def test_line_says_what_matters() -> None:
+    """A line has status, outcome, names, tokens, cost and times in their units."""
+    words = line(listed(error="", gateway_ns=31_400)).split()
+    assert words[2:] == ["200", "served", "app-1", "gpt-4.1", "openai", "10", "5", "0.001500", "900.00", "250.00", "31"]
+
+
+def test_columns_stand_under_their_heads() -> None:
+    """Every line breaks at the same places, whatever is long or missing."""
+    rows = list(lines([listed(), listed(model="m" * 60, key="", provider="", first_byte_ns=-1, error="budget_exhausted", status=0)]))
+    assert rows[0] == heading()
+    at = rows[0].index("OUTCOME")
+    assert [row[at:at + 6] for row in rows[1:]] == ["served", "served"]
+    assert rows[2].endswith("budget_exhausted") and rows[0].index("ERROR") == rows[2].index("budget_exhausted")
+
+
+def test_control_characters_do_not_reach_the_terminal() -> None:
+    """What a caller puts into a name cannot move the cursor or forge a line."""
+    assert line(listed(model="a\x1b[2J\nb\u202e")).isprintable()
+
+
+@pytest.mark.parametrize("nano_usd, shown", [
+    (-1, "unknown"), (0, "0.000000"), (1, "0.000000001"), (1_000, "0.000001"), (1_234_567_890_123, "1234.567890123"),
+])
+def test_cost_is_exact(nano_usd: int, shown: str) -> None:
+    """No nano-dollar is rounded away."""
+    assert dollars(nano_usd) == shown
+
+
+def test_json_has_every_field_and_the_cursor() -> None:
+    """The JSON form is one line with seq and all fields."""
+    text = json_line(listed())
+    assert "\n" not in text
+    assert list(json.loads(text)) == ["seq", *record_of().__struct_fields__]
