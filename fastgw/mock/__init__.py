@@ -1,4 +1,4 @@
-"""A provider that answers from memory: every operation the gateway knows, in three dialects, as slowly and badly as told."""
+"""A provider that answers from memory, in three dialects, as slowly and as badly as it is told."""
 from fastgw.mock.options import MockOptions
 from fastgw.mock.server import Counters, MockServer, open_listener, serve
 

@@ -64,10 +64,17 @@ def tool_block(asked: Asked, messages: list[Object]) -> Thing | None:
     says_call = any(message.get("role") == "user" and "call" in str(message.get("content")) for message in messages)
     if not says_call and kind not in ("any", "tool"):
         return None
-    return {"type": "tool_use", "id": asked.name("toolu_"), "name": tool.get("name"), "input": example_of(tool.get("input_schema"))}
+    return {
+        "type": "tool_use",
+        "id": asked.name("toolu_"),
+        "name": tool.get("name"),
+        "input": example_of(tool.get("input_schema")),
+    }
 
 
-def stream_events(asked: Asked, message: Thing, tool: Thing | None, pieces: list[str], usage: Thing | None) -> Iterator[Thing]:
+def stream_events(
+    asked: Asked, message: Thing, tool: Thing | None, pieces: list[str], usage: Thing | None
+) -> Iterator[Thing]:
     """The events from message_start to message_stop."""
     begun = {**message, "content": [], "stop_reason": None}
     if usage is not None:

@@ -61,7 +61,9 @@ def text_bytes(node: Json) -> int:
 class Asked:
     """A request: `body` is what came, `content` the JSON object in it; `params` are the variable parts of the path."""
 
-    def __init__(self, method: str, path: str, query: Mapping[str, str], fields: list[tuple[str, str]], body: bytes) -> None:
+    def __init__(
+        self, method: str, path: str, query: Mapping[str, str], fields: list[tuple[str, str]], body: bytes
+    ) -> None:
         self.method = method
         self.path = path
         self.query = query

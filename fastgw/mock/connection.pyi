@@ -19,8 +19,10 @@ class Reply:
     gap_s: float
     cut: int
     hangs: bool
-    def __init__(self, status: int, fields: bytes, body: bytes | None = None, events: tuple[bytes, ...] | None = None, *,
-                 is_shared: bool = False, row: int = 0) -> None: ...
+    def __init__(
+        self, status: int, fields: bytes, body: bytes | None = None, events: tuple[bytes, ...] | None = None, *,
+        is_shared: bool = False, row: int = 0,
+    ) -> None: ...
 
 class Desk:
     """What all connections of a worker share: where replies come from, the delays, the counters."""

@@ -17,8 +17,14 @@ ANTHROPIC_TYPES = {
     413: "request_too_large", 429: "rate_limit_error", 500: "api_error", 504: "timeout_error", 529: "overloaded_error",
 }
 GEMINI_STATUSES = {
-    400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED",
-    500: "INTERNAL", 503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED",
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
 }
 MESSAGES = {
     429: "Rate limit reached, please try again in 1s.", 500: "The server had an error while processing your request.",
@@ -44,7 +50,9 @@ def fault_object(dialect: int, fault: Fault) -> dict[str, object]:
     if dialect == GEMINI:
         status = GEMINI_STATUSES.get(fault.status, "UNKNOWN")
         return {"error": {"code": fault.status, "message": fault.message, "status": status}}
-    kind, code = OPENAI_TYPES.get(fault.status, ("server_error" if fault.status >= 500 else "invalid_request_error", None))
+    kind, code = OPENAI_TYPES.get(
+        fault.status, ("server_error" if fault.status >= 500 else "invalid_request_error", None)
+    )
     return {"error": {"message": fault.message, "type": kind, "param": fault.param, "code": code}}
 
 

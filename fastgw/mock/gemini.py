@@ -32,7 +32,9 @@ def answer_stream(asked: Asked) -> Reply:
     failure = fault_object(GEMINI, Fault(503))
     if asked.query.get("alt") == "sse":
         return stream_reply(asked, [event(chunk) for chunk in chunks], event(failure))
-    return stream_reply(asked, array_pieces(chunks), b",\r\n" + encode(failure) + b"]", b"application/json; charset=UTF-8")
+    return stream_reply(
+        asked, array_pieces(chunks), b",\r\n" + encode(failure) + b"]", b"application/json; charset=UTF-8"
+    )
 
 
 def event(obj: object) -> bytes:
@@ -87,7 +89,10 @@ def function_call(asked: Asked) -> Thing | None:
     if "'ANY'" not in config and "call" not in str(contents):
         return None
     # Google's own Python client writes the last of these.
-    schema = next((function[key] for key in ("parameters", "parametersJsonSchema", "parameters_json_schema") if key in function), None)
+    schema = next(
+        (function[key] for key in ("parameters", "parametersJsonSchema", "parameters_json_schema") if key in function),
+        None,
+    )
     return {"functionCall": {"name": function.get("name"), "args": example_of(schema) if schema else {}}}
 
 
@@ -105,8 +110,12 @@ def chunk_of(asked: Asked, parts: list[Thing], finish: str | None, count: int) -
 def usage_of(asked: Asked, count: int) -> Thing:
     """What it used; thoughts stand beside the candidates' tokens."""
     given, thoughts = asked.input_tokens(), asked.wish.reasoning
-    usage: Thing = {"promptTokenCount": given, "candidatesTokenCount": count, "totalTokenCount": given + count + thoughts,
-                    "promptTokensDetails": [{"modality": "TEXT", "tokenCount": given}]}
+    usage: Thing = {
+        "promptTokenCount": given,
+        "candidatesTokenCount": count,
+        "totalTokenCount": given + count + thoughts,
+        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": given}],
+    }
     if thoughts:
         usage["thoughtsTokenCount"] = thoughts
     if asked.wish.cached:
@@ -124,7 +133,10 @@ def answer_count_tokens(asked: Asked) -> Reply:
 def values_of(request: Object) -> list[float]:
     """The vector of one embedding request."""
     dimensions = request.get("outputDimensionality")
-    return vector_of(str(request.get("content")), dimensions if isinstance(dimensions, int) and 0 < dimensions <= 8192 else DIMENSIONS)
+    return vector_of(
+        str(request.get("content")),
+        dimensions if isinstance(dimensions, int) and 0 < dimensions <= 8192 else DIMENSIONS,
+    )
 
 
 def answer_embed(asked: Asked) -> Reply:

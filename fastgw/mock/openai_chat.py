@@ -2,10 +2,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
+from typing import TypeGuard, cast
 
 from fastgw.mock.answers import CREATED_AT, data_event, encode, json_reply, stream_reply
-from fastgw.mock.asked import Asked, Object
+from fastgw.mock.asked import Asked, Json, Object
 from fastgw.mock.connection import Reply
 from fastgw.mock.faults import OPENAI, Fault, fault_object
 from fastgw.mock.words import example_of, pieces_of, say
@@ -23,9 +23,19 @@ def answer_chat(asked: Asked) -> Reply:
     choices = min(asked.number("n") or 1, 128)
     usage = usage_of(asked, count * choices)
     tool = wanted_tool(asked, messages)
-    finish = "tool_calls" if tool else ("length" if limit is not None and limit <= count and limit < told_tokens(asked) else "stop")
-    frame: Object = {"id": asked.name("chatcmpl-"), "object": "chat.completion.chunk", "created": CREATED_AT, "model": model,
-                     "service_tier": "default", "system_fingerprint": "fp_mock"}
+    finish = (
+        "tool_calls"
+        if tool
+        else ("length" if limit is not None and limit < told_tokens(asked) else "stop")
+    )
+    frame: Object = {
+        "id": asked.name("chatcmpl-"),
+        "object": "chat.completion.chunk",
+        "created": CREATED_AT,
+        "model": model,
+        "service_tier": "default",
+        "system_fingerprint": "fp_mock",
+    }
     if asked.is_stream:
         deltas = tool_deltas(tool) if tool else text_deltas(content_pieces(asked, count))
         return stream_reply(asked, chat_events(asked, frame, list(deltas), finish, choices, usage), failure_event())
@@ -34,8 +44,10 @@ def answer_chat(asked: Asked) -> Reply:
         message["tool_calls"] = [tool]
     else:
         message["content"] = "".join(content_pieces(asked, count))
-    found = [{"index": index, "message": message, "logprobs": None, "finish_reason": finish} for index in range(choices)]
-    reply = {**frame, "object": "chat.completion", "choices": found}
+    found = [
+        {"index": index, "message": message, "logprobs": None, "finish_reason": finish} for index in range(choices)
+    ]
+    reply: dict[str, object] = {**frame, "object": "chat.completion", "choices": found}
     if usage is not None:
         reply["usage"] = usage
     return json_reply(reply)
@@ -51,7 +63,9 @@ def content_pieces(asked: Asked, count: int) -> list[str]:
     shape = asked.content.get("response_format")
     if isinstance(shape, dict) and shape.get("type") in ("json_object", "json_schema"):
         wrapped = shape.get("json_schema")
-        schema = wrapped.get("schema") if isinstance(wrapped, dict) else {"type": "object", "properties": {"mock": {}}}
+        schema: Json = {"type": "object", "properties": {"mock": {}}}
+        if isinstance(wrapped, dict):
+            schema = wrapped.get("schema")
         return pieces_of(encode(example_of(schema)).decode())
     return say(count)
 
@@ -83,7 +97,11 @@ def wanted_tool(asked: Asked, messages: list[Object]) -> dict[str, object] | Non
     if not isinstance(function, dict):
         raise Fault(400, "Missing required parameter: 'tools[0].function'", param="tools[0].function")
     arguments = encode(example_of(function.get("parameters"))).decode() if "parameters" in function else "{}"
-    return {"id": asked.name("call_"), "type": "function", "function": {"name": function.get("name"), "arguments": arguments}}
+    return {
+        "id": asked.name("call_"),
+        "type": "function",
+        "function": {"name": function.get("name"), "arguments": arguments},
+    }
 
 
 def text_deltas(pieces: list[str]) -> Iterator[Delta]:
@@ -152,7 +170,7 @@ def answer_completions(asked: Asked) -> Reply:
     return stream_reply(asked, [*events, DONE], failure_event())
 
 
-def is_list_of_texts(prompt: object) -> bool:
+def is_list_of_texts(prompt: Json) -> TypeGuard[list[Json]]:
     """Whether a prompt is several prompts; a list of numbers is one, in tokens."""
     return isinstance(prompt, list) and bool(prompt) and not isinstance(prompt[0], int)
 

@@ -27,8 +27,17 @@ def answer_responses(asked: Asked) -> Reply:
         return json_reply(response)
     begun = response_of(asked, "in_progress", [], None)
     pieces = pieces_of(str(item["arguments"])) if item["type"] == "function_call" else say(count)
-    events = [{**event, "sequence_number": number} for number, event in enumerate(stream_events(begun, item, pieces, response))]
-    failed = {"type": "error", "code": "server_error", "message": Fault(500).message, "param": None, "sequence_number": 0}
+    events: list[Thing] = [
+        {**event, "sequence_number": number}
+        for number, event in enumerate(stream_events(begun, item, pieces, response))
+    ]
+    failed: Thing = {
+        "type": "error",
+        "code": "server_error",
+        "message": Fault(500).message,
+        "param": None,
+        "sequence_number": 0,
+    }
     return stream_reply(asked, [named_event(event) for event in events], named_event(failed))
 
 
@@ -36,15 +45,31 @@ def response_of(asked: Asked, status: str, output: list[Thing], usage: Thing | N
     """A response in one of its states."""
     content = asked.content
     return {
-        "id": asked.name("resp_"), "object": "response", "created_at": CREATED_AT, "status": status, "background": False,
-        "error": None, "incomplete_details": {"reason": "max_output_tokens"} if status == "incomplete" else None,
-        "instructions": content.get("instructions"), "max_output_tokens": content.get("max_output_tokens"),
-        "model": asked.text("model", asked.params.get("deployment")), "output": output, "parallel_tool_calls": True,
-        "previous_response_id": content.get("previous_response_id"), "reasoning": {"effort": None, "summary": None},
-        "service_tier": "default", "store": content.get("store", True), "temperature": content.get("temperature", 1.0),
-        "text": content.get("text") or {"format": {"type": "text"}}, "tool_choice": content.get("tool_choice", "auto"),
-        "tools": content.get("tools", []), "top_p": content.get("top_p", 1.0), "truncation": "disabled",
-        "usage": usage, "user": None, "metadata": content.get("metadata") or {},
+        "id": asked.name("resp_"),
+        "object": "response",
+        "created_at": CREATED_AT,
+        "status": status,
+        "background": False,
+        "error": None,
+        "incomplete_details": {"reason": "max_output_tokens"} if status == "incomplete" else None,
+        "instructions": content.get("instructions"),
+        "max_output_tokens": content.get("max_output_tokens"),
+        "model": asked.text("model", asked.params.get("deployment")),
+        "output": output,
+        "parallel_tool_calls": True,
+        "previous_response_id": content.get("previous_response_id"),
+        "reasoning": {"effort": None, "summary": None},
+        "service_tier": "default",
+        "store": content.get("store", True),
+        "temperature": content.get("temperature", 1.0),
+        "text": content.get("text") or {"format": {"type": "text"}},
+        "tool_choice": content.get("tool_choice", "auto"),
+        "tools": content.get("tools", []),
+        "top_p": content.get("top_p", 1.0),
+        "truncation": "disabled",
+        "usage": usage,
+        "user": None,
+        "metadata": content.get("metadata") or {},
     }
 
 
@@ -88,12 +113,25 @@ def stream_events(begun: Thing, item: Thing, pieces: list[str], response: Thing)
     yield {"type": "response.in_progress", "response": begun}
     where: Thing = {"item_id": item["id"], "output_index": 0}
     if item["type"] == "function_call":
-        yield {"type": "response.output_item.added", "output_index": 0, "item": {**item, "status": "in_progress", "arguments": ""}}
+        yield {
+            "type": "response.output_item.added",
+            "output_index": 0,
+            "item": {**item, "status": "in_progress", "arguments": ""},
+        }
         for piece in pieces:
             yield {"type": "response.function_call_arguments.delta", **where, "delta": piece}
-        yield {"type": "response.function_call_arguments.done", **where, "name": item["name"], "arguments": item["arguments"]}
+        yield {
+            "type": "response.function_call_arguments.done",
+            **where,
+            "name": item["name"],
+            "arguments": item["arguments"],
+        }
     else:
-        yield {"type": "response.output_item.added", "output_index": 0, "item": {**item, "status": "in_progress", "content": []}}
+        yield {
+            "type": "response.output_item.added",
+            "output_index": 0,
+            "item": {**item, "status": "in_progress", "content": []},
+        }
         part: Thing = {"type": "output_text", "text": "".join(pieces), "annotations": [], "logprobs": []}
         where["content_index"] = 0
         yield {"type": "response.content_part.added", **where, "part": {**part, "text": ""}}

@@ -15,9 +15,30 @@ from fastgw.mock.faults import Fault
 from fastgw.mock.multipart import read_form
 from fastgw.mock.words import WORDS
 
-MODELS = ("gpt-4.1", "gpt-4.1-mini", "gpt-4o", "gpt-4o-mini", "text-embedding-3-small", "claude-sonnet-4-6", "gemini-2.5-flash")
-CATEGORIES = ("harassment", "harassment/threatening", "hate", "hate/threatening", "illicit", "illicit/violent", "self-harm",
-              "self-harm/instructions", "self-harm/intent", "sexual", "sexual/minors", "violence", "violence/graphic")
+MODELS = (
+    "gpt-4.1",
+    "gpt-4.1-mini",
+    "gpt-4o",
+    "gpt-4o-mini",
+    "text-embedding-3-small",
+    "claude-sonnet-4-6",
+    "gemini-2.5-flash",
+)
+CATEGORIES = (
+    "harassment",
+    "harassment/threatening",
+    "hate",
+    "hate/threatening",
+    "illicit",
+    "illicit/violent",
+    "self-harm",
+    "self-harm/instructions",
+    "self-harm/intent",
+    "sexual",
+    "sexual/minors",
+    "violence",
+    "violence/graphic",
+)
 FLAGGED_WORD = "violence"
 BYTES_PER_AUDIO_TOKEN = 1000
 IMAGE_TOKENS = 100
@@ -69,7 +90,9 @@ def answer_moderations(asked: Asked) -> Reply:
         kinds = {name: ["text"] for name in CATEGORIES}
         results.append({"flagged": is_flagged, "categories": hits, "category_scores": scores,
                         "category_applied_input_types": kinds})
-    return json_reply({"id": asked.name("modr-"), "model": asked.text("model", "omni-moderation-latest"), "results": results})
+    return json_reply(
+        {"id": asked.name("modr-"), "model": asked.text("model", "omni-moderation-latest"), "results": results}
+    )
 
 
 def tiny_png() -> bytes:

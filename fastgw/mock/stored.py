@@ -35,8 +35,17 @@ class Store:
         """Keep a file and return what is said of it."""
         self._made += 1
         name = f"file-mock{self._made:06d}"
-        thing: Thing = {"id": name, "object": "file", "bytes": len(body), "created_at": CREATED_AT, "filename": filename,
-                        "purpose": purpose, "status": "processed", "expires_at": None, "status_details": None}
+        thing: Thing = {
+            "id": name,
+            "object": "file",
+            "bytes": len(body),
+            "created_at": CREATED_AT,
+            "filename": filename,
+            "purpose": purpose,
+            "status": "processed",
+            "expires_at": None,
+            "status_details": None,
+        }
         self._files[name] = (thing, body)
         self._stored_bytes += len(body)
         while len(self._files) > MOST_FILES or (self._stored_bytes > MOST_STORED_BYTES and len(self._files) > 1):
@@ -86,11 +95,25 @@ class Store:
             raise Fault(400, f"No such File object: {given}", param="input_file_id")
         self._made += 1
         batch: Thing = {
-            "id": f"batch_mock{self._made:06d}", "object": "batch", "endpoint": endpoint, "errors": None, "input_file_id": given,
-            "completion_window": asked.text("completion_window", "24h"), "status": "validating", "output_file_id": None,
-            "error_file_id": None, "created_at": CREATED_AT, "in_progress_at": None, "expires_at": CREATED_AT + 86400,
-            "finalizing_at": None, "completed_at": None, "failed_at": None, "expired_at": None, "cancelling_at": None,
-            "cancelled_at": None, "request_counts": {"total": 0, "completed": 0, "failed": 0},
+            "id": f"batch_mock{self._made:06d}",
+            "object": "batch",
+            "endpoint": endpoint,
+            "errors": None,
+            "input_file_id": given,
+            "completion_window": asked.text("completion_window", "24h"),
+            "status": "validating",
+            "output_file_id": None,
+            "error_file_id": None,
+            "created_at": CREATED_AT,
+            "in_progress_at": None,
+            "expires_at": CREATED_AT + 86400,
+            "finalizing_at": None,
+            "completed_at": None,
+            "failed_at": None,
+            "expired_at": None,
+            "cancelling_at": None,
+            "cancelled_at": None,
+            "request_counts": {"total": 0, "completed": 0, "failed": 0},
             "metadata": asked.content.get("metadata"),
         }
         self._batches[str(batch["id"])] = batch
@@ -133,14 +156,27 @@ class Store:
                 failed += 1
                 continue
             reply = self._answer_line(asked.method, asked.url, msgspec.json.encode(asked.body))
-            response = {"status_code": reply.status, "request_id": f"req_mock{at}", "body": msgspec.Raw(reply.body or b"null")}
+            response = {
+                "status_code": reply.status,
+                "request_id": f"req_mock{at}",
+                "body": msgspec.Raw(reply.body or b"null"),
+            }
             failed += reply.status != 200
-            lines.append(msgspec.json.encode({"id": f"batch_req_mock{at}", "custom_id": asked.custom_id, "response": response,
-                                              "error": None}))
+            lines.append(
+                msgspec.json.encode(
+                    {"id": f"batch_req_mock{at}", "custom_id": asked.custom_id, "response": response, "error": None}
+                )
+            )
         output = self.keep(b"".join(line + b"\n" for line in lines), "output.jsonl", "batch_output")
         total = len(source.splitlines())
-        batch.update(status="completed", output_file_id=output["id"], in_progress_at=CREATED_AT, finalizing_at=CREATED_AT,
-                     completed_at=CREATED_AT, request_counts={"total": total, "completed": total - failed, "failed": failed})
+        batch.update(
+            status="completed",
+            output_file_id=output["id"],
+            in_progress_at=CREATED_AT,
+            finalizing_at=CREATED_AT,
+            completed_at=CREATED_AT,
+            request_counts={"total": total, "completed": total - failed, "failed": failed},
+        )
 
 
 class BatchLine(msgspec.Struct):

@@ -15,7 +15,13 @@ from fastgw.mock.gemini import VERBS
 from fastgw.mock.openai_chat import answer_chat, answer_completions
 from fastgw.mock.openai_responses import answer_responses
 from fastgw.mock.openai_small import (
-    answer_embeddings, answer_images, answer_model, answer_models, answer_moderations, answer_speech, answer_transcriptions,
+    answer_embeddings,
+    answer_images,
+    answer_model,
+    answer_models,
+    answer_moderations,
+    answer_speech,
+    answer_transcriptions,
 )
 from fastgw.mock.options import MockOptions
 from fastgw.mock.stored import Store
@@ -35,7 +41,11 @@ class Row(msgspec.Struct, frozen=True):
 
     def pattern(self) -> re.Pattern[str]:
         """The path as a regular expression; a model's name may have slashes."""
-        text = re.sub(r"\\\{(\w+)\\\}", lambda found: f"(?P<{found[1]}>{'.+' if found[1] == 'model' else '[^/]+'})", re.escape(self.path))
+        text = re.sub(
+            r"\\\{(\w+)\\\}",
+            lambda found: f"(?P<{found[1]}>{'.+' if found[1] == 'model' else '[^/]+'})",
+            re.escape(self.path),
+        )
         return re.compile(text + r"\Z")
 
 
@@ -91,18 +101,16 @@ class Table:
         self._failures = 0
         self._rows = rows_of(Store(self._answer_line))
         self.labels = ["other", *dict.fromkeys(row.path for row in self._rows)]
-        self._exact = {(row.method, row.path): row for row in self._rows}
+        self._exact = {(row.method, row.path): row for row in self._rows if "{" not in row.path}
         self._patterns = [(row.pattern(), row) for row in self._rows if "{" in row.path]
 
     def answer(self, method: str, target: str, fields: list[tuple[str, str]], body: bytes) -> Reply:
         """Make the reply to any request."""
         asked, row = self._find(method, target, fields, body)
         if asked.path == "/mock/stats" and method == "GET":
-            reply = Reply(200, b"content-type: application/json\r\n", msgspec.json.encode(self._stats()), row=UNCOUNTED)
-            return reply
+            return Reply(200, b"content-type: application/json\r\n", msgspec.json.encode(self._stats()), row=UNCOUNTED)
         if row is None:
-            reply = fault_reply(dialect_of(asked.path), self._fault_of(asked))
-            return reply
+            return fault_reply(dialect_of(asked.path), self._fault_of(asked))
         try:
             reply = self._answer_row(asked, row)
         except Fault as fault:
@@ -143,7 +151,7 @@ class Table:
 
     def _find(self, method: str, target: str, fields: list[tuple[str, str]], body: bytes) -> tuple[Asked, Row | None]:
         path, _, query = target.partition("?")
-        params = {}
+        params: dict[str, str] = {}
         if path.startswith("/openai/"):
             path, params = plain_path(path)
         asked = Asked(method, path, dict(parse_qsl(query)), fields, body)

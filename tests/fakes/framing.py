@@ -46,7 +46,7 @@ class BodyReader:
         self.chunks: list[bytes] = []
         self.trailers: list[bytes] = []
         self.rest = bytearray()
-        self.is_chunked = bool(codings) and not is_bodiless
+        self.is_chunked = len(codings) == 1 and not is_bodiless
         self.until_close = not is_request and not lengths and not codings and not is_bodiless
         self._left = int(lengths[0]) if lengths and not is_bodiless else 0
         self.done = not self.is_chunked and not self.until_close and self._left == 0
@@ -60,7 +60,7 @@ class BodyReader:
             self.body += data
         elif self.is_chunked:
             self.rest += data
-            while not self.done and self._take_chunk():
+            while self._take_chunk():
                 pass
         else:
             taken = data[: self._left]
@@ -77,6 +77,9 @@ class BodyReader:
             raise FramingError(f"the connection ended inside a body, after {len(self.body)} bytes")
 
     def _take_chunk(self) -> bool:
+        """Take one chunk, or one line of the trailer; False where there is none to take."""
+        if self.done:
+            return False
         end = self.rest.find(b"\r\n")
         if end < 0:
             if len(self.rest) > 4096:

@@ -43,7 +43,9 @@ class Response:
         return [text + b"\n\n" for text in whole]
 
 
-def request(method: str, target: str, body: bytes = b"", fields: Fields | None = None, *, chunk_bytes: int = 0) -> bytes:
+def request(
+    method: str, target: str, body: bytes = b"", fields: Fields | None = None, *, chunk_bytes: int = 0
+) -> bytes:
     """Write a request: Host and the framing are added, chunked in pieces of chunk_bytes where that is given."""
     lines = [f"{method} {target} HTTP/1.1", "host: test", *(f"{name}: {value}" for name, value in fields or [])]
     if chunk_bytes:
@@ -83,7 +85,9 @@ class RawClient:
     def __enter__(self) -> RawClient:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def send(self, *pieces: bytes) -> None:
@@ -102,7 +106,7 @@ class RawClient:
         return self.read_response(method)
 
     def read_response(self, method: str = "GET") -> Response:
-        """Read exactly one final reply; 1xx before it are dropped. Raises FramingError where its framing is not exact."""
+        """Read exactly one final reply, dropping 1xx before it. Raises FramingError where it is not exact."""
         while True:
             response = self._read_one(method)
             if response.status >= 200:

@@ -82,7 +82,7 @@ def wait_ms(time_ms: float) -> Step:
 
 
 def wait_for_request() -> Step:
-    """Read the whole request. A script without this step begins after the request was read, one with it after the head."""
+    """Read the whole request. A script with this step begins after the head, one without it after the body."""
 
     async def step(connection: Connection) -> None:
         await connection.wait_for_request()
@@ -163,7 +163,9 @@ def head(status: int = 200, fields: Iterable[tuple[str, str]] = (), reason: str 
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-def bytes_reply(body: bytes, status: int = 200, fields: Iterable[tuple[str, str]] = (), chunked: bool = False) -> list[Step]:
+def bytes_reply(
+    body: bytes, status: int = 200, fields: Iterable[tuple[str, str]] = (), chunked: bool = False
+) -> list[Step]:
     """Reply with a body of any kind."""
     if chunked:
         return [send(head(status, [*fields, ("transfer-encoding", "chunked")]) + chunk(body) + LAST_CHUNK)]
@@ -177,7 +179,11 @@ def json_reply(obj: object, status: int = 200, fields: Iterable[tuple[str, str]]
 
 def event(payload: object, name: str | None = None) -> bytes:
     """Write one server-sent event; bytes and str go as they are, anything else as JSON."""
-    text = payload if isinstance(payload, bytes) else (payload if isinstance(payload, str) else json.dumps(payload)).encode()
+    text = (
+        payload
+        if isinstance(payload, bytes)
+        else (payload if isinstance(payload, str) else json.dumps(payload)).encode()
+    )
     return (b"event: %b\n" % name.encode() if name else b"") + b"data: %b\n\n" % text
 
 
@@ -185,7 +191,7 @@ SSE_FIELDS = [("content-type", "text/event-stream; charset=utf-8"), ("cache-cont
 
 
 def sse_reply(events: Iterable[object], chunked: bool = True, gap_ms: float = 0.0) -> list[Step]:
-    """Reply with a stream: each event (bytes: as they stand; else JSON data) in a write of its own; unchunked ends by close."""
+    """Stream events, each in a write of its own: bytes as they stand, else JSON data; unchunked ends by close."""
     fields = [*SSE_FIELDS, ("transfer-encoding", "chunked")] if chunked else [*SSE_FIELDS, ("connection", "close")]
     steps = [send(head(200, fields))]
     for item in events:

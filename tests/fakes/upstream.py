@@ -25,19 +25,77 @@ from typing import TYPE_CHECKING, cast
 
 from tests.fakes.framing import BodyReader, Fields, FramingError, split_head, values
 from tests.fakes.script import (
-    LAST_CHUNK, SSE_FIELDS, Gate, Script, Step, broken_chunk, bytes_reply, chunk, close, endless_body, endless_head, event,
-    flood, flush_then_reset, half_close, hang, head, json_reply, pause, reset, reset_in_chunk, resume_reading, send, slow,
-    sse_reply, stop_reading, trickle, wait_for_close, wait_for_request, wait_ms, wrong_length,
+    LAST_CHUNK,
+    SSE_FIELDS,
+    Gate,
+    Script,
+    Step,
+    broken_chunk,
+    bytes_reply,
+    chunk,
+    close,
+    endless_body,
+    endless_head,
+    event,
+    flood,
+    flush_then_reset,
+    half_close,
+    hang,
+    head,
+    json_reply,
+    pause,
+    reset,
+    reset_in_chunk,
+    resume_reading,
+    send,
+    slow,
+    sse_reply,
+    stop_reading,
+    trickle,
+    wait_for_close,
+    wait_for_request,
+    wait_ms,
+    wrong_length,
 )
 
 if TYPE_CHECKING:
     from trustme import CA
 
 __all__ = [
-    "LAST_CHUNK", "SSE_FIELDS", "Connection", "Gate", "Received", "Script", "Step", "Upstream", "broken_chunk", "bytes_reply",
-    "chunk", "close", "endless_body", "endless_head", "event", "flood", "flush_then_reset", "half_close", "hang", "head",
-    "json_reply", "pause", "reset", "reset_in_chunk", "resume_reading", "send", "slow", "sse_reply", "stop_reading", "trickle",
-    "wait_for_close", "wait_for_request", "wait_ms", "wrong_length",
+    "LAST_CHUNK",
+    "SSE_FIELDS",
+    "Connection",
+    "Gate",
+    "Received",
+    "Script",
+    "Step",
+    "Upstream",
+    "broken_chunk",
+    "bytes_reply",
+    "chunk",
+    "close",
+    "endless_body",
+    "endless_head",
+    "event",
+    "flood",
+    "flush_then_reset",
+    "half_close",
+    "hang",
+    "head",
+    "json_reply",
+    "pause",
+    "reset",
+    "reset_in_chunk",
+    "resume_reading",
+    "send",
+    "slow",
+    "sse_reply",
+    "stop_reading",
+    "trickle",
+    "wait_for_close",
+    "wait_for_request",
+    "wait_ms",
+    "wrong_length",
 ]
 
 
@@ -275,10 +333,14 @@ class Upstream:
         deadline = time.monotonic() + timeout_s
         with self._changed:
             while len(self.received) < count:
-                assert self._changed.wait(deadline - time.monotonic()), f"expected {count} requests, got {self.received}"
+                assert self._changed.wait(deadline - time.monotonic()), (
+                    f"expected {count} requests, got {self.received}"
+                )
             found = self.received[:count]
         for received in found:
-            assert received.whole.wait(max(0.0, deadline - time.monotonic())), f"expected a whole request, got {received}"
+            assert received.whole.wait(max(0.0, deadline - time.monotonic())), (
+                f"expected a whole request, got {received}"
+            )
         return found
 
     def wait_for_connections(self, count: int, timeout_s: float = 5.0) -> list[Connection]:
@@ -302,7 +364,9 @@ class Upstream:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         if self.ca_file is not None:

@@ -1,4 +1,4 @@
-"""Calls that the official clients make, each returning a plain value to compare: straight to a provider, or through a gateway.
+"""Calls that the official clients make, to a provider or through a gateway, each returning a plain value to compare.
 
 A call takes the address without a path and a key. `CALLS` names them all.
 """
@@ -37,14 +37,18 @@ def gemini_client(base_url: str, key: str) -> genai.Client:
 def openai_chat(base_url: str, key: str) -> object:
     """A chat completion."""
     with openai_client(base_url, key) as client:
-        reply = client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": QUESTION}], max_tokens=7)
+        reply = client.chat.completions.create(
+            model=MODEL, messages=[{"role": "user", "content": QUESTION}], max_tokens=7
+        )
     return reply.model_dump()
 
 
 def openai_chat_stream(base_url: str, key: str) -> object:
     """A streamed chat completion whose client did not ask for usage."""
     with openai_client(base_url, key) as client:
-        stream = client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": QUESTION}], stream=True)
+        stream = client.chat.completions.create(
+            model=MODEL, messages=[{"role": "user", "content": QUESTION}], stream=True
+        )
         return [chunk.model_dump() for chunk in stream]
 
 
@@ -52,7 +56,11 @@ def openai_chat_stream_usage(base_url: str, key: str) -> object:
     """A streamed chat completion with usage."""
     with openai_client(base_url, key) as client:
         stream = client.chat.completions.create(
-            model=MODEL, messages=[{"role": "user", "content": QUESTION}], stream=True, stream_options={"include_usage": True})
+            model=MODEL,
+            messages=[{"role": "user", "content": QUESTION}],
+            stream=True,
+            stream_options={"include_usage": True},
+        )
         return [chunk.model_dump() for chunk in stream]
 
 
@@ -85,7 +93,9 @@ def openai_embeddings(base_url: str, key: str) -> object:
     """Embeddings, which this client asks for in base64, and as numbers."""
     with openai_client(base_url, key) as client:
         packed = client.embeddings.create(model=EMBEDDING, input=[QUESTION, "second"], dimensions=64)
-        plain = client.embeddings.create(model=EMBEDDING, input=[QUESTION, "second"], dimensions=64, encoding_format="float")
+        plain = client.embeddings.create(
+            model=EMBEDDING, input=[QUESTION, "second"], dimensions=64, encoding_format="float"
+        )
     return [packed.model_dump(), plain.model_dump()]
 
 
@@ -220,7 +230,10 @@ def gemini_embed(base_url: str, key: str) -> object:
     """Embeddings."""
     with gemini_client(base_url, key) as client:
         reply = client.models.embed_content(
-            model="gemini-embedding-001", contents=[QUESTION, "second"], config=types.EmbedContentConfig(output_dimensionality=32))
+            model="gemini-embedding-001",
+            contents=[QUESTION, "second"],
+            config=types.EmbedContentConfig(output_dimensionality=32),
+        )
     return [embedding.values for embedding in reply.embeddings or []]
 
 
@@ -240,10 +253,33 @@ def openai_status(base_url: str, key: str, model: str) -> tuple[int, object]:
     return 200, None
 
 
-CALLS: dict[str, Call] = {call.__name__: call for call in (
-    openai_chat, openai_chat_stream, openai_chat_stream_usage, openai_tool, openai_tool_stream, openai_completions,
-    openai_embeddings, openai_responses, openai_responses_stream, openai_responses_tool, openai_moderations, openai_images,
-    openai_speech, openai_transcription, openai_files_and_batch, openai_models, anthropic_message, anthropic_message_stream,
-    anthropic_tool, anthropic_count_tokens, gemini_generate, gemini_generate_stream, gemini_tool, gemini_embed,
-    gemini_count_tokens,
-)}
+CALLS: dict[str, Call] = {
+    call.__name__: call
+    for call in (
+        openai_chat,
+        openai_chat_stream,
+        openai_chat_stream_usage,
+        openai_tool,
+        openai_tool_stream,
+        openai_completions,
+        openai_embeddings,
+        openai_responses,
+        openai_responses_stream,
+        openai_responses_tool,
+        openai_moderations,
+        openai_images,
+        openai_speech,
+        openai_transcription,
+        openai_files_and_batch,
+        openai_models,
+        anthropic_message,
+        anthropic_message_stream,
+        anthropic_tool,
+        anthropic_count_tokens,
+        gemini_generate,
+        gemini_generate_stream,
+        gemini_tool,
+        gemini_embed,
+        gemini_count_tokens,
+    )
+}

@@ -1,4 +1,4 @@
-"""The official clients work unchanged against the mock, so that what they do through the gateway can be compared with it."""
+"""The official clients work unchanged against the mock: what they do through the gateway is compared with this."""
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -64,7 +64,8 @@ def test_tools_are_called_in_every_dialect(mock: RunningMock) -> None:
 
 def test_responses_stream_ends_completed(mock: RunningMock) -> None:
     """The client puts the same response together from the stream as stands in its last event."""
-    kinds, final = sdk_calls.openai_responses_stream(mock.url, "key")  # type: ignore[misc]  # object, a pair by construction
+    both: Any = sdk_calls.openai_responses_stream(mock.url, "key")
+    kinds, final = both
     assert kinds[0] == "response.created" and kinds[-1] == "response.completed"
     assert final["output"][0]["content"][0]["text"] == TEN_WORDS
     assert (final["usage"]["input_tokens"], final["usage"]["output_tokens"]) == (INPUT_TOKENS, 10)
@@ -72,7 +73,8 @@ def test_responses_stream_ends_completed(mock: RunningMock) -> None:
 
 def test_anthropic_stream_is_put_together(mock: RunningMock) -> None:
     """A streamed message has the text and the usage of a whole one."""
-    kinds, final = sdk_calls.anthropic_message_stream(mock.url, "key")  # type: ignore[misc]  # object, a pair by construction
+    both: Any = sdk_calls.anthropic_message_stream(mock.url, "key")
+    kinds, final = both
     assert kinds[0] == "message_start" and kinds[-1] == "message_stop"
     assert final["content"][0]["text"] == TEN_WORDS and final["stop_reason"] == "end_turn"
     assert (final["usage"]["input_tokens"], final["usage"]["output_tokens"]) == (INPUT_TOKENS, 10)
@@ -88,7 +90,8 @@ def test_gemini_stream_counts_up(mock: RunningMock) -> None:
 
 def test_embeddings_are_the_same_packed_and_plain(mock: RunningMock) -> None:
     """The base64 form says the same numbers as the list."""
-    packed, plain = sdk_calls.openai_embeddings(mock.url, "key")  # type: ignore[misc]  # object, a pair by construction
+    both: Any = sdk_calls.openai_embeddings(mock.url, "key")
+    packed, plain = both
     assert packed == plain
     assert [len(item["embedding"]) for item in plain["data"]] == [64, 64]
     assert plain["data"][0]["embedding"] != plain["data"][1]["embedding"]

@@ -1,29 +1,34 @@
-"""What the mock provider promises: framing, counts, delays, wishes and errors."""
+"""What the mock answers: tokens, wishes, errors and each operation's shape."""
 from __future__ import annotations
 
 import base64
 import json
-import re
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fastgw.mock import MockOptions
-from fastgw.mock.asked import read_wish, text_bytes
-from fastgw.mock.table import Table
+from fastgw.mock.asked import Wish, read_wish, text_bytes
+from fastgw.mock.connection import Reply
+from fastgw.mock.stored import Store
+from fastgw.mock.table import Table, rows_of
 from tests.fakes.mock import RunningMock, running_mock
-from tests.fakes.raw_client import RawClient, json_request, request
+from tests.fakes.raw_client import RawClient
 
-CHAT = {"model": "gpt-4.1", "messages": [{"role": "user", "content": "four and twenty"}]}
+CHAT: dict[str, object] = {"model": "gpt-4.1", "messages": [{"role": "user", "content": "four and twenty"}]}
 STREAM = {**CHAT, "stream": True}
-MESSAGE = {"model": "claude-sonnet-4-6", "max_tokens": 99, "messages": [{"role": "user", "content": "four and twenty"}]}
+MESSAGE: dict[str, object] = {**CHAT, "model": "claude-sonnet-4-6", "max_tokens": 99}
 CONTENTS = {"contents": [{"role": "user", "parts": [{"text": "four and twenty"}]}]}
 Json = Any
+NAMES = """
+messages model content role max_tokens input prompt contents parts text tools function tool_choice type
+parameters properties stream stream_options generationConfig maxOutputTokens response_format json_schema
+schema n dimensions requests toolConfig enum items functionDeclarations input_schema endpoint input_file_id
+""".split()
 
 
 @pytest.fixture(scope="module")
@@ -38,38 +43,61 @@ def client(mock: RunningMock) -> Iterator[RawClient]:
         yield connected
 
 
-def wait_until(holds: Any, what: str, timeout_s: float = 5.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.002)
+def events_of(body: bytes) -> list[Json]:
+    return [json.loads(line[6:]) for line in body.splitlines() if line.startswith(b"data: {")]
 
 
-# Counting.
-
-
-@pytest.mark.parametrize(("node", "count"), [
-    ("four", 4), ("€", 3), (["ab", "cd"], 4), ({"content": "abc", "role": "user"}, 3), (7, 0), (None, 0), ({}, 0),
-    ({"messages": [{"role": "user", "content": [{"type": "text", "text": "abc"}, {"type": "image_url", "image_url": {"url": "x" * 99}}]}]}, 3),
-    ({"systemInstruction": {"parts": [{"text": "ab"}]}, "contents": [{"parts": [{"text": "cd"}]}]}, 4),
-])
+@pytest.mark.parametrize(
+    ("node", "count"),
+    [
+        ("four", 4),
+        ("€", 3),
+        (["ab", "cd"], 4),
+        ({"content": "abc", "role": "user"}, 3),
+        (7, 0),
+        (None, 0),
+        ({}, 0),
+        (
+            {
+                "messages": [
+                    {
+                        "role": "user",
+                        "content": [
+                            {"type": "text", "text": "abc"},
+                            {"type": "image_url", "image_url": {"url": "x" * 99}},
+                        ],
+                    }
+                ]
+            },
+            3,
+        ),
+        ({"systemInstruction": {"parts": [{"text": "ab"}]}, "contents": [{"parts": [{"text": "cd"}]}]}, 4),
+    ],
+)
 def test_input_is_counted_by_the_bytes_of_its_text(node: Json, count: int) -> None:
     """Only text counts: no roles, no addresses, no keys."""
     assert text_bytes(node) == count
 
 
-@pytest.mark.parametrize(("target", "body", "path"), [
-    ("/v1/chat/completions", CHAT, ("usage", "prompt_tokens")),
-    ("/v1/completions", {"model": "m", "prompt": "four and twenty"}, ("usage", "prompt_tokens")),
-    ("/v1/embeddings", {"model": "m", "input": "four and twenty"}, ("usage", "prompt_tokens")),
-    ("/v1/responses", {"model": "m", "input": "four and twenty"}, ("usage", "input_tokens")),
-    ("/v1/messages", MESSAGE, ("usage", "input_tokens")),
-    ("/v1/messages/count_tokens", MESSAGE, ("input_tokens",)),
-    ("/v1beta/models/gemini-2.5-flash:generateContent", CONTENTS, ("usageMetadata", "promptTokenCount")),
-    ("/v1/models/gemini-2.5-flash:countTokens", CONTENTS, ("totalTokens",)),
-    ("/openai/v1/chat/completions", CHAT, ("usage", "prompt_tokens")),
-    ("/openai/deployments/gpt-4.1/chat/completions?api-version=2024-10-21", {"messages": CHAT["messages"]}, ("usage", "prompt_tokens")),
-])
+@pytest.mark.parametrize(
+    ("target", "body", "path"),
+    [
+        ("/v1/chat/completions", CHAT, ("usage", "prompt_tokens")),
+        ("/v1/completions", {"model": "m", "prompt": "four and twenty"}, ("usage", "prompt_tokens")),
+        ("/v1/embeddings", {"model": "m", "input": "four and twenty"}, ("usage", "prompt_tokens")),
+        ("/v1/responses", {"model": "m", "input": "four and twenty"}, ("usage", "input_tokens")),
+        ("/v1/messages", MESSAGE, ("usage", "input_tokens")),
+        ("/v1/messages/count_tokens", MESSAGE, ("input_tokens",)),
+        ("/v1beta/models/gemini-2.5-flash:generateContent", CONTENTS, ("usageMetadata", "promptTokenCount")),
+        ("/v1/models/gemini-2.5-flash:countTokens", CONTENTS, ("totalTokens",)),
+        ("/openai/v1/chat/completions", CHAT, ("usage", "prompt_tokens")),
+        (
+            "/openai/deployments/gpt-4.1/chat/completions?api-version=2024-10-21",
+            {"messages": CHAT["messages"]},
+            ("usage", "prompt_tokens"),
+        ),
+    ],
+)
 def test_every_dialect_counts_the_same(client: RawClient, target: str, body: Json, path: tuple[str, ...]) -> None:
     """The same text is the same number of tokens wherever it is sent."""
     reply: Json = client.ask_json(target, body).json()
@@ -78,7 +106,9 @@ def test_every_dialect_counts_the_same(client: RawClient, target: str, body: Jso
     assert reply == len("four and twenty") // 4
 
 
-@pytest.mark.parametrize(("limit", "count", "finish"), [(None, 10, "stop"), (3, 3, "length"), (10, 10, "stop"), (500, 10, "stop")])
+@pytest.mark.parametrize(
+    ("limit", "count", "finish"), [(None, 10, "stop"), (3, 3, "length"), (10, 10, "stop"), (500, 10, "stop")]
+)
 def test_output_is_what_the_request_allows(client: RawClient, limit: int | None, count: int, finish: str) -> None:
     """The output is ten tokens or the request's limit, whichever is less."""
     reply: Json = client.ask_json("/v1/chat/completions", {**CHAT, "max_completion_tokens": limit}).json()
@@ -108,195 +138,33 @@ def test_wish_counts_cached_and_reasoning_tokens(client: RawClient) -> None:
 
 def test_wish_without_usage_has_none(client: RawClient) -> None:
     """A model mock-no-usage never says what it used."""
-    for target, body in [("/v1/chat/completions", CHAT), ("/v1/messages", MESSAGE), ("/v1/responses", {"input": "a"})]:
+    asked: list[tuple[str, dict[str, object]]] = [
+        ("/v1/chat/completions", CHAT), ("/v1/messages", MESSAGE), ("/v1/responses", {"input": "a"}),
+    ]
+    for target, body in asked:
         for is_stream in (False, True):
             reply = client.ask_json(target, {**body, "model": "mock-no-usage", "stream": is_stream,
                                              "stream_options": {"include_usage": True}})
             assert reply.status == 200 and b"_tokens\":" not in reply.body.replace(b"max_output_tokens", b"")
 
 
-@pytest.mark.parametrize(("text", "name", "value"), [
-    ("mock-slow-500ms", "slow_ms", 500), ("mock-ttft-1ms", "ttft_ms", 1), ("gap-20ms", "gap_ms", 20), ("mock-status-429", "status", 429),
-    ("mock-tokens-64", "tokens", 64), ("mock-cut-3", "cut", 3), ("mock-hang", "hang", True), ("mock-slow-1ms-fail-0", "fail", 0),
-    ("mock-plain", "hang", False),
-])
+@pytest.mark.parametrize(
+    ("text", "name", "value"),
+    [
+        ("mock-slow-500ms", "slow_ms", 500),
+        ("mock-ttft-1ms", "ttft_ms", 1),
+        ("gap-20ms", "gap_ms", 20),
+        ("mock-status-429", "status", 429),
+        ("mock-tokens-64", "tokens", 64),
+        ("mock-cut-3", "cut", 3),
+        ("mock-hang", "hang", True),
+        ("mock-slow-1ms-fail-0", "fail", 0),
+        ("mock-plain", "hang", False),
+    ],
+)
 def test_wish_is_read(text: str, name: str, value: object) -> None:
     """Each word of a wish sets what it names."""
     assert getattr(read_wish(text), name) == value
-
-
-# Framing.
-
-
-@pytest.mark.parametrize("chunk_bytes", [0, 1, 7, 4096])
-def test_body_is_read_in_either_framing(client: RawClient, chunk_bytes: int) -> None:
-    """Content-Length and chunks of any size bring the same reply."""
-    body = json.dumps(CHAT).encode()
-    client.send(request("POST", "/v1/chat/completions", body, chunk_bytes=chunk_bytes))
-    assert client.read_response().raw == client.ask("POST", "/v1/chat/completions", body).raw
-
-
-@pytest.mark.parametrize("chunk_bytes", [0, 10])
-def test_request_is_read_byte_by_byte(client: RawClient, chunk_bytes: int) -> None:
-    """A request in pieces of one byte is the same request."""
-    whole = request("POST", "/v1/chat/completions", json.dumps(CHAT).encode(), chunk_bytes=chunk_bytes)
-    client.send(*(whole[at : at + 1] for at in range(len(whole))))
-    assert client.read_response().status == 200
-
-
-@pytest.mark.parametrize("delay_ms", [0, 1])
-def test_pipelined_requests_are_answered_in_order(client: RawClient, delay_ms: int) -> None:
-    """Many requests in one write get their replies in order, quick or slow, more than the buffer holds too."""
-    count = 400
-    asked = [{"model": "m", "messages": [{"role": "user", "content": f"{at}" + "x" * 300}], "max_tokens": at % 7} for at in range(count)]
-    fields = [("x-mock", f"slow-{delay_ms}ms")]
-    sender = threading.Thread(target=client.send, args=(b"".join(json_request("/v1/chat/completions", one, fields) for one in asked),))
-    sender.start()
-    for at in range(count):
-        reply: Json = client.read_response().json()
-        assert reply["usage"]["completion_tokens"] == at % 7
-    sender.join()
-
-
-@pytest.mark.parametrize("chunk_bytes", [0, 1 << 20])
-def test_body_of_64_mib_is_taken(client: RawClient, chunk_bytes: int) -> None:
-    """A file of 64 MiB goes up and is counted, in either framing."""
-    file = b"ab" * (32 << 20)
-    form = b'--B\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nbatch\r\n' \
-           b'--B\r\ncontent-disposition: form-data; name="file"; filename="big"\r\n\r\n' + file + b"\r\n--B--\r\n"
-    client.send(request("POST", "/v1/files", form, [("content-type", "multipart/form-data; boundary=B")], chunk_bytes=chunk_bytes))
-    made: Json = client.read_response().json()
-    assert (made["bytes"], made["filename"], made["purpose"]) == (len(file), "big", "batch")
-    deleted: Json = client.ask("DELETE", f"/v1/files/{made['id']}").json()
-    assert deleted["deleted"] is True
-
-
-def test_continue_is_sent_before_the_body(client: RawClient) -> None:
-    """A client that expects 100-continue gets it, then the reply."""
-    body = json.dumps(CHAT).encode()
-    whole = request("POST", "/v1/chat/completions", body, [("expect", "100-continue")])
-    client.send(whole[: -len(body)])
-    assert client.read_interim().status == 100
-    client.send(body)
-    assert client.read_response().status == 200
-
-
-def test_close_is_said_and_done(client: RawClient) -> None:
-    """A client that says close is told so and sees the end."""
-    reply = client.ask("POST", "/v1/chat/completions", json.dumps(CHAT).encode(), [("connection", "close")])
-    assert reply.field("connection") == "close" and reply.status == 200
-    client.expect_close(within_ms=2000)
-
-
-@pytest.mark.parametrize("wish", ["", "gap-1ms"])
-def test_http_1_0_gets_an_unchunked_stream(client: RawClient, wish: str) -> None:
-    """A stream to HTTP/1.0 has no chunks and ends with the connection."""
-    whole = json_request("/v1/chat/completions", STREAM, [("x-mock", wish)]).replace(b"HTTP/1.1", b"HTTP/1.0", 1)
-    client.send(whole)
-    got = client.read_until_close()
-    assert b"transfer-encoding" not in got and got.endswith(b"\n\ndata: [DONE]\n\n")
-
-
-@pytest.mark.parametrize(("head", "status"), [
-    (b"GET / HTTP/1.1\r\n\r\n", 400), (b"GET / HTTP/2.0\r\nhost: a\r\n\r\n", 505), (b"BREW / HTTP/1.1\r\nhost: a\r\n\r\n", 501),
-    (b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n", 400),
-    (b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2000000000\r\n\r\n", 413),
-    (b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", 400),
-    (b"GET / HTTP/1.1\r\nhost: a\r\nx: " + b"a" * 70000, 431),
-])
-def test_what_is_no_request_is_refused_and_closed(client: RawClient, head: bytes, status: int) -> None:
-    """A broken request gets its status, and nothing after it is read."""
-    client.send(head)
-    assert client.read_response().status == status
-    client.read_until_close()
-    assert client.is_closed_by_peer
-
-
-# Streams.
-
-
-def events_of(body: bytes) -> list[Json]:
-    return [json.loads(line[6:]) for line in body.splitlines() if line.startswith(b"data: {")]
-
-
-@pytest.mark.parametrize("wish", ["", "gap-1ms", "ttft-1ms", "cut-999"])
-def test_stream_is_the_same_at_any_pace(mock: RunningMock, wish: str) -> None:
-    """Pace changes when bytes come, not which."""
-    with RawClient(mock.url) as plain, RawClient(mock.url) as paced:
-        wanted = plain.ask_json("/v1/messages", {**MESSAGE, "stream": True})
-        paced.send(json_request("/v1/messages", {**MESSAGE, "stream": True}, [("x-mock", wish)]))
-        if wish.startswith("cut"):
-            assert paced.read_until_close().endswith(wanted.chunks[-1] + b"\r\n")
-        else:
-            assert paced.read_response().chunks == wanted.chunks
-
-
-def test_messages_stream_has_the_events_of_a_real_one(client: RawClient) -> None:
-    """From message_start to message_stop, with usage at both ends."""
-    events = events_of(client.ask_json("/v1/messages", {**MESSAGE, "stream": True}).body)
-    kinds = [event["type"] for event in events]
-    assert kinds == ["message_start", "content_block_start", "ping", *["content_block_delta"] * 10, "content_block_stop",
-                     "message_delta", "message_stop"]
-    assert events[0]["message"]["usage"]["input_tokens"] == 3
-    assert events[-2]["usage"]["output_tokens"] == 10
-
-
-def test_gemini_streams_an_array_or_events(client: RawClient) -> None:
-    """alt=sse changes the form and nothing else."""
-    array: Json = client.ask_json("/v1beta/models/g:streamGenerateContent", CONTENTS)
-    events = client.ask_json("/v1beta/models/g:streamGenerateContent?alt=sse", CONTENTS)
-    assert array.field("content-type").startswith("application/json") and len(array.chunks) == 10
-    assert array.json() == events_of(events.body)
-
-
-def test_gap_keeps_its_pace(client: RawClient) -> None:
-    """Events come one by one, at the pace told, without adding up the timer's coarseness."""
-    started = time.monotonic()
-    reply = client.ask_json("/v1/chat/completions", {**STREAM, "model": "mock-gap-10ms"})
-    took_s = time.monotonic() - started
-    assert len(reply.chunks) == 13
-    assert 0.115 <= took_s < 0.6
-
-
-def test_delays_are_those_of_the_options() -> None:
-    """Latency stands before the head, ttft before the first event."""
-    with running_mock(MockOptions(latency_ms=60, ttft_ms=60)) as slow, RawClient(slow.url) as client:
-        started = time.monotonic()
-        client.send(json_request("/v1/chat/completions", STREAM))
-        client.read_until(b"\r\n\r\n")
-        head_s = time.monotonic() - started
-        client.read_until(b"[DONE]")
-        assert 0.055 <= head_s < 0.115 <= time.monotonic() - started
-
-
-def test_cut_stream_ends_without_its_last_chunk(client: RawClient) -> None:
-    """A model mock-cut-2 sends two events and closes."""
-    client.send(json_request("/v1/chat/completions", {**STREAM, "model": "mock-cut-2"}))
-    got = client.read_until_close()
-    assert got.count(b"data: ") == 2 and not got.endswith(b"0\r\n\r\n")
-
-
-@pytest.mark.parametrize(("target", "body", "mark"), [
-    ("/v1/chat/completions", STREAM, "error"), ("/v1/messages", {**MESSAGE, "stream": True}, "error"),
-    ("/v1beta/models/g:streamGenerateContent?alt=sse", CONTENTS, "error"),
-])
-def test_failing_stream_ends_in_an_error_event(client: RawClient, target: str, body: Json, mark: str) -> None:
-    """A wish fail-2 sends two events and then an error in the dialect's shape."""
-    events = events_of(client.ask_json(target, body, [("x-mock", "fail-2")]).body)
-    assert len(events) == 3 and mark in events[-1]
-
-
-def test_slow_reader_holds_the_stream_up() -> None:
-    """A long stream to a client that does not read stays with the mock, and is whole once it reads."""
-    with running_mock() as mock, RawClient(mock.url, receive_buffer_bytes=65536) as client:
-        client.send(json_request("/v1/chat/completions", {**STREAM, "model": "mock-tokens-40000"}))
-        wait_until(lambda: mock.stats()["in_flight"] == 1, "the stream to begin")
-        client.read_until(b"\r\n\r\n")
-        assert mock.stats()["in_flight"] == 1
-        assert client.read_until(b"[DONE]").count(b'"content":" ') > 30000
-
-
-# Errors.
 
 
 @pytest.mark.parametrize(("target", "path", "wanted"), [
@@ -304,7 +172,9 @@ def test_slow_reader_holds_the_stream_up() -> None:
     ("/v1/messages", ("error", "type"), "invalid_request_error"),
     ("/v1beta/models/g:generateContent", ("error", "status"), "INVALID_ARGUMENT"),
 ])
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b'{"messages":[],"contents":[]}', b'{"model":1,"messages":[{}],"max_tokens":1}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"\xff", b'{"messages":[],"contents":[]}', b'{"model":1,"messages":[{}],"max_tokens":1}']
+)
 def test_bad_body_is_refused_in_the_dialects_shape(client: RawClient, target: str, path: tuple[str, str], wanted: str,
                                                    body: bytes) -> None:
     """What is no JSON object, or lacks what it must have, gets 400."""
@@ -342,37 +212,6 @@ def test_error_status_is_the_one_told() -> None:
         assert client.ask("GET", "/mock/stats").status == 200
 
 
-# Counters.
-
-
-def test_stats_count_what_happened() -> None:
-    """Requests, streams, bytes and paths are counted; asking for the counts is not."""
-    with running_mock() as mock, RawClient(mock.url) as client:
-        client.ask_json("/v1/chat/completions", CHAT)
-        client.ask_json("/v1/chat/completions", STREAM)
-        client.ask("GET", "/v1/files/file-1")
-        client.ask("GET", "/nowhere")
-        stats: Json = client.ask("GET", "/mock/stats").json()
-        assert stats == mock.stats()
-        assert stats["by_path"] == {"other": 1, "/v1/chat/completions": 2, "/v1/files/{id}": 1}
-        assert (stats["requests"], stats["streams"], stats["aborted"], stats["in_flight"]) == (4, 1, 0, 0)
-        assert stats["bytes_in"] > 2 * len(json.dumps(CHAT))
-
-
-@pytest.mark.parametrize("wish", ["hang", "slow-60000ms", "gap-60000ms"])
-def test_client_that_goes_away_is_counted_at_once(wish: str) -> None:
-    """An exchange whose client leaves is aborted and no more in flight."""
-    with running_mock() as mock:
-        with RawClient(mock.url) as client:
-            client.send(json_request("/v1/chat/completions", STREAM, [("x-mock", wish)]))
-            wait_until(lambda: mock.stats()["in_flight"] == 1, "the request")
-        wait_until(lambda: mock.stats()["in_flight"] == 0, "the abort")
-        assert mock.stats()["aborted"] == 1
-
-
-# The smaller operations.
-
-
 def test_embedding_has_the_dimensions_asked_for(client: RawClient) -> None:
     """Vectors have 1536 numbers or as many as asked for, and about unit length."""
     for dimensions in (None, 64, 256, 3072):
@@ -408,7 +247,10 @@ def test_models_speak_the_clients_dialect(client: RawClient) -> None:
 
 def test_structured_output_fits_its_schema(client: RawClient) -> None:
     """A chat that asks for JSON gets what fits its schema, whole and streamed."""
-    schema = {"type": "object", "properties": {"name": {"type": "string"}, "ages": {"type": "array", "items": {"type": "integer"}}}}
+    schema = {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "ages": {"type": "array", "items": {"type": "integer"}}},
+    }
     shape = {"type": "json_schema", "json_schema": {"name": "person", "schema": schema}}
     whole: Json = client.ask_json("/v1/chat/completions", {**CHAT, "response_format": shape}).json()
     assert json.loads(whole["choices"][0]["message"]["content"]) == {"name": "mock", "ages": [1]}
@@ -423,37 +265,42 @@ def test_several_choices_are_all_paid_for(client: RawClient) -> None:
     assert len(reply["choices"]) == 2 and reply["usage"]["completion_tokens"] == 20
 
 
+EMPTY_STORE = Store(lambda *_: Reply(200, b"", b""))
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 5) | st.text(max_size=4) | st.just("call"),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+TABLE = Table(MockOptions(), dict)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    path=st.sampled_from([row.path for row in rows_of(EMPTY_STORE)]),
+    content=st.dictionaries(st.sampled_from(NAMES), JSON_VALUES),
+)
+def test_no_request_breaks_the_mock(path: str, content: dict[str, object]) -> None:
+    """Whatever stands in a body, the reply is good or a fault of the request."""
+    target = path.replace("{model}", "m").replace("{id}", "none")
+    reply = TABLE.answer("POST", target, [], json.dumps(content).encode())
+    assert 200 <= reply.status < 500
+
+
+def test_docs_name_every_option_wish_and_path() -> None:
+    """docs/mock.md has the options, the wishes and the paths that there are."""
+    text = (Path(__file__).parents[2] / "docs" / "mock.md").read_text()
+    for name in MockOptions.__struct_fields__:
+        assert f"`--{name.removesuffix('_ms').replace('_', '-')}" in text
+    for name in Wish.__struct_fields__:
+        word = name.replace("_", "-")
+        assert f"`{word.removesuffix('-ms')}-Nms`" in text if word.endswith("-ms") else f"`{word}" in text
+    for row in rows_of(EMPTY_STORE):
+        assert row.path.split("/{")[0].removeprefix("/v1beta/models").removeprefix("/v1/models") in text
+
+
 def test_every_row_has_a_counter_of_its_own() -> None:
     """Paths are told apart in the stats."""
     table = Table(MockOptions(), dict)
     assert len(table.labels) == len(set(table.labels)) > 20
-
-
-# The process.
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_serve_runs_until_it_is_told_to_stop(workers: int) -> None:
-    """serve() says where it listens, sums the counts of its workers, and ends with 0 at SIGTERM."""
-    code = f"from fastgw.mock import MockOptions, serve; raise SystemExit(serve(MockOptions(listen='127.0.0.1:0', workers={workers})))"
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            found = re.fullmatch(r"mock provider listening on (http://\S+)\n", process.stdout.readline())
-            assert found is not None
-            for _ in range(8):
-                with RawClient(found[1]) as client:
-                    assert client.ask_json("/v1/chat/completions", CHAT).status == 200
-            with RawClient(found[1]) as client:
-                stats: Json = client.ask("GET", "/mock/stats").json()
-            assert stats["requests"] == 8
-        finally:
-            process.terminate()
-        assert process.wait(10) == 0
-
-
-def test_serve_says_why_it_cannot_listen() -> None:
-    """An address that is no address ends with 1 and one line."""
-    code = "from fastgw.mock import MockOptions, serve; raise SystemExit(serve(MockOptions(listen='nowhere')))"
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20)
-    assert ended.returncode == 1 and ended.stderr.startswith("cannot listen on nowhere: ") and ended.stderr.count("\n") == 1
