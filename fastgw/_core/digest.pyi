@@ -1,11 +1,16 @@
 """SHA-256 of short secrets and a table from digest to index."""
 
+from typing import Self
+
+from typing_extensions import disjoint_base
+
+@disjoint_base
 class KeyTable:
     """Map 32-byte digests to indexes; the comparison takes the same time wherever two digests differ."""
 
     @property
     def capacity(self) -> int: ...
-    def __init__(self, capacity_hint: int = 0) -> None: ...
+    def __new__(cls, capacity_hint: int = 0) -> Self: ...
     def add(self, digest: bytes, index: int) -> None:
         """Add a digest, or give it another index.
 

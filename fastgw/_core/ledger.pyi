@@ -2,7 +2,9 @@
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from os import PathLike
-from typing import NamedTuple
+from typing import NamedTuple, Self
+
+from typing_extensions import disjoint_base
 
 REASONS: tuple[str, ...]
 STATES: tuple[str, ...]
@@ -54,6 +56,7 @@ class AccountView(NamedTuple):
     requests: int  # settled since the account was made
     refused: int
 
+@disjoint_base
 class Ledger:
     """The accounts of this machine, as one worker of it sees them.
 
@@ -69,15 +72,15 @@ class Ledger:
     def worker(self) -> int: ...
     @property
     def workers(self) -> int: ...
-    def __init__(
-        self,
+    def __new__(
+        cls,
         path: str | PathLike[str],
         *,
         workers: int = 1,
         worker: int = 0,
         capacity: int = 65536,
         slots: int = 4096,
-    ) -> None: ...
+    ) -> Self: ...
     def define(
         self,
         name: str,

@@ -976,7 +976,7 @@ cdef int map_file(Ledger ledger, int64_t capacity) except -1:
     return 0
 
 
-WHAT_TO_DO = "move the file away and start again (spend is then taken from the store)"
+cdef str WHAT_TO_DO = "move the file away and start again (spend is then taken from the store)"
 
 
 cdef int grow(Ledger ledger, int64_t capacity) except -1:

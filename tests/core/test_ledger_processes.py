@@ -205,6 +205,28 @@ def test_death_after_any_store_is_put_right(tmp_path: Path, meanwhile: str, dies
     assert points > 60
 
 
+def test_mark_from_long_ago_is_not_taken_for_a_step_of_now(tmp_path: Path) -> None:
+    """An account untouched while a slot's 262,144 epochs came round is still charged by whoever reclaims that slot."""
+    path = tmp_path / "ledger"
+    ledger = Ledger(path, workers=2, worker=1)
+    key = ledger.define("key")
+
+    def come_round_and_die() -> None:
+        own = Ledger(path, workers=2, worker=0)
+        own._bench([key], NOW, 0, 7, 1, 1)
+        own._bench([], NOW, 0, 7, 1, (1 << 18) - 1)
+        # Between its two steps at the settlement: what is committed is final, what is spent is not.
+        own._light_fuse(7)
+        own._bench([key], NOW, 0, 7, 1, 1)
+
+    assert exit_of(in_child(come_round_and_die)) == FUSE_BLEW
+    view = ledger.read(key, now_ns=NOW)
+    assert (view.committed_nano_usd, view.spent_nano_usd) == (14, 7)
+    ledger.reclaim(0, now_ns=NOW)
+    assert ledger.read(key, now_ns=NOW).spent_nano_usd == 14
+    assert_nothing_is_left(ledger, [key])
+
+
 def test_reclaim_says_what_it_found(tmp_path: Path) -> None:
     """What was sent is charged as reserved, what was not is given back, and each is named by its tag."""
     ledger = Ledger(tmp_path / "ledger", workers=2, worker=1)
