@@ -27,11 +27,12 @@ def make_records(count: int) -> list[bytes]:
         pack_record(
             id=number.to_bytes(6, "big") + bytes([112, 1, 128]) + (number * 2654435761 % 2**56).to_bytes(7, "big"),
             started_ns=started_ns + 200_000 * number, read_ns=20_000, admitted_ns=30_000, sent_ns=40_000,
-            first_byte_ns=250_000_000 + number, replied_ns=900_000_000, finished_ns=900_100_000, gateway_ns=30_000 + number % 9000,
-            input_tokens=900 + number % 700, output_tokens=200 + number % 90, cache_read_tokens=number % 3,
-            cost_nano_usd=3_000_000 + number, request_bytes=3000, reply_bytes=1500, status=429 if number % 20 == 0 else 200,
-            upstream_status=200, outcome=number % 20 == 0, attempts=1, operation=0, flags=1, key=f"app-{number * 7 % KEYS}",
-            workspace=f"team-{number % 12}", integration="openai-main", provider="openai", model=f"gpt-{number % MODELS}",
+            first_byte_ns=250_000_000 + number, replied_ns=900_000_000, finished_ns=900_100_000,
+            gateway_ns=30_000 + number % 9000, input_tokens=900 + number % 700, output_tokens=200 + number % 90,
+            cache_read_tokens=number % 3, cost_nano_usd=3_000_000 + number, request_bytes=3000, reply_bytes=1500,
+            status=429 if number % 20 == 0 else 200, upstream_status=200, outcome=number % 20 == 0, attempts=1,
+            operation=0, flags=1, key=f"app-{number * 7 % KEYS}", workspace=f"team-{number % 12}",
+            integration="openai-main", provider="openai", model=f"gpt-{number % MODELS}",
             upstream_model=f"gpt-{number % MODELS}-2025-04-14", dialect="openai",
         )
         for number in range(count)

@@ -69,7 +69,7 @@ class RingReader:
     def release(self, position: int | None = None) -> None:
         """Give back the space of everything up to `position` (by default all that was read)."""
     def seek(self, position: int) -> bool:
-        """Skip to a position that an earlier reader of this very file had reached; False where it is not in the ring."""
+        """Skip to a position that an earlier reader of this very file had reached; False where it is not there."""
     def gauges(self) -> list[int]:
         """The worker's gauges, by index."""
     def pushed(self) -> int:

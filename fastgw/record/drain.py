@@ -1,7 +1,7 @@
 """Read the workers' rings and give their records to the exporters.
 
-One thread polls the rings, copies records out and masks payloads; each exporter has a queue and a thread of its own. The
-space of a record is given back to its ring once every durable exporter has it, or when the ring is half full; so a
+One thread polls the rings, copies records out and masks payloads; each exporter has a queue and a thread of its own.
+The space of a record is given back to its ring once every durable exporter has it, or when the ring is half full; so a
 drain that is killed loses and doubles nothing in the SQLite file, unless it had fallen far behind.
 """
 import logging
@@ -71,7 +71,10 @@ class Drain:
             feed.finish(deadline)
         for feed in self.feeds:
             feed.thread.join(max(0.0, deadline - time.monotonic()) + 0.1)
-        late = [feed.exporter.name for feed in self.feeds if feed.thread.is_alive() or feed.queued_records or feed.gave_up]
+        late = [
+            feed.exporter.name for feed in self.feeds
+            if feed.thread.is_alive() or feed.queued_records or feed.gave_up
+        ]
         if late:
             log.error("exporters %s did not finish within %.1f s", ", ".join(late), seconds)
         with self.rings_lock:

@@ -151,7 +151,7 @@ class Feed:
 
     def recover(self) -> None:
         if not self.is_healthy:
-            log.warning("exporter %s works again; %d records were dropped so far", self.exporter.name, self.dropped_records)
+            log.warning("exporter %s works again, %d records dropped so far", self.exporter.name, self.dropped_records)
         self.is_healthy = True
 
     def close(self) -> None:

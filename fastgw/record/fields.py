@@ -53,8 +53,8 @@ class Record(Struct, gc=False, kw_only=False):
     outcome: Annotated[str, text("`served`, `refused` (the gateway said no), `failed` (the provider or the way to it), "
                                  "`cancelled` (the caller went away) or `lost` (the worker died)")]
     error: Annotated[str, text("code of the error, as in docs/errors.md; empty where there was none")]
-    flags: Annotated[str, text("comma-separated: `streamed`, `estimated` (usage counted by the gateway), `clamped` (output "
-                               "limited to what the budget pays for), `price_unknown`, `retried`, `tls`")]
+    flags: Annotated[str, text("comma-separated: `streamed`, `estimated` (usage counted by the gateway), `clamped` "
+                               "(output limited to what the budget pays for), `price_unknown`, `retried`, `tls`")]
     attempts: Annotated[int, count("", "requests sent upstream")]
     operation: Annotated[str, text("what was asked for: `chat`, `embeddings`, `messages`, ...")]
     worker: Annotated[int, count("", "number of the worker that served it")]

@@ -23,8 +23,9 @@ def line(listed: Listed) -> str:
     """Return one record as a line of text without control characters."""
     record = listed.record
     cells = (
-        local_time(record.started_ns), str(record.status or "-"), record.outcome, record.key or "-", record.model or "-",
-        record.provider or "-", str(record.input_tokens), str(record.output_tokens), dollars(record.cost_nano_usd),
+        local_time(record.started_ns), str(record.status or "-"), record.outcome, record.key or "-",
+        record.model or "-", record.provider or "-",
+        str(record.input_tokens), str(record.output_tokens), dollars(record.cost_nano_usd),
         scaled(record.finished_ns, 1e6, 2), scaled(record.first_byte_ns, 1e6, 2), scaled(record.gateway_ns, 1e3, 0),
         record.error,
     )

@@ -81,7 +81,7 @@ def follow_records(
 def open_log(path: Path) -> sqlite3.Connection:
     """Open the log for reading only."""
     if not path.exists():
-        raise RecordsUnavailable(f"expected a log at {path}, found nothing; has the gateway run with this state directory?")
+        raise RecordsUnavailable(f"expected a log at {path}, found nothing: has the gateway run with this state?")
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=2.0)
     try:
         connection.execute("SELECT seq FROM records LIMIT 1").fetchone()

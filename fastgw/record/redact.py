@@ -10,53 +10,59 @@ MASK = "[masked]"
 MOST_BYTES = 1 << 20
 
 FIELD_NAMES = (
-    "authorization", "proxy-authorization", "api_key", "api-key", "apikey", "apiKey", "x-api-key", "x-goog-api-key",
-    "x-portkey-api-key", "access_token", "refresh_token", "id_token", "auth_token", "client_secret", "secret", "secret_key",
-    "secret_access_key", "password", "passwd", "private_key", "cookie", "set-cookie", "credentials", "token",
+    "authorization", "proxy-authorization", "api_key", "api-key", "apikey", "x-api-key", "x-goog-api-key",
+    "x-portkey-api-key", "access_token", "refresh_token", "id_token", "auth_token", "client_secret", "secret",
+    "secret_key", "secret_access_key", "password", "passwd", "private_key", "cookie", "set-cookie", "credentials",
+    "token",
 )
+
+# Where a secret may begin: not inside a word, but right after a JSON escape such as \n or \u00e4.
+START = r"(?:(?<![A-Za-z0-9_])|(?<=\\[nrtbf])|(?<=\\u[0-9a-fA-F]{4}))"
+# What may stand between a name and its value inside one string: no bare quote, and escapes only whole.
+GAP = r"""(?:[^A-Za-z0-9\\"]|\\["nrt]){1,6}"""
+VALUE = r"[A-Za-z0-9_/+.-]{16,}={0,2}"
 
 
 class Pattern(NamedTuple):
-    """A pattern, what replaces it, and a literal without which it cannot match (in lower case where the pattern ignores case)."""
+    """A pattern, what replaces it, and a literal without which it cannot match (lower case where case is ignored)."""
 
     literal: str
     pattern: re.Pattern[str]
     replacement: str
 
 
-def plain(literal: str, pattern: str, replacement: str = MASK) -> Pattern:
-    return Pattern(literal, re.compile(pattern), replacement)
+def shape(literal: str, pattern: str) -> Pattern:
+    return Pattern(literal, re.compile(START + pattern, re.DOTALL), MASK)
 
 
-def any_case(literal: str, pattern: str, replacement: str) -> Pattern:
-    return Pattern(literal, re.compile(pattern, re.IGNORECASE), replacement)
+def context(literal: str, words: str, pattern: str) -> Pattern:
+    return Pattern(literal, re.compile(f"{START}({words}){pattern}", re.IGNORECASE), rf"\1{MASK}")
 
 
-# By what they look like, wherever they stand.
+# By what they look like, wherever they stand. None may begin with a letter that makes an escape, or \f would be cut.
 SHAPES = (
-    plain("sk-", r"\bsk-[A-Za-z0-9_-]{16,}"),
-    plain("fgw-", r"\bfgw-[A-Za-z0-9_-]{20,}"),
-    plain("AIza", r"\bAIza[A-Za-z0-9_-]{30,}"),
-    plain("xox", r"\bxox[a-z]-[A-Za-z0-9-]{10,}"),
-    plain("gh", r"\bgh[pousr]_[A-Za-z0-9]{20,}"),
-    plain("github_pat_", r"\bgithub_pat_[A-Za-z0-9_]{20,}"),
-    plain("AKIA", r"\bAKIA[A-Z0-9]{16}\b"),
-    plain("hf_", r"\bhf_[A-Za-z0-9]{20,}"),
-    plain("eyJ", r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"),
+    shape("sk-", r"sk-[A-Za-z0-9_-]{16,}"),
+    shape("fgw-", r"(?<!\\)fgw-[A-Za-z0-9_-]{20,}"),
+    shape("AIza", r"AIza[A-Za-z0-9_-]{30,}"),
+    shape("xox", r"xox[a-z]-[A-Za-z0-9-]{10,}"),
+    shape("gh", r"gh[pousr]_[A-Za-z0-9]{20,}"),
+    shape("github_pat_", r"github_pat_[A-Za-z0-9_]{20,}"),
+    shape("AKIA", r"AKIA[A-Z0-9]{16}"),
+    shape("hf_", r"hf_[A-Za-z0-9]{20,}"),
+    shape("eyJ", r"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"),
     # An unterminated block is masked up to the end of the string it stands in.
-    plain("PRIVATE KEY-----", r'-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----(?:(?!-----END)[^"])*'
+    shape("PRIVATE KEY-----", r'-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----(?:(?!-----END)(?:[^"\\]|\\.))*'
                               r"(?:-----END [A-Z ]{0,20}PRIVATE KEY-----)?"),
 )
 
-# By the words before them; these ignore case.
+# By the words before them, which stay; these ignore case.
 CONTEXTS = (
-    any_case("bearer", r"\b(bearer\s+)[A-Za-z0-9._~+/=-]{8,}", rf"\1{MASK}"),
-    any_case("basic", r"\b(basic\s+)[A-Za-z0-9+/]{12,}={0,2}", rf"\1{MASK}"),
-    any_case("key", r"\b((?:api|access|secret|private|account)[_ -]?key\b[^A-Za-z0-9\\]{1,6})[A-Za-z0-9_/+.-]{16,}={0,2}",
-             rf"\1{MASK}"),
-    any_case("secret", r"\b(secret\b[^A-Za-z0-9\\]{1,6})[A-Za-z0-9_/+.-]{16,}={0,2}", rf"\1{MASK}"),
-    any_case("token", r"\b((?:access|refresh|auth|id)[_ -]?token\b[^A-Za-z0-9\\]{1,6})[A-Za-z0-9_/+.-]{16,}={0,2}", rf"\1{MASK}"),
-    any_case("password", r"\b(password\s?[:=]\s?)[^\s\"'\\,;\[]{4,}", rf"\1{MASK}"),
+    context("bearer", r"bearer\s+", r"[A-Za-z0-9._~+/=-]{8,}"),
+    context("basic", r"basic\s+", r"[A-Za-z0-9+/]{12,}={0,2}"),
+    context("key", rf"(?:api|access|secret|private|account)[_ -]?key\b{GAP}", VALUE),
+    context("secret", rf"secret\b{GAP}", VALUE),
+    context("token", rf"(?:access|refresh|auth|id)[_ -]?token\b{GAP}", VALUE),
+    context("password", r"password\s?[:=]\s?", r"[^\s\"'\\,;\[]{4,}"),
 )
 
 # By the name of the JSON field; the second form is JSON inside a JSON string, as in the arguments of a tool call.

@@ -78,7 +78,8 @@ def test_names_survive_being_cut(tmp_path: Path, name: str) -> None:
     for text in (name, "other", name):
         writer.push_packed(pack_record(key=text))
     read = [row[INDEX["key"]] for row in reader.read()]
-    assert read == [name.encode()[:48].decode(errors="ignore"), "other", name.encode()[:48].decode(errors="ignore")]
+    cut = name.encode()[:48].decode(errors="ignore")
+    assert read == [cut, "other", cut]
 
 
 def test_many_names_do_not_collide(tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_many_names_do_not_collide(tmp_path: Path) -> None:
 
 @given(st.lists(st.one_of(st.tuples(PAYLOADS, PAYLOADS), st.integers(1, 20)), max_size=120))
 def test_ring_agrees_with_the_oracle(steps: list[Any]) -> None:
-    """Whatever is pushed and read in whatever order, the kernel accepts, drops, counts and returns as the model does."""
+    """Whatever is pushed and read in whatever order, the kernel accepts, drops, counts and returns as the model."""
     path = Path(f"/dev/shm/ring-oracle-{os.getpid()}")
     path.unlink(missing_ok=True)
     writer, model = RingWriter(path, 8192), ModelRing(8192, RECORD_BYTES)

@@ -46,7 +46,7 @@ class ModelRing:
 
     def read(self, most: int) -> list[tuple[int, bytes | None, bytes | None]]:
         """Take up to `most` entries; the tail moves past what was taken."""
-        taken = []
+        taken: list[tuple[int, bytes | None, bytes | None]] = []
         while self.entries and len(taken) < most:
             self.tail, number, request, reply = self.entries.popleft()
             taken.append((number, request, reply))

@@ -1,10 +1,10 @@
 """Keep records in a SQLite file, bounded by age and by size; the listing reads it.
 
-`seq` is when an exchange ended, in nanoseconds, moved on where two would be the same: one number is primary key, order of
-time, cursor of listings and bound of retention, and needs no index of its own. An index by key, workspace or model would
-cost more than the rest of the insert, for it dirties a page for nearly every row. Instead each run of BLOCK_RECORDS
-records gets one row in `blocks` with the names that occur in it, and a listing reads only the blocks that name what it
-looks for.
+`seq` is when an exchange ended, in nanoseconds, moved on where two would be the same: one number is primary key,
+order of time, cursor of listings and bound of retention, and needs no index of its own. An index by key, workspace or
+model would cost more than the rest of the insert, for it dirties a page for nearly every row. Instead each run of
+BLOCK_RECORDS records gets one row in `blocks` with the names that occur in it, and a listing reads only the blocks that
+name what it looks for.
 """
 import logging
 import sqlite3
@@ -26,8 +26,9 @@ TIDY_SECONDS = 1.0
 LEAST_DELETED = 500
 DELETED_AT_ONCE = 50
 
+FIELD_COLUMNS = ", ".join(f"{name} {COLUMNS[name].sql_type} NOT NULL" for name in FIELDS)
 TABLES = f"""
-CREATE TABLE records (seq INTEGER PRIMARY KEY, {", ".join(f"{name} {COLUMNS[name].sql_type} NOT NULL" for name in FIELDS)});
+CREATE TABLE records (seq INTEGER PRIMARY KEY, {FIELD_COLUMNS});
 CREATE TABLE blocks (first_seq INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL, names TEXT NOT NULL);
 CREATE TABLE payloads (seq INTEGER PRIMARY KEY, request TEXT, reply TEXT);
 CREATE TABLE rings (path TEXT PRIMARY KEY, created_ns INTEGER NOT NULL, position INTEGER NOT NULL);
@@ -154,7 +155,9 @@ class SqliteLog:
         self.last_seq = seq
         if len(self.block) >= BLOCK_RECORDS:
             connection.execute(
-                "INSERT INTO blocks SELECT coalesce(max(last_seq), 0) + 1, ?, ? FROM blocks", (seq, block_text(self.block)))
+                "INSERT INTO blocks SELECT coalesce(max(last_seq), 0) + 1, ?, ? FROM blocks",
+                (seq, block_text(self.block)),
+            )
             self.block = []
 
     def give_up(self, error: Exception) -> None:
@@ -175,7 +178,8 @@ class SqliteLog:
         self.tidied_at, self.untidied = at, 0
         deleted = delete_before(connection, time.time_ns() - self.retention_days * DAY_NS, most)
         while deleted < most and used_bytes(connection) > self.retention_bytes:
-            row = connection.execute("SELECT seq FROM records ORDER BY seq LIMIT 1 OFFSET ?", (DELETED_AT_ONCE,)).fetchone()
+            row = connection.execute(
+                "SELECT seq FROM records ORDER BY seq LIMIT 1 OFFSET ?", (DELETED_AT_ONCE,)).fetchone()
             if row is None:
                 break
             deleted += delete_before(connection, row[0], DELETED_AT_ONCE)
@@ -184,7 +188,8 @@ class SqliteLog:
     def vacuum(self, connection: sqlite3.Connection) -> None:
         """Give free pages back to the disk, some at a time, once they are a sixteenth of the file."""
         if self.untidied == 0:
-            free, pages = (connection.execute(f"PRAGMA {what}").fetchone()[0] for what in ("freelist_count", "page_count"))
+            free, pages = (
+                connection.execute(f"PRAGMA {what}").fetchone()[0] for what in ("freelist_count", "page_count"))
             if free * 16 > pages:
                 connection.execute("PRAGMA incremental_vacuum(1000)").fetchall()
 

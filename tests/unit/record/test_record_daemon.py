@@ -1,6 +1,5 @@
 """The drain's process: metrics over its socket, and an end when its parent is gone."""
 import http.client
-import os
 import signal
 import socket
 import subprocess

@@ -55,6 +55,14 @@ class Scripted:
         return self.marks
 
 
+def wait_for(exporter: Scripted, count: int) -> None:
+    wait_until(lambda: len(exporter.seen) == count)
+
+
+def wait_for_log(log: Path, least: int) -> None:
+    wait_until(lambda: len(list_numbers(log)) >= least)
+
+
 def push(writer: RingWriter, *numbers: int) -> None:
     for number in numbers:
         assert writer.push_packed(packed(input_tokens=number)) == 2
@@ -99,7 +107,7 @@ def test_slow_exporter_has_a_bounded_queue(writer: RingWriter) -> None:
     for number in range(500):
         push(writer, number)
         if number % 50 == 49:
-            wait_until(lambda: len(quick.seen) == number + 1)
+            wait_for(quick, number + 1)
     feed = drain.feeds[0]
     assert feed.queued_records <= 100 and feed.dropped_records >= 350
     slow.gate.set()
@@ -161,7 +169,7 @@ def test_failing_durable_exporter_does_not_fill_the_ring(writer: RingWriter) -> 
     drain.start()
     for start in range(0, 10_000, 500):
         push(writer, *range(start, start + 500))
-        wait_until(lambda: len(other.seen) == start + 500)
+        wait_for(other, start + 500)
     durable.error = None
     assert drain.stop() and durable.seen == other.seen == list(range(10_000))
 
@@ -175,7 +183,7 @@ def test_rings_come_late_and_are_replaced(tmp_path: Path) -> None:
         writer = RingWriter(tmp_path / "ring-0", capacity)
         assert writer.capacity_bytes == capacity
         push(writer, number)
-        wait_until(lambda: len(seen.seen) == number + 1)
+        wait_for(seen, number + 1)
         wait_until(lambda: next(iter(drain.readers.values())).used_bytes == 0)
         writer.close()
     assert drain.stop() and seen.seen == [0, 1]
@@ -218,12 +226,12 @@ def test_killed_drain_loses_and_doubles_nothing(tmp_path: Path, writer: RingWrit
     log = tmp_path / "logs.db"
     for turn in range(3):
         with start_drain(tmp_path) as process:
-            wait_until(lambda: len(list_numbers(log)) > pushed - 300)
+            wait_for_log(log, pushed - 299)
             for _ in range(300):
                 push(writer, pushed)
                 pushed += 1
             if turn:
-                wait_until(lambda: len(list_numbers(log)) > pushed - 300)
+                wait_for_log(log, pushed - 299)
                 push(writer, pushed)
                 pushed += 1
             os.kill(process.pid, signal.SIGKILL)

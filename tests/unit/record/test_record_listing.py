@@ -20,7 +20,8 @@ def test_line_says_what_matters() -> None:
 
 def test_columns_stand_under_their_heads() -> None:
     """Every line breaks at the same places, whatever is long or missing."""
-    rows = list(lines([listed(), listed(model="m" * 60, key="", provider="", first_byte_ns=-1, error="budget_exhausted", status=0)]))
+    strange = listed(model="m" * 60, key="", provider="", first_byte_ns=-1, error="budget_exhausted", status=0)
+    rows = list(lines([listed(), strange]))
     assert rows[0] == heading()
     at = rows[0].index("OUTCOME")
     assert [row[at:at + 6] for row in rows[1:]] == ["served", "served"]

@@ -80,7 +80,8 @@ def test_invented_names_never_become_labels_without_bound() -> None:
 
 def test_only_configured_models_are_named() -> None:
     """With a list of models, another one is `other`."""
-    counters = counted([record_of(), record_of(model="made-up"), record_of(model="made-up", provider="")], frozenset({"gpt-4.1"}))
+    unknown, unrouted = record_of(model="made-up"), record_of(model="made-up", provider="")
+    counters = counted([record_of(), unknown, unrouted], frozenset({"gpt-4.1"}))
     assert {(place.provider, place.model) for place in counters.places} == {
         ("openai", "gpt-4.1"), ("openai", "other"), ("", "other")}
 

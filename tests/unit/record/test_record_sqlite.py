@@ -63,7 +63,8 @@ FILTERS = st.builds(
 
 def matches(record: Record, filters: Filters) -> bool:
     return all(
-        getattr(filters, name) in (None, getattr(record, name)) for name in ("key", "workspace", "model", "status", "outcome")
+        getattr(filters, name) in (None, getattr(record, name))
+        for name in ("key", "workspace", "model", "status", "outcome")
     ) and (filters.status_class in (None, record.status // 100)
            and (filters.since_ns or 0) <= record.recorded_ns < (filters.until_ns or 2**62))
 
@@ -140,7 +141,8 @@ def test_records_too_old_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyP
     log.export(Batch([record_of(id="young", started_ns=time.time_ns())], {}, 0))
     assert ids(list_records(log.path, Filters())) == ["young"]
     connection = sqlite3.connect(log.path)
-    assert connection.execute("SELECT (SELECT count(*) FROM payloads), (SELECT count(*) FROM blocks)").fetchone() == (0, 0)
+    left = connection.execute("SELECT (SELECT count(*) FROM payloads), (SELECT count(*) FROM blocks)").fetchone()
+    assert left == (0, 0)
     connection.close()
     log.close()
 

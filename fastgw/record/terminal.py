@@ -1,0 +1,55 @@
+"""Records for a terminal: from the options of `fastgw logs` to lines."""
+import re
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from fastgw.record.listing import heading, json_line, line
+from fastgw.record.query import Filters, RecordsUnavailable, follow_records, list_records
+
+UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class WrongFilter(ValueError):
+    """An option says something that no record can be compared with."""
+
+
+def show(path: Path, *, follow: bool, as_json: bool, status: str | None = None, since: str | None = None,
+         **wanted: str | int | None) -> Iterator[str]:
+    """Yield the lines, the latest last. raises WrongFilter, RuntimeError where there is no log"""
+    code, status_class = parse_status(status)
+    filters = Filters(status=code, status_class=status_class, since_ns=parse_since(since), **wanted)  # type: ignore[arg-type]  # click's own checks
+    try:
+        found = list_records(path, filters)
+        if not as_json:
+            yield heading()
+        for listed in reversed(found):
+            yield json_line(listed) if as_json else line(listed)
+        if follow:
+            for listed in follow_records(path, filters):
+                yield json_line(listed) if as_json else line(listed)
+    except RecordsUnavailable as error:
+        raise RuntimeError(str(error)) from error
+
+
+def parse_status(text: str | None) -> tuple[int | None, int | None]:
+    if text is None:
+        return None, None
+    if re.fullmatch(r"[1-5]xx", text.lower()):
+        return None, int(text[0])
+    if re.fullmatch(r"[0-9]{1,3}", text):
+        return int(text), None
+    raise WrongFilter(f"expected a status such as 429 or a class such as 4xx, got {text!r}")
+
+
+def parse_since(text: str | None) -> int | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
+    if match:
+        return time.time_ns() - int(match[1]) * UNITS_S[match[2]] * 10**9
+    try:
+        return int(datetime.fromisoformat(text).astimezone().timestamp() * 1e9)
+    except ValueError as error:
+        raise WrongFilter(f"expected 15m, 2h, 3d or a time such as 2026-11-23T10:00:00Z, got {text!r}") from error
