@@ -14,8 +14,22 @@ Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json
 Object: TypeAlias = "dict[str, Json]"
 
 WORD = re.compile(r"(slow|ttft|gap)-(\d+)ms|(status|tokens|cut|cached|reasoning|fail)-(\d+)|(hang|no-usage)")
-TEXT_KEYS = ("content", "text", "parts", "messages", "prompt", "input", "instructions", "system", "contents",
-             "systemInstruction", "system_instruction", "requests")
+TEXT_KEYS = frozenset(
+    (
+        "content",
+        "text",
+        "parts",
+        "messages",
+        "prompt",
+        "input",
+        "instructions",
+        "system",
+        "contents",
+        "systemInstruction",
+        "system_instruction",
+        "requests",
+    )
+)
 
 
 class Wish(msgspec.Struct):
@@ -34,6 +48,10 @@ class Wish(msgspec.Struct):
     no_usage: bool = False
 
 
+PLAIN = Wish()
+"""What all requests without a wish share."""
+
+
 def read_wish(text: str) -> Wish:
     """Read the words of a wish, such as "slow-500ms" or "mock-status-429-slow-20ms"; other words mean nothing."""
     wish = Wish()
@@ -50,11 +68,11 @@ def read_wish(text: str) -> Wish:
 def text_bytes(node: Json) -> int:
     """Count the UTF-8 bytes of all text below a node: strings, lists of them, and what stands under TEXT_KEYS."""
     if isinstance(node, str):
-        return len(node.encode("utf-8", "surrogatepass"))
+        return len(node) if node.isascii() else len(node.encode("utf-8", "surrogatepass"))
     if isinstance(node, list):
         return sum([text_bytes(item) for item in node])
     if isinstance(node, dict):
-        return sum([text_bytes(node[key]) for key in TEXT_KEYS if key in node])
+        return sum([text_bytes(value) for key, value in node.items() if key in TEXT_KEYS])
     return 0
 
 
@@ -71,7 +89,7 @@ class Asked:
         self.body = body
         self.params: dict[str, str] = {}
         self.content: Object = {}
-        self.wish = Wish()
+        self.wish = PLAIN
         self.default_tokens = 10
 
     def read_json(self) -> None:
@@ -125,7 +143,7 @@ class Asked:
 
     def name(self, prefix: str, length: int = 24) -> str:
         """Make an identifier that depends on the path and the text alone, so that a gateway may change the rest."""
-        text = msgspec.json.encode([self.content.get(key) for key in TEXT_KEYS])
+        text = msgspec.json.encode([value for key, value in self.content.items() if key in TEXT_KEYS])
         return prefix + hashlib.sha256(self.path.encode() + text).hexdigest()[:length]
 
     def input_tokens(self) -> int:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 
 from fastgw.mock.anthropic import answer_count_tokens, answer_messages
-from fastgw.mock.asked import Asked
+from fastgw.mock.asked import PLAIN, Asked
 from fastgw.mock.connection import Reply
 from fastgw.mock.faults import ANTHROPIC, GEMINI, OPENAI, Fault, fault_reply
 from fastgw.mock.gemini import VERBS
@@ -101,6 +101,7 @@ class Table:
         self._failures = 0
         self._rows = rows_of(Store(self._answer_line))
         self.labels = ["other", *dict.fromkeys(row.path for row in self._rows)]
+        self._numbers = {label: number for number, label in enumerate(self.labels)}
         self._exact = {(row.method, row.path): row for row in self._rows if "{" not in row.path}
         self._patterns = [(row.pattern(), row) for row in self._rows if "{" in row.path]
 
@@ -116,7 +117,9 @@ class Table:
         except Fault as fault:
             reply = fault_reply(row.dialect, fault)
         wish = asked.wish
-        reply.row = self.labels.index(row.path)
+        reply.row = self._numbers[row.path]
+        if wish is PLAIN:
+            return reply
         reply.latency_s, reply.ttft_s, reply.gap_s = (
             -1.0 if time_ms is None else time_ms / 1000 for time_ms in (wish.slow_ms, wish.ttft_ms, wish.gap_ms))
         reply.cut = -1 if wish.cut is None else wish.cut
@@ -135,7 +138,7 @@ class Table:
             status = (500, 429, 529 if dialect == ANTHROPIC else 503)[(self._failures - 1) % 3]
         row = next((row for row in self._rows if self._matches(asked.path, row)), None)
         reply = fault_reply(dialect, Fault(status))
-        reply.row = self.labels.index(row.path) if row else 0
+        reply.row = self._numbers[row.path] if row else 0
         return reply
 
     def _answer_row(self, asked: Asked, row: Row) -> Reply:
@@ -154,7 +157,7 @@ class Table:
         params: dict[str, str] = {}
         if path.startswith("/openai/"):
             path, params = plain_path(path)
-        asked = Asked(method, path, dict(parse_qsl(query)), fields, body)
+        asked = Asked(method, path, dict(parse_qsl(query)) if query else {}, fields, body)
         asked.params = params
         asked.default_tokens = self._options.tokens
         row = self._exact.get((method, path))
