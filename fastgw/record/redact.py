@@ -70,7 +70,8 @@ NAMES = "|".join(re.escape(name) for name in FIELD_NAMES)
 IN_JSON = re.compile(rf'("(?:{NAMES})"\s*:\s*")(?:[^"\\]|\\.)*"', re.IGNORECASE | re.DOTALL)
 # The runs of backslashes are bounded, and start where a run starts, or a long one would cost its square.
 IN_STRING = re.compile(rf'((?<!\\)\\{{1,15}}"(?:{NAMES})\\{{1,15}}"\s*:\s*\\{{1,15}}")[^"\\]*', re.IGNORECASE)
-NAME_HINTS = tuple(sorted({name.lower() + end for name in FIELD_NAMES for end in ('"', '\\"')}))
+ENDINGS = ("authorization", "key", "token", "secret", "password", "passwd", "cookie", "credentials")   # of all the names
+NAME_HINTS = tuple(ending + quote for ending in ENDINGS for quote in ('"', '\\"'))
 
 
 def redact(payload: bytes) -> str:

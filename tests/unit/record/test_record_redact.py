@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastgw.record.redact import FIELD_NAMES, MASK, MOST_BYTES, redact
+from fastgw.record.redact import ENDINGS, FIELD_NAMES, MASK, MOST_BYTES, redact
 
 LONG = "Zx9" * 14
 SECRETS = (
@@ -48,6 +48,7 @@ def test_secret_right_after_an_escape_is_masked(before: str, secret: str) -> Non
 @pytest.mark.parametrize("value", ["short", 'with "quotes" and \\', "päss", ""])
 def test_field_named_like_a_secret_is_masked(name: str, value: str) -> None:
     """The value of such a field goes whole, at the top and inside the arguments of a tool call."""
+    assert name.endswith(ENDINGS)
     assert json.loads(redact(json.dumps({name: value, "kept": 1}).encode())) == {name: MASK, "kept": 1}
     nested = json.dumps({"arguments": json.dumps({name: "hunter2", "kept": 1})})
     assert json.loads(json.loads(redact(nested.encode()))["arguments"]) == {name: MASK, "kept": 1}
