@@ -24,19 +24,19 @@ VALUE = r"[A-Za-z0-9_/+.-]{16,}={0,2}"
 
 
 class Pattern(NamedTuple):
-    """A pattern, what replaces it, and a literal without which it cannot match (lower case where case is ignored)."""
+    """A pattern, what replaces it, and a cheap search of the text in lower case without which it cannot match."""
 
-    literal: str
+    hint: re.Pattern[str]
     pattern: re.Pattern[str]
     replacement: str
 
 
 def shape(literal: str, pattern: str) -> Pattern:
-    return Pattern(literal, re.compile(START + pattern, re.DOTALL), MASK)
+    return Pattern(re.compile(re.escape(literal.lower())), re.compile(START + pattern, re.DOTALL), MASK)
 
 
-def context(literal: str, words: str, pattern: str) -> Pattern:
-    return Pattern(literal, re.compile(f"{START}({words}){pattern}", re.IGNORECASE), rf"\1{MASK}")
+def context(hint: str, words: str, pattern: str) -> Pattern:
+    return Pattern(re.compile(hint), re.compile(f"{START}({words}){pattern}", re.IGNORECASE), rf"\1{MASK}")
 
 
 # By what they look like, wherever they stand. None may begin with a letter that makes an escape, or \f would be cut.
@@ -57,12 +57,12 @@ SHAPES = (
 
 # By the words before them, which stay; these ignore case.
 CONTEXTS = (
-    context("bearer", r"bearer\s+", r"[A-Za-z0-9._~+/=-]{8,}"),
-    context("basic", r"basic\s+", r"[A-Za-z0-9+/]{12,}={0,2}"),
-    context("key", rf"(?:api|access|secret|private|account)[_ -]?key\b{GAP}", VALUE),
-    context("secret", rf"secret\b{GAP}", VALUE),
-    context("token", rf"(?:access|refresh|auth|id)[_ -]?token\b{GAP}", VALUE),
-    context("password", r"password\s?[:=]\s?", r"[^\s\"'\\,;\[]{4,}"),
+    context(r"bearer\s", r"bearer\s+", r"[A-Za-z0-9._~+/=-]{8,}"),
+    context(r"basic\s", r"basic\s+", r"[A-Za-z0-9+/]{12,}={0,2}"),
+    context(r"key\b", rf"(?:api|access|secret|private|account)[_ -]?key\b{GAP}", VALUE),
+    context(r"secret\b", rf"secret\b{GAP}", VALUE),
+    context(r"token\b", rf"(?:access|refresh|auth|id)[_ -]?token\b{GAP}", VALUE),
+    context(r"password\s?[:=]", r"password\s?[:=]\s?", r"[^\s\"'\\,;\[]{4,}"),
 )
 
 # By the name of the JSON field; the second form is JSON inside a JSON string, as in the arguments of a tool call.
@@ -70,7 +70,7 @@ NAMES = "|".join(re.escape(name) for name in FIELD_NAMES)
 IN_JSON = re.compile(rf'("(?:{NAMES})"\s*:\s*")(?:[^"\\]|\\.)*"', re.IGNORECASE | re.DOTALL)
 # The runs of backslashes are bounded, and start where a run starts, or a long one would cost its square.
 IN_STRING = re.compile(rf'((?<!\\)\\{{1,15}}"(?:{NAMES})\\{{1,15}}"\s*:\s*\\{{1,15}}")[^"\\]*', re.IGNORECASE)
-ENDINGS = ("authorization", "key", "token", "secret", "password", "passwd", "cookie", "credentials")   # of all the names
+ENDINGS = ("authorization", "key", "token", "secret", "password", "passwd", "cookie", "credentials")   # of all names
 NAME_HINTS = tuple(ending + quote for ending in ENDINGS for quote in ('"', '\\"'))
 
 
@@ -86,10 +86,7 @@ def redact(payload: bytes) -> str:
     if any(hint in lower for hint in NAME_HINTS):
         found = IN_JSON.sub(rf'\1{MASK}"', found)
         found = IN_STRING.sub(rf"\1{MASK}", found)
-    for literal, pattern, replacement in SHAPES:
-        if literal in found:
-            found = pattern.sub(replacement, found)
-    for literal, pattern, replacement in CONTEXTS:
-        if literal in lower:
+    for hint, pattern, replacement in (*SHAPES, *CONTEXTS):
+        if hint.search(lower):
             found = pattern.sub(replacement, found)
     return found
