@@ -145,6 +145,10 @@ class Catalog:
         """Whether the table or the config knows this model of the provider."""
         return self._find(provider, model) is not None
 
+    def names(self, provider: str) -> list[str]:
+        """The models that the table has of a provider, in the table's order."""
+        return [row.model for table in self.table.providers.get(provider, ()) for row in self.table.rows.get(table, ())]
+
     def override(self, provider: str, model: str, row: PriceRow) -> None:
         """Put a row before the table's; limits that it leaves at 0 stay the table's."""
         known = self.find(provider, model)

@@ -31,7 +31,7 @@ Window = Annotated[
     Meta(pattern=WINDOW_PATTERN, extra={"expected": '"total", "day", "week", "month" or "Nd" with N from 1 to 366'}),
 ]
 Dollars = Annotated[
-    Decimal, Meta(extra={"expected": "dollars from 0 to 9000000000, at most 9 decimals", "most": 9 * 10**9})
+    Decimal, Meta(extra={"expected": "dollars from 0 to 4000000000, at most 9 decimals", "most": 4 * 10**9})
 ]
 Rate9 = Annotated[
     Decimal, Meta(extra={"expected": "dollars per million tokens from 0 to 1000000, at most 9 decimals", "most": 10**6})

@@ -1,0 +1,1 @@
+"""May it run now: rates, budgets and requests in flight."""

@@ -1,0 +1,129 @@
+"""The command line: serve, check, mock, logs, key. Each command parses its options and makes one call."""
+import sys
+from pathlib import Path
+
+import click
+
+from fastgw import __version__
+
+LISTEN = "HOST:PORT to listen on"
+PREFIXED = {"auto_envvar_prefix": "FASTGW", "help_option_names": ["-h", "--help"]}
+
+
+@click.group(context_settings=PREFIXED)
+@click.version_option(__version__, prog_name="fastgw")
+def main() -> None:
+    """An AI gateway: point your OpenAI, Anthropic or Gemini client at it.
+
+    \b
+    Try it:        fastgw serve --demo
+    For real:      fastgw key create app-1        (prints a key and its lines for the file)
+                   fastgw check fastgw.toml
+                   fastgw serve --config fastgw.toml
+    """
+
+
+@main.command()
+@click.option("--config", type=click.Path(path_type=Path), help="Configuration file (TOML); default: fastgw.toml where it exists.")
+@click.option("--listen", help=f"{LISTEN}; port 0 takes a free one.")
+@click.option("--workers", type=click.IntRange(0, 64), help="Data-plane processes; 0: one for each core.")
+@click.option("--state", type=click.Path(path_type=Path), help="Directory of the ledger, the records and the rings.")
+@click.option("--demo", is_flag=True, help="Serve a mock provider with a key that is printed: nothing else is needed.")
+def serve(config: Path | None, listen: str | None, workers: int | None, state: Path | None, demo: bool) -> None:
+    """Run the gateway until it is stopped (SIGTERM or Ctrl-C); SIGHUP reads the configuration again."""
+    from fastgw.launch import launch
+
+    if demo and config:
+        raise click.UsageError("--demo makes a configuration of its own; leave out --config, or leave out --demo")
+    if config is None and not demo:
+        config = Path("fastgw.toml")
+        if not config.exists():
+            raise click.UsageError("no fastgw.toml here: name a file with --config, or try --demo")
+    sys.exit(launch(config, listen=listen, workers=workers, state=state))
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def check(file: Path) -> None:
+    """Say whether a configuration FILE holds, and if not, what is wrong and where."""
+    import os
+
+    from fastgw.snapshot.load import ConfigError, explain, load
+
+    try:
+        document = load(file, os.environ)
+    except ConfigError as error:
+        click.echo(explain(error.problems), err=True)
+        sys.exit(1)
+    config = document.config
+    click.echo(f"{file} holds: {len(config.integrations)} integrations, {len(config.models)} models, "
+               f"{len(config.workspaces)} workspaces, {len(config.keys)} keys")
+
+
+@main.command()
+@click.option("--listen", default="127.0.0.1:9001", show_default=True, help=f"{LISTEN}; port 0 takes a free one.")
+@click.option("--latency", default=0.0, type=click.FloatRange(0), help="Milliseconds before a reply begins.")
+@click.option("--ttft", default=0.0, type=click.FloatRange(0), help="Milliseconds from the head of a stream to its first event.")
+@click.option("--gap", default=0.0, type=click.FloatRange(0), help="Milliseconds between the events of a stream.")
+@click.option("--error-rate", default=0.0, type=click.FloatRange(0, 1), help="Share of requests that fail.")
+@click.option("--error-status", type=click.IntRange(400, 599), help="Status of those; default: 500, 429 and 529 in turn.")
+@click.option("--tokens", default=10, show_default=True, type=click.IntRange(1), help="Output tokens of a reply, unless the request asks for fewer.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes.")
+def mock(listen: str, latency: float, ttft: float, gap: float, error_rate: float, error_status: int | None, tokens: int, workers: int) -> None:
+    """Run a provider that answers from memory, in the OpenAI, Anthropic and Gemini dialects."""
+    from fastgw.mock import MockOptions
+    from fastgw.mock import serve as serve_mock
+
+    sys.exit(serve_mock(MockOptions(
+        listen=listen, latency_ms=latency, ttft_ms=ttft, gap_ms=gap, error_rate=error_rate, error_status=error_status, tokens=tokens,
+        workers=workers)))
+
+
+@main.command()
+@click.option("--state", default=".fastgw", show_default=True, type=click.Path(path_type=Path), help="State directory of the gateway.")
+@click.option("--key", help="Only of this key (its name).")
+@click.option("--workspace", help="Only of this workspace.")
+@click.option("--model", help="Only of this model, as callers name it.")
+@click.option("--status", help="Only of this status, such as 429, or class, such as 4xx.")
+@click.option("--outcome", type=click.Choice(["served", "refused", "failed", "cancelled", "lost"]), help="Only with this end.")
+@click.option("--since", help="Only after this: 15m, 2h, 3d, or a time such as 2026-11-23T10:00:00Z.")
+@click.option("-n", "--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="At most so many.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with new ones as they come.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def logs(state: Path, as_json: bool, follow: bool, status: str | None, **wanted: str | int | None) -> None:
+    """List the records of exchanges, the latest last."""
+    from fastgw.record.terminal import WrongFilter, show
+
+    try:
+        for line in show(state / "logs.db", follow=follow, as_json=as_json, status=status, **wanted):
+            click.echo(line)
+    except WrongFilter as error:
+        raise click.UsageError(str(error)) from error
+    except (OSError, RuntimeError) as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        return
+
+
+@main.group()
+def key() -> None:
+    """Virtual keys."""
+
+
+@key.command()
+@click.argument("name")
+@click.option("--workspace", default="default", show_default=True, help="The workspace it belongs to.")
+def create(name: str, workspace: str) -> None:
+    """Make a key called NAME and print it, once, with the lines for the configuration file."""
+    import re
+
+    from fastgw.auth.keys import hash_of, make_key
+    from fastgw.snapshot.config import NAME_PATTERN
+
+    for value in (name, workspace):
+        if not re.match(NAME_PATTERN, value):
+            raise click.UsageError(f"expected a name of 1 to 64 letters, digits and . _ : / -, got {value!r}")
+    secret = make_key()
+    click.echo(f"{secret}\n", nl=True)
+    click.echo("This is the key; it is not kept anywhere. In the configuration file put its hash:\n", err=True)
+    click.echo(f'[[keys]]\nname = "{name}"\nhash = "{hash_of(secret)}"\nworkspace = "{workspace}"')

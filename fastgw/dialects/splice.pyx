@@ -1,0 +1,84 @@
+"""What changes in a body that goes to a provider of the caller's own dialect: a few spans, never the rest.
+
+Every byte that is not one of these spans goes on as it came, so unknown fields survive:
+  model              replaced where the target's name is another
+  stream_options     {"include_usage":true} put in where the caller streams and did not ask
+  the output limit   put in by admission's clamp
+"""
+import json
+
+from fastgw.snapshot.types cimport FORM_BODY, JSON_BODY, Target
+
+
+cdef int splice(Exchange x) except -1:
+    cdef Target target = x.target
+    cdef list edits = None
+    x.sent_body = x.body
+    if x.operation.body != JSON_BODY and x.operation.body != FORM_BODY:
+        return 0
+    if target.model and x.scanned.model.end and target.model != x.model:
+        edits = [(x.scanned.model.start, x.scanned.model.end,
+                  json_text(target.model) if x.operation.body == JSON_BODY else target.model)]
+    x.asked_usage = False
+    if x.operation.may_ask_usage and x.scanned.stream == 1 and x.scanned.include_usage != 1 and target.integration.ask_usage:
+        edits = edits or []
+        x.asked_usage = True
+        edits.append(ask_usage(x))
+    if x.limit_set >= 0:
+        edits = edits or []
+        edits.append(put_limit(x))
+    if edits is not None:
+        x.sent_body = apply(x.body, sorted(edits))
+    return 0
+
+
+def json_text(bytes name):
+    """A name as it stands between the quotes of a JSON string."""
+    quoted = json.dumps(name.decode()).encode()
+    return quoted[1:len(quoted) - 1]
+
+
+def apply(bytes body, list edits):
+    """Replace each (start, end, bytes) of body; they do not overlap and are in order."""
+    cdef Py_ssize_t at = 0
+    pieces = []
+    for start, end, text in edits:
+        pieces.append(body[at:start])
+        pieces.append(text)
+        at = end
+    pieces.append(body[at:])
+    return b"".join(pieces)
+
+
+cdef ask_usage(Exchange x):
+    cdef Py_ssize_t at
+    if x.scanned.include_usage_value.end:
+        return x.scanned.include_usage_value.start, x.scanned.include_usage_value.end, b"true"
+    if x.scanned.stream_options.end:
+        at = x.scanned.stream_options.start + 1
+        return at, at, b'"include_usage":true' + (b"" if x.scanned.stream_options_empty else b",")
+    if x.scanned.stream_options_null.end:
+        return x.scanned.stream_options_null.start, x.scanned.stream_options_null.end, b'{"include_usage":true}'
+    return put_in(x, b'"stream_options":{"include_usage":true}')
+
+
+cdef put_in(Exchange x, bytes member):
+    return x.scanned.first, x.scanned.first, member + (b"" if x.scanned.empty else b",")
+
+
+cdef put_limit(Exchange x):
+    """An output limit where the provider reads it: in the place of a null, into the object that holds it, or at the top."""
+    cdef bytes number = b"%d" % x.limit_set
+    cdef Py_ssize_t at
+    if x.scanned.max_tokens_value.end:
+        return x.scanned.max_tokens_value.start, x.scanned.max_tokens_value.end, number
+    path = x.target.integration.output_limits.get(x.operation.name, ("max_tokens",))
+    member = b'"%b":%b' % (path[len(path) - 1].encode(), number)
+    if len(path) == 1:
+        return put_in(x, member)
+    if x.scanned.generation_config.end:
+        at = x.scanned.generation_config.start + 1
+        return at, at, member + (b"" if x.scanned.generation_config_empty else b",")
+    if x.scanned.generation_config_null.end:
+        return x.scanned.generation_config_null.start, x.scanned.generation_config_null.end, b"{" + member + b"}"
+    return put_in(x, b'"%b":{%b}' % (path[0].encode(), member))

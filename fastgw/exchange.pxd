@@ -1,0 +1,117 @@
+"""All that is known of one request on its way through the gateway."""
+from libc.stdint cimport int64_t, uint8_t
+from fastgw._core.buffer cimport Buffer
+from fastgw._core.flow cimport Client, Flow
+from fastgw._core.http1 cimport Head
+from fastgw._core.ring cimport Record
+from fastgw._core.scan cimport RequestFields
+from fastgw._core.upstream cimport Leg
+from fastgw._core.usage cimport Usage, UsageTap
+from fastgw.snapshot.types cimport Caller, Operation, Plan, Snapshot, Target
+
+cdef enum ExchangeState:       # reading > admitted > sending > waiting > replying > done
+    X_IDLE = 0
+    X_READING                  # the request's body is still coming
+    X_ADMITTED                 # charged for, not yet on its way
+    X_CONNECTING               # waiting for a connection
+    X_SENT                     # waiting for the reply's head
+    X_REPLYING                 # the reply comes in
+    X_DONE
+
+cdef enum Delivery:            # how the reply goes to the client
+    PENDING = 0                # the head is there, nothing has been sent
+    HOLDING = 1                # a JSON reply is held until it is whole, so that its cost can stand in the head
+    FLOWING = 2                # piece by piece
+
+
+cdef class Steps:
+    """What an exchange calls; the pipeline fills it in."""
+    cdef int head(self, Exchange x, const char* base, Head* head) except -1   # NULL: there is none that can be read
+    cdef int begin(self, Exchange x) except -1               # the request is whole (or its body flows): admit, route, send
+    cdef int send(self, Exchange x) except -1                # x.leg is connected
+    cdef int meter(self, Exchange x) except -1               # the usage is known: price it and settle
+    cdef int record(self, Exchange x) except -1              # the one way out
+    cdef int refuse(self, Exchange x, object error) except -1    # reply with an error, or end the stream with one
+    cdef object leg_error(self, Exchange x, int failure)     # GatewayError
+    cdef object request_error(self, int fault)               # GatewayError
+    cdef int reply_fields(self, Exchange x, const char* base, Head* head) except -1
+    cdef int cost_fields(self, Exchange x) except -1
+    cdef bint try_next(self, Exchange x) except -1           # another target takes over
+    cdef bint is_withheld(self, Exchange x, int status) except -1    # this reply must not reach the caller
+
+
+cdef class Exchange(Flow):
+    cdef Steps steps
+    cdef Client client
+    cdef int state
+    cdef int delivery
+    # who and what: head
+    cdef Snapshot snapshot
+    cdef Operation operation
+    cdef Caller caller
+    cdef int method
+    cdef bytes path
+    cdef bytes query               # or None
+    cdef Buffer forward            # request fields that go upstream, whole lines
+    cdef bytes wanted_integration  # x-fastgw-integration
+    cdef bytes origin              # of a browser, for CORS
+    cdef bytes content_type
+    cdef bytes trace_id            # x-portkey-trace-id, or None
+    cdef bint has_default_fields   # the caller sent its own of those a provider has a default for
+    cdef bint streams_body
+    cdef bint body_chunked
+    cdef bint body_ended           # of a streamed body: the end came before there was a leg
+    cdef int64_t body_length
+    # what is asked: body
+    cdef bytes body
+    cdef int64_t body_bytes
+    cdef RequestFields scanned
+    cdef bytes model               # as the caller named it, decoded
+    cdef bytes sent_body           # body with what was put in or changed, or body itself
+    cdef bytes sent_head
+    # may it, and where to
+    cdef int slot                  # of the ledger; -1 none
+    cdef int64_t limit_set         # output tokens put into the body; -1 none
+    cdef Plan plan
+    cdef Target target
+    cdef int attempt               # targets tried before
+    cdef int tried                 # bits of plan.targets
+    cdef bint asked_usage          # and so takes the usage event out again
+    cdef Leg leg
+    cdef bint retried
+    cdef bint dispatched
+    # what came back
+    cdef int upstream_status
+    cdef int status                # to the client; 0 nothing sent
+    cdef int64_t reply_length      # -1 unknown
+    cdef bint started              # the client has the head
+    cdef bint is_sse
+    cdef Buffer fields             # reply fields
+    cdef Buffer held               # of a reply that is being held, or of its payload
+    cdef UsageTap tap
+    cdef Usage usage
+    cdef bint usage_known
+    cdef bint usage_estimated
+    cdef int64_t cost_nano_usd     # -1 unknown
+    cdef bint metered
+    cdef bint withheld             # the reply goes nowhere
+    # for the record
+    cdef int64_t started_at        # monotonic nanoseconds
+    cdef int64_t waited_ns         # for a connection
+    cdef int64_t wanted_at
+    cdef int64_t replied_at
+    cdef Record entry
+    cdef bint keeps_payload
+    cdef Buffer payload            # of a streamed reply
+    cdef int outcome
+    cdef int error_index
+
+    cdef int reset(self) except -1
+    cdef int settle_and_close(self) except -1
+    cdef int start_flowing(self, const char* p, Py_ssize_t n, bint last) except -1
+    cdef int flow_on(self, char* p, Py_ssize_t n, bint last) except -1
+    cdef int whole_reply(self, const char* p, Py_ssize_t n) except -1
+    cdef int keep_payload(self, const char* p, Py_ssize_t n) except -1
+    cdef int close(self) except -1
+    cdef int drop_leg(self) except -1
+    cdef int cut_off(self, object error) except -1

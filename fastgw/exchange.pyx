@@ -1,0 +1,395 @@
+"""One exchange: a small state machine between a caller's connection and a leg upstream.
+
+    reading > admitted > connecting > sent > replying > done
+
+It knows how bytes move and when; what is decided about them are the steps of the pipeline. Every end passes through `close`, which
+records; so no way out can forget it. An object serves one exchange after another of one connection.
+"""
+import logging
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.string cimport memset
+
+from fastgw._core.buffer cimport append, release
+from fastgw._core.clock cimport monotonic_ns, wall_ns
+from fastgw._core.flow cimport BODY_REFUSED, BODY_STREAM, BODY_WHOLE
+from fastgw._core.ring cimport CANCELLED, FAILED, FLAG_RETRIED, REFUSED, SERVED
+from fastgw._core.usage cimport FORM_JSON, FORM_SSE, USAGE_NONE, open_tap, read_usage
+from fastgw.errors import INDEX, GatewayError, UpstreamError, error as make_error
+
+log = logging.getLogger("fastgw.exchange")
+
+cdef enum:
+    KEPT_ROOM_BYTES = 16384    # a buffer that has grown beyond this is given back between two requests
+
+
+cdef class Steps:
+    cdef int head(self, Exchange x, const char* base, Head* head) except -1:
+        raise NotImplementedError
+
+    cdef int begin(self, Exchange x) except -1:
+        raise NotImplementedError
+
+    cdef int send(self, Exchange x) except -1:
+        raise NotImplementedError
+
+    cdef int meter(self, Exchange x) except -1:
+        raise NotImplementedError
+
+    cdef int record(self, Exchange x) except -1:
+        raise NotImplementedError
+
+    cdef int refuse(self, Exchange x, object error) except -1:
+        raise NotImplementedError
+
+    cdef object leg_error(self, Exchange x, int failure):
+        raise NotImplementedError
+
+    cdef object request_error(self, int fault):
+        raise NotImplementedError
+
+    cdef int reply_fields(self, Exchange x, const char* base, Head* head) except -1:
+        raise NotImplementedError
+
+    cdef int cost_fields(self, Exchange x) except -1:
+        raise NotImplementedError
+
+    cdef bint try_next(self, Exchange x) except -1:
+        raise NotImplementedError
+
+    cdef bint is_withheld(self, Exchange x, int status) except -1:
+        raise NotImplementedError
+
+
+cdef inline int empty(Buffer* buffer) except -1:
+    buffer.size = 0
+    if buffer.room > KEPT_ROOM_BYTES:
+        release(buffer)
+    return 0
+
+
+cdef class Exchange(Flow):
+
+    def __cinit__(self):
+        self.slot = -1
+
+    def __dealloc__(self):
+        release(&self.forward)
+        release(&self.fields)
+        release(&self.held)
+        release(&self.payload)
+
+    def __repr__(self):
+        name = self.operation.name if self.operation is not None else "none"
+        return f"<Exchange {name} state {self.state}, delivery {self.delivery}, attempt {self.attempt}>"
+
+    cdef int reset(self) except -1:
+        """Forget the exchange before."""
+        empty(&self.forward)
+        empty(&self.fields)
+        empty(&self.held)
+        empty(&self.payload)
+        self.state = X_READING
+        self.delivery = PENDING
+        self.operation = None
+        self.caller = None
+        self.query = self.wanted_integration = self.origin = self.content_type = self.trace_id = None
+        self.has_default_fields = self.streams_body = self.body_chunked = self.body_ended = False
+        self.body_length = self.body_bytes = 0
+        self.body = self.model = self.sent_body = self.sent_head = None
+        self.scanned.stream = self.scanned.include_usage = -1
+        self.scanned.max_tokens = -1
+        self.scanned.choices = 1
+        self.scanned.media = 0
+        self.scanned.model.end = 0
+        self.slot = -1
+        self.limit_set = -1
+        self.plan = None
+        self.target = None
+        self.attempt = self.tried = 0
+        self.asked_usage = self.retried = self.dispatched = False
+        self.leg = None
+        self.upstream_status = self.status = 0
+        self.reply_length = -1
+        self.started = self.is_sse = False
+        self.tap = None
+        memset(&self.usage, 0, sizeof(self.usage))
+        self.usage_known = self.usage_estimated = self.metered = self.withheld = False
+        self.cost_nano_usd = 0
+        self.waited_ns = self.wanted_at = self.replied_at = 0
+        self.keeps_payload = False
+        self.outcome = SERVED
+        self.error_index = 0
+        memset(&self.entry, 0, sizeof(Record))
+        self.entry.read_ns = self.entry.admitted_ns = self.entry.sent_ns = -1
+        self.entry.first_byte_ns = self.entry.replied_ns = -1
+        self.started_at = monotonic_ns()
+        self.entry.started_ns = wall_ns()
+        return 0
+
+    # from the client
+
+    cdef int request_head(self, const char* base, Head* head) except -1:
+        self.reset()
+        self.method = head.method
+        self.body_chunked = head.chunked
+        self.body_length = head.content_length if head.content_length > 0 else 0
+        try:
+            self.steps.head(self, base, head)
+            if self.state != X_READING:
+                return BODY_REFUSED
+            if not self.streams_body:
+                return BODY_WHOLE
+            self.steps.begin(self)
+        except GatewayError as problem:
+            self.steps.refuse(self, problem)
+        return BODY_STREAM if self.state != X_DONE else BODY_REFUSED
+
+    cdef int request_body(self, const char* p, Py_ssize_t n, bytes owned) except -1:
+        if self.state != X_READING:
+            return 0
+        self.body = PyBytes_FromStringAndSize(p, n) if owned is None else owned
+        self.body_bytes = n
+        self.entry.read_ns = monotonic_ns() - self.started_at
+        try:
+            self.steps.begin(self)
+        except GatewayError as problem:
+            self.steps.refuse(self, problem)
+        return 0
+
+    cdef int request_piece(self, const char* p, Py_ssize_t n, bint last) except -1:
+        self.body_bytes += n
+        if last:
+            self.entry.read_ns = monotonic_ns() - self.started_at
+        if self.state == X_DONE:
+            return 0
+        if self.state == X_CONNECTING:
+            # the body waits in the kernel until there is a leg; what is here already is kept
+            append(&self.held, p, n)
+            self.body_ended = last
+            self.client.pause()
+            return 0
+        if self.leg is None:
+            return 0
+        self.leg.send_piece(p, n, last)
+        if self.leg is not None and self.leg.over_high_water and not last:
+            self.client.pause()
+        return 0
+
+    cdef int request_fault(self, int fault) except -1:
+        if self.state == X_IDLE or self.state == X_DONE:
+            self.reset()
+            self.steps.head(self, NULL, NULL)
+        self.drop_leg()
+        return self.steps.refuse(self, self.steps.request_error(fault))
+
+    cdef int gone(self) except -1:
+        if self.state == X_IDLE or self.state == X_DONE:
+            return 0
+        self.drop_leg()
+        self.outcome = CANCELLED
+        self.error_index = INDEX["client_gone"]
+        return self.settle_and_close()
+
+    cdef int client_drained(self) except -1:
+        if self.leg is not None and self.state == X_REPLYING:
+            self.leg.resume()
+        return 0
+
+    cdef int fault(self, object error) except -1:
+        if self.state == X_IDLE or self.state == X_DONE:
+            return 0
+        self.drop_leg()
+        request = bytes(self.entry.id[:16]).hex()
+        log.error("fault in exchange %s", request, exc_info=error)
+        return self.steps.refuse(self, make_error("InternalFault", "a fault of the gateway; its log has the details"))
+
+    cdef bint is_idle(self):
+        return self.state == X_IDLE or self.state == X_DONE
+
+    # from the leg
+
+    cdef int leg_ready(self, object leg) except -1:
+        if self.state != X_CONNECTING:
+            (<Leg>leg).cancel()
+            return 0
+        self.leg = <Leg>leg
+        self.waited_ns += monotonic_ns() - self.wanted_at
+        self.state = X_SENT
+        self.steps.send(self)
+        if self.streams_body and self.leg is not None:
+            if self.held.size or self.body_ended:
+                self.leg.send_piece(self.held.start, self.held.size, self.body_ended)
+                self.held.size = 0
+            self.client.resume()
+        return 0
+
+    cdef int leg_failed(self, int failure, bint untouched) except -1:
+        self.leg = None
+        if self.state == X_CONNECTING:
+            self.waited_ns += monotonic_ns() - self.wanted_at
+        elif self.state != X_SENT and self.state != X_REPLYING:
+            return 0
+        if self.state != X_REPLYING and not self.streams_body:
+            if untouched and not self.retried:
+                # the provider had closed a connection that looked alive, before it saw anything of this request
+                self.retried = True
+                self.entry.flags |= FLAG_RETRIED
+                self.state = X_ADMITTED
+                return self.steps.send(self)
+            if self.steps.try_next(self):
+                return 0
+        self.outcome = FAILED
+        problem = self.steps.leg_error(self, failure)
+        if self.state == X_REPLYING and self.started:
+            return self.cut_off(problem)
+        return self.steps.refuse(self, problem)
+
+    cdef int leg_drained(self) except -1:
+        if self.streams_body and self.state != X_DONE:
+            self.client.resume()
+        return 0
+
+    cdef int reply_head(self, const char* base, Head* head, bint more) except -1:
+        cdef int64_t now = monotonic_ns()
+        self.entry.first_byte_ns = now - self.started_at
+        self.upstream_status = head.status
+        if head.status >= 400 and not self.streams_body and self.steps.try_next(self):
+            return 0
+        self.state = X_REPLYING
+        self.reply_length = -1 if head.chunked else head.content_length
+        if self.steps.is_withheld(self, head.status):
+            self.drop_leg()
+            self.outcome = FAILED
+            return self.steps.refuse(self, make_error(
+                "UpstreamCredential", f"integration {self.target.integration.name!r}: the provider answered {head.status}: its api_key "
+                "is not accepted there; whoever runs this gateway has to correct it"))
+        self.status = head.status
+        self.steps.reply_fields(self, base, head)       # sets is_sse, and the tap where one is needed
+        if head.status >= 400:
+            self.outcome = FAILED
+            self.error_index = INDEX["upstream_status"]
+        if not self.is_sse and self.reply_length <= self.snapshot.buffer_reply_bytes and self.operation.metered:
+            self.delivery = HOLDING
+        elif not more:
+            self.start_flowing(NULL, 0, False)
+        return 0
+
+    cdef int reply_data(self, char* p, Py_ssize_t n, bint last) except -1:
+        cdef int64_t now
+        if last:
+            self.leg = None
+            now = monotonic_ns()
+            self.replied_at = now
+            self.entry.replied_ns = now - self.started_at
+        if self.state != X_REPLYING:
+            return 0
+        if self.delivery == HOLDING:
+            if last and self.held.size == 0:
+                return self.whole_reply(p, n)
+            append(&self.held, p, n)
+            if last:
+                return self.whole_reply(self.held.start, self.held.size)
+            if self.held.size <= self.snapshot.buffer_reply_bytes:
+                return 0
+            # longer than may be held: it flows, and its cost stands in the record only
+            self.delivery = PENDING
+            if self.tap is None and self.status < 400:
+                self.tap = open_tap(self.target.integration.usage, FORM_JSON, False)
+            p = self.held.start
+            n = self.held.size
+        self.flow_on(p, n, last)
+        return 0
+
+    cdef int whole_reply(self, const char* p, Py_ssize_t n) except -1:
+        """Price a reply that is here from beginning to end, then send it in one write."""
+        if self.tap is not None:
+            self.tap.feed(p, n)
+            self.usage = self.tap.usage
+            self.usage_known = self.usage.seen
+        elif self.status < 400:
+            self.usage_known = read_usage(self.target.integration.usage, p, n, &self.usage)
+        self.steps.meter(self)
+        self.steps.cost_fields(self)
+        self.entry.reply_bytes = n
+        if self.keeps_payload:
+            self.keep_payload(p, n)
+        self.started = True
+        self.client.reply(self.status, self.fields.start, self.fields.size, p, n)
+        return self.close()
+
+    cdef int start_flowing(self, const char* p, Py_ssize_t n, bint last) except -1:
+        self.started = True
+        self.delivery = FLOWING
+        return self.client.start(self.status, self.fields.start, self.fields.size, self.reply_length, p, n, last)
+
+    cdef int flow_on(self, char* p, Py_ssize_t n, bint last) except -1:
+        """Pass a piece on, after the tap has looked at it."""
+        cdef const char* out = p
+        cdef Py_ssize_t size = n
+        cdef bytes rest = None
+        if self.tap is not None:
+            self.tap.feed(p, n)
+            out = self.tap.out
+            size = self.tap.out_len
+            if last and self.asked_usage:
+                rest = PyBytes_FromStringAndSize(out, size)
+                self.tap.finish()
+                rest += PyBytes_FromStringAndSize(self.tap.out, self.tap.out_len)
+                out = PyBytes_AS_STRING(rest)
+                size = PyBytes_GET_SIZE(rest)
+            elif last:
+                self.tap.finish()
+        self.entry.reply_bytes += size
+        if self.keeps_payload:
+            self.keep_payload(out, size)
+        if last:
+            self.steps.meter(self)
+        if self.delivery == PENDING:
+            self.start_flowing(out, size, last)
+        elif size or last:
+            self.client.write(out, size, last)
+        if last:
+            return self.close()
+        if self.leg is not None and self.client.is_slow():
+            self.leg.pause()
+        return 0
+
+    cdef int keep_payload(self, const char* p, Py_ssize_t n) except -1:
+        cdef Py_ssize_t room = self.snapshot.max_payload_bytes - self.payload.size
+        if room > 0:
+            append(&self.payload, p, min(n, room))
+        return 0
+
+    # ends
+
+    cdef int cut_off(self, object error) except -1:
+        """The reply broke after its head had gone to the client: an error event where the stream has events, then the connection closes."""
+        self.error_index = INDEX[error.code]
+        self.steps.refuse(self, error)
+        return 0
+
+    cdef int drop_leg(self) except -1:
+        cdef Leg leg = self.leg
+        self.leg = None
+        if leg is not None:
+            leg.cancel()
+        elif self.state == X_CONNECTING and self.target is not None:
+            self.target.integration.origin.forget(self)
+        return 0
+
+    cdef int settle_and_close(self) except -1:
+        """Bill what was used so far, and record."""
+        self.steps.meter(self)
+        return self.close()
+
+    cdef int close(self) except -1:
+        """The one way out of every exchange: exactly one record."""
+        if self.state == X_DONE or self.state == X_IDLE:
+            return 0
+        self.state = X_DONE
+        self.steps.record(self)
+        self.tap = None
+        self.body = self.sent_body = self.sent_head = None
+        self.snapshot = None
+        return self.client.done()

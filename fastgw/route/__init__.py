@@ -1,0 +1,1 @@
+"""Where to: from the model a caller names to the targets that serve it."""

@@ -1,0 +1,110 @@
+"""What the data plane reads: frozen once compiled, typed for the hot path."""
+from libc.stdint cimport int32_t, int64_t, uint64_t
+from fastgw._core.digest cimport KeyTable
+from fastgw._core.ledger cimport MAX_CHAIN
+from fastgw._core.price cimport PriceRow
+from fastgw._core.upstream cimport Origin
+
+cdef enum ErrorDialect:
+    SPEAKS_OPENAI = 0
+    SPEAKS_ANTHROPIC = 1
+    SPEAKS_GEMINI = 2
+
+cdef enum Admission:
+    STRICT = 0
+    CLAMP = 1
+    ESTIMATE = 2
+
+cdef enum BodyKind:
+    NO_BODY_READ = 0           # the gateway wants nothing from the body: it is streamed
+    JSON_BODY = 1              # scanned for the few fields
+    FORM_BODY = 2              # multipart, held because it names the model
+
+cdef enum:
+    OPERATIONS = 32            # room in a target's table of rendered heads
+
+
+cdef class Operation:
+    cdef readonly str name
+    cdef readonly int index            # in record.names.OPERATIONS
+    cdef readonly int speaks           # ErrorDialect
+    cdef readonly int body             # BodyKind
+    cdef readonly int usage            # UsageDialect, where the provider's row does not say
+    cdef readonly bint wants_model     # the body (or path) must name one
+    cdef readonly bint model_in_path   # Gemini
+    cdef readonly bint generates       # output tokens can be bounded
+    cdef readonly bint metered         # replies state a usage
+    cdef readonly bint may_ask_usage   # stream_options.include_usage exists for it
+    cdef readonly bint decodes_reply   # so the provider is asked for identity coding
+
+
+cdef class Caller:
+    cdef readonly str name
+    cdef readonly str workspace
+    cdef readonly bint enabled
+    cdef readonly int admission
+    cdef readonly bint has_budget      # somewhere in the chain
+    cdef readonly bint refuse_unknown_price
+    cdef readonly frozenset models     # of bytes; None: all
+    cdef readonly frozenset integrations   # of str; None: all
+    cdef readonly str passthrough      # integration for unknown paths, or None
+    cdef readonly tuple account_names
+    cdef int32_t chain[MAX_CHAIN]
+    cdef int depth
+    cdef char key_label[48]
+    cdef char workspace_label[32]
+
+
+cdef class Integration:
+    cdef readonly str name
+    cdef readonly object provider      # providers.table.Provider
+    cdef readonly Origin origin
+    cdef readonly bytes prefix         # of every upstream path; may hold {model}
+    cdef readonly bytes cut            # of the caller's path
+    cdef readonly bytes query          # added to every query
+    cdef readonly bytes fields         # rendered: host, credential, extra
+    cdef readonly bytes default_fields # rendered: those a caller's own take the place of (anthropic-version)
+    cdef readonly bint ask_usage
+    cdef readonly int usage
+    cdef readonly int speaks           # ErrorDialect: the one its bodies are in
+    cdef readonly frozenset operations
+    cdef readonly dict output_limits   # operation name -> path of members
+    cdef readonly bint model_in_prefix
+
+
+    cdef bint serves(self, Operation operation)
+
+
+cdef class Target:
+    cdef readonly Integration integration
+    cdef readonly bytes model          # upstream's name; b"" where the caller's own goes on
+    cdef readonly PriceRow price
+    cdef readonly int weight
+    cdef readonly bytes reply_fields   # rendered: x-fastgw-provider, x-fastgw-model
+    cdef list heads                    # by operation index: rendered request line and fields, for a path without a query
+    cdef char integration_label[32]
+    cdef char provider_label[24]
+    cdef char model_label[64]
+
+
+cdef class Plan:
+    cdef readonly str strategy
+    cdef readonly tuple targets
+    cdef readonly int total_weight
+
+
+cdef class Snapshot:
+    cdef readonly long long version
+    cdef readonly long long loaded_ns
+    cdef readonly str origin_path      # the file it comes from
+    cdef KeyTable keys
+    cdef readonly list callers
+    cdef readonly dict integrations
+    cdef readonly dict aliases         # bytes -> Plan
+    cdef dict resolved                 # (operation index, model) -> Plan, as they are asked for
+    cdef readonly object resolver      # callable(snapshot, operation name, model bytes, allowed integrations) -> Plan or None
+    cdef readonly int payloads         # 0 none, 1 errors, 2 all
+    cdef readonly Py_ssize_t max_payload_bytes
+    cdef readonly Py_ssize_t buffer_reply_bytes
+    cdef readonly object cors          # a Cors, or None
+    cdef readonly tuple served         # (model name, Integration), for listings

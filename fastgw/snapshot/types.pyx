@@ -1,0 +1,161 @@
+"""What the data plane reads: frozen once compiled, typed for the hot path.
+
+Everything a request would otherwise have to work out is here already: rendered heads, accounts by index, prices as integers.
+A snapshot is never changed after it is published, but for `resolved`, a bounded memo of what the resolver said.
+"""
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.string cimport memcpy, memset
+
+
+cdef int label(char* to, Py_ssize_t room, bytes name) except -1:
+    """Put a name into a record's field: cut at the end of a character, zero-padded."""
+    cdef Py_ssize_t n = min(PyBytes_GET_SIZE(name), room)
+    while n < PyBytes_GET_SIZE(name) and n > 0 and (<unsigned char>name[n] & 0xC0) == 0x80:
+        n -= 1
+    memset(to, 0, room)
+    memcpy(to, PyBytes_AS_STRING(name), n)
+    return 0
+
+
+cdef class Operation:
+    def __init__(self, str name, int index, *, int speaks, int body, int usage=0, bint wants_model=False, bint model_in_path=False,
+                 bint generates=False, bint metered=False, bint may_ask_usage=False, bint decodes_reply=True):
+        self.name = name
+        self.index = index
+        self.speaks = speaks
+        self.body = body
+        self.usage = usage
+        self.wants_model = wants_model
+        self.model_in_path = model_in_path
+        self.generates = generates
+        self.metered = metered
+        self.may_ask_usage = may_ask_usage
+        self.decodes_reply = decodes_reply
+
+    def __repr__(self):
+        return f"<Operation {self.name}>"
+
+
+cdef class Caller:
+    def __init__(self, str name, str workspace, *, chain, account_names=(), bint enabled=True, int admission=CLAMP,
+                 bint has_budget=False, bint refuse_unknown_price=True, models=None, integrations=None, passthrough=None):
+        cdef int i
+        self.name = name
+        self.workspace = workspace
+        self.enabled = enabled
+        self.admission = admission
+        self.has_budget = has_budget
+        self.refuse_unknown_price = refuse_unknown_price
+        self.models = models
+        self.integrations = integrations
+        self.passthrough = passthrough
+        self.account_names = account_names
+        if len(chain) > MAX_CHAIN:
+            raise ValueError(f"expected at most {MAX_CHAIN} accounts, got {len(chain)}")
+        for i in range(len(chain)):
+            self.chain[i] = chain[i]
+        self.depth = len(chain)
+        label(self.key_label, 48, name.encode())
+        label(self.workspace_label, 32, workspace.encode())
+
+    def __repr__(self):
+        return f"<Caller {self.name} of {self.workspace}, {self.depth} accounts>"
+
+
+cdef class Integration:
+    def __init__(self, str name, provider, Origin origin, *, bytes prefix, bytes cut, bytes query, bytes fields, bytes default_fields,
+                 bint ask_usage, frozenset operations, dict output_limits):
+        self.name = name
+        self.provider = provider
+        self.origin = origin
+        self.prefix = prefix
+        self.cut = cut
+        self.query = query
+        self.fields = fields
+        self.default_fields = default_fields
+        self.ask_usage = ask_usage
+        self.usage = int(provider.usage)
+        self.operations = operations
+        self.output_limits = output_limits
+        self.speaks = max(self.usage - 1, 0)
+        self.model_in_prefix = b"{model}" in prefix
+
+    def __repr__(self):
+        return f"<Integration {self.name} ({self.provider.name}) at {self.origin.host}:{self.origin.port}>"
+
+    cdef bint serves(self, Operation operation):
+        """Whether the provider has this operation in the dialect that it is asked in."""
+        return operation.name == "proxy" or (self.speaks == operation.speaks and operation.name in self.operations)
+
+    def does(self, Operation operation):
+        return self.serves(operation)
+
+
+cdef class Target:
+    def __init__(self, Integration integration, bytes model, PriceRow price, *, int weight=1):
+        self.integration = integration
+        self.model = model
+        self.price = price
+        self.weight = weight
+        self.heads = [None] * OPERATIONS
+        provider = integration.provider.name.encode()
+        self.reply_fields = b"x-fastgw-provider: %b\r\n" % provider
+        if model and all(0x20 < byte < 0x7f for byte in model):
+            self.reply_fields += b"x-fastgw-model: %b\r\n" % model
+        label(self.integration_label, 32, integration.name.encode())
+        label(self.provider_label, 24, provider)
+        label(self.model_label, 64, model)
+
+    def __repr__(self):
+        return f"<Target {self.integration.name}/{self.model.decode()}>"
+
+
+cdef class Plan:
+    def __init__(self, str strategy, tuple targets):
+        self.strategy = strategy
+        self.targets = targets
+        self.total_weight = sum(target.weight for target in targets)
+
+    def __repr__(self):
+        return f"<Plan {self.strategy} of {len(self.targets)}>"
+
+
+cdef class Snapshot:
+    def __init__(self, *, long long version, long long loaded_ns, str origin_path, KeyTable keys, list callers, dict integrations,
+                 dict aliases, resolver, int payloads, Py_ssize_t max_payload_bytes, Py_ssize_t buffer_reply_bytes, cors=None, served=()):
+        self.version = version
+        self.loaded_ns = loaded_ns
+        self.origin_path = origin_path
+        self.keys = keys
+        self.callers = callers
+        self.integrations = integrations
+        self.aliases = aliases
+        self.resolved = {}
+        self.resolver = resolver
+        self.payloads = payloads
+        self.max_payload_bytes = max_payload_bytes
+        self.buffer_reply_bytes = buffer_reply_bytes
+        self.cors = cors
+        self.served = served
+
+    def __repr__(self):
+        return f"<Snapshot {self.version} of {self.origin_path}: {len(self.callers)} keys, {len(self.integrations)} integrations>"
+
+    def allows(self, Caller caller, str integration):
+        """Whether the caller's key and workspace may use that integration."""
+        return caller.integrations is None or integration in caller.integrations
+
+    def names_for(self, Caller caller):
+        """The models a caller may name, as (name, who serves it): aliases, then what integrations state they serve."""
+        cdef Target target
+        found = {}
+        for name, plan in self.aliases.items():
+            if caller.models is not None and name not in caller.models:
+                continue
+            for target in (<Plan>plan).targets:
+                if self.allows(caller, target.integration.name):
+                    found.setdefault(name.decode(), target.integration.provider.name)
+        for name, integration in self.served:
+            if name not in found and (caller.models is None or name.encode() in caller.models) and self.allows(caller, integration.name):
+                found[name] = integration.provider.name
+        return sorted(found.items())

@@ -1,0 +1,250 @@
+"""Which fields pass the gateway, and which it adds; requests and replies.
+
+The caller's credential never goes up: every field that can carry one is dropped, whichever was used. The provider's never comes
+down: so are those fields of replies. Hop-by-hop fields end here on both sides (RFC 9110, 7.6.1), and cookies: one connection serves many callers.
+"""
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdint cimport int64_t, uint8_t
+from libc.string cimport memcpy
+
+from fastgw._core.buffer cimport append, append_decimal, reserve
+from fastgw._core.http1 cimport (
+    F_ACCEPT_ENCODING, F_ACCESS_CONTROL, F_ACCESS_CONTROL_HEADERS, F_ACCESS_CONTROL_METHOD, F_ALT_SVC, F_ANTHROPIC_VERSION, F_API_KEY,
+    F_AUTHORIZATION, F_CONNECTION, F_CONTENT_ENCODING, F_CONTENT_LENGTH, F_CONTENT_TYPE, F_COOKIE, F_EXPECT, F_HOP, F_HOST, F_ORIGIN,
+    F_SET_COOKIE, F_SERVER, F_STRICT_TRANSPORT, F_TRACEPARENT, F_TRANSFER_ENCODING, F_X_API_KEY, F_X_FASTGW, F_X_FASTGW_INTEGRATION,
+    F_X_FORWARDED, F_X_GOOG_API_KEY, F_X_PORTKEY, F_X_PORTKEY_API_KEY, F_X_PORTKEY_TRACE_ID, HEAD, Field)
+from fastgw._core.usage cimport FORM_JSON, FORM_SSE, open_tap
+from fastgw.errors import error
+from fastgw.snapshot.types cimport FORM_BODY, JSON_BODY, Integration, Target
+
+cdef enum:
+    FIELD_IDS = 64
+
+cdef bint[FIELD_IDS] DROP_UP
+cdef bint[FIELD_IDS] DROP_DOWN
+for _id in (F_HOST, F_CONTENT_LENGTH, F_TRANSFER_ENCODING, F_CONNECTION, F_HOP, F_EXPECT, F_AUTHORIZATION, F_X_API_KEY, F_API_KEY,
+            F_X_GOOG_API_KEY, F_X_PORTKEY_API_KEY, F_X_PORTKEY, F_X_PORTKEY_TRACE_ID, F_X_FASTGW, F_X_FASTGW_INTEGRATION, F_COOKIE,
+            F_ORIGIN, F_X_FORWARDED, F_ACCESS_CONTROL, F_ACCESS_CONTROL_HEADERS, F_ACCESS_CONTROL_METHOD, F_ACCEPT_ENCODING):
+    DROP_UP[_id] = True
+for _id in (F_CONTENT_LENGTH, F_TRANSFER_ENCODING, F_CONNECTION, F_HOP, F_AUTHORIZATION, F_X_API_KEY, F_API_KEY, F_X_GOOG_API_KEY,
+            F_X_PORTKEY_API_KEY, F_X_PORTKEY, F_X_PORTKEY_TRACE_ID, F_X_FASTGW, F_X_FASTGW_INTEGRATION, F_SET_COOKIE, F_ALT_SVC,
+            F_STRICT_TRANSPORT, F_SERVER, F_ACCESS_CONTROL, F_COOKIE, F_HOST):
+    DROP_DOWN[_id] = True
+
+cdef tuple METHOD_NAMES = (b"", b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS")
+cdef const char* HEX = b"0123456789abcdef"
+
+
+cdef inline bytes value_of(const char* base, Field* field):
+    return PyBytes_FromStringAndSize(base + field.value, field.value_len)
+
+
+cdef int read_request_fields(Exchange x, const char* base, Head* head) except -1:
+    cdef int i
+    cdef Field* field
+    cdef const char* run = NULL        # lines that stand together go in one copy
+    cdef Py_ssize_t run_len = 0
+    for i in range(head.count):
+        field = &head.fields[i]
+        if field.id == F_CONTENT_TYPE:
+            x.content_type = value_of(base, field)
+        elif field.id == F_X_FASTGW_INTEGRATION:
+            x.wanted_integration = value_of(base, field)
+        elif field.id == F_ORIGIN:
+            x.origin = value_of(base, field)
+        elif field.id == F_X_PORTKEY_TRACE_ID:
+            x.trace_id = value_of(base, field)
+        elif field.id == F_ANTHROPIC_VERSION:
+            x.has_default_fields = True
+        elif field.id == F_TRACEPARENT:
+            read_traceparent(x, base + field.value, field.value_len)
+        elif field.id == F_CONTENT_ENCODING and x.operation.body == JSON_BODY and field.value_len != 0:
+            raise error("UnsupportedEncoding", f"expected a JSON body without Content-Encoding, got {value_of(base, field).decode('latin-1')!r}")
+        if DROP_UP[field.id] and not (field.id == F_ACCEPT_ENCODING and not x.operation.decodes_reply):
+            continue
+        if run != NULL and run + run_len == base + field.line:
+            run_len += field.line_len
+            continue
+        if run != NULL:
+            append(&x.forward, run, run_len)
+        run = base + field.line
+        run_len = field.line_len
+    if run != NULL:
+        append(&x.forward, run, run_len)
+    return 0
+
+
+cdef int read_traceparent(Exchange x, const char* p, Py_ssize_t n) except -1:
+    """Keep the trace id of 00-<32 hex>-<16 hex>-<2 hex> (W3C Trace Context, 3.2)."""
+    cdef int i, high, low
+    if n < 55 or p[2] != c'-' or p[35] != c'-':
+        return 0
+    for i in range(16):
+        high = nibble(p[3 + 2 * i])
+        low = nibble(p[4 + 2 * i])
+        if high < 0 or low < 0:
+            return 0
+        x.entry.trace[i] = <uint8_t>(high << 4 | low)
+    return 0
+
+
+cdef inline int nibble(char c) noexcept:
+    if c'0' <= c <= c'9':
+        return c - c'0'
+    if c'a' <= c <= c'f':
+        return c - c'a' + 10
+    return -1
+
+
+cdef int render_head(Exchange x) except -1:
+    cdef Target target = x.target
+    cdef Integration integration = target.integration
+    cdef bytes start = None
+    cdef bint is_plain = x.query is None and not x.operation.model_in_path and x.operation.body == JSON_BODY
+    # a path that is the same for every request of this operation is rendered once a target
+    if is_plain:
+        start = <bytes>target.heads[x.operation.index]
+    if start is None:
+        start = b"%b %b HTTP/1.1\r\n%b" % (METHOD_NAMES[x.method], upstream_target(x), integration.fields)
+        if x.operation.decodes_reply:
+            start += b"accept-encoding: identity\r\n"
+        if is_plain and x.path in FIXED_PATHS:
+            target.heads[x.operation.index] = start
+    x.sent_head = start
+    return 0
+
+
+# operations whose path does not vary, so that their heads may be kept by operation
+FIXED_PATHS = frozenset({
+    b"/v1/chat/completions", b"/v1/completions", b"/v1/embeddings", b"/v1/responses", b"/v1/moderations", b"/v1/messages",
+    b"/v1/images/generations", b"/v1/audio/speech",
+})
+
+
+cdef bytes upstream_target(Exchange x):
+    """The request target at the provider: its prefix in the place of the caller's, the model renamed where the path names it."""
+    cdef Integration integration = x.target.integration
+    cdef bytes path = x.path
+    cdef bytes prefix = integration.prefix
+    cdef bytes query = x.query
+    cdef bytes model = x.target.model or x.model or b""
+    if integration.model_in_prefix:
+        prefix = prefix.replace(b"{model}", quoted(model))
+    if x.operation.model_in_path and x.target.model:
+        colon = path.rfind(b":")
+        slash = path.find(b"/models/") + 8
+        path = path[:slash] + quoted(model) + path[colon:]
+    if integration.cut and path.startswith(integration.cut):
+        path = path[len(integration.cut):]
+    path = prefix + path
+    if integration.query:
+        query = integration.query if query is None else query + b"&" + integration.query
+    return path if query is None else path + b"?" + query
+
+
+def quoted(bytes name):
+    """A name as a path segment."""
+    from urllib.parse import quote
+    return quote(name, safe="-._~").encode()
+
+
+cdef int read_reply_fields(Exchange x, const char* base, Head* head) except -1:
+    cdef int i
+    cdef Field* field
+    cdef const char* run = NULL
+    cdef Py_ssize_t run_len = 0
+    cdef bint is_encoded = False
+    cdef bytes kind = b""
+    x.fields.size = 0
+    for i in range(head.count):
+        field = &head.fields[i]
+        if field.id == F_CONTENT_TYPE:
+            kind = value_of(base, field)
+        elif field.id == F_CONTENT_ENCODING and field.value_len:
+            is_encoded = value_of(base, field).lower() != b"identity"
+        if DROP_DOWN[field.id]:
+            continue
+        if run != NULL and run + run_len == base + field.line:
+            run_len += field.line_len
+            continue
+        if run != NULL:
+            append(&x.fields, run, run_len)
+        run = base + field.line
+        run_len = field.line_len
+    if run != NULL:
+        append(&x.fields, run, run_len)
+    add_identity(x)
+    append(&x.fields, PyBytes_AS_STRING(x.target.reply_fields), PyBytes_GET_SIZE(x.target.reply_fields))
+    append(&x.fields, b"x-fastgw-attempts: ", 19)
+    append_decimal(&x.fields, x.attempt + 1)
+    append(&x.fields, b"\r\n", 2)
+    if x.limit_set >= 0:
+        append(&x.fields, b"x-fastgw-max-tokens: ", 21)
+        append_decimal(&x.fields, x.limit_set)
+        append(&x.fields, b"\r\n", 2)
+    x.is_sse = kind[:17].lower() == b"text/event-stream"
+    if x.operation.metered and not is_encoded and head.status < 400 and (x.is_sse or b"json" in kind[:40].lower()):
+        if x.is_sse:
+            x.tap = open_tap(x.target.integration.usage, FORM_SSE, x.asked_usage)
+        elif x.reply_length > x.snapshot.buffer_reply_bytes:
+            x.tap = open_tap(x.target.integration.usage, FORM_JSON, False)
+    return 0
+
+
+cdef int add_identity(Exchange x) except -1:
+    """x-fastgw-request-id, x-portkey-trace-id, and what a browser's origin needs."""
+    cdef char text[36]
+    cdef bytes more
+    hex_id(x, text)
+    append(&x.fields, b"x-fastgw-request-id: ", 21)
+    append(&x.fields, text, 36)
+    append(&x.fields, b"\r\nx-portkey-trace-id: ", 22)
+    if x.trace_id is None:
+        append(&x.fields, text, 36)
+    else:
+        append(&x.fields, PyBytes_AS_STRING(x.trace_id), PyBytes_GET_SIZE(x.trace_id))
+    append(&x.fields, b"\r\n", 2)
+    if x.origin is not None and x.snapshot is not None and x.snapshot.cors is not None:
+        more = x.snapshot.cors.reply_fields(x.origin.decode("latin-1"))
+        append(&x.fields, PyBytes_AS_STRING(more), PyBytes_GET_SIZE(more))
+    return 0
+
+
+cdef int add_cost(Exchange x) except -1:
+    """x-fastgw-cost-usd: dollars, to the nano-dollar."""
+    cdef char digits[9]
+    cdef int64_t rest
+    cdef int i, kept = 9
+    if x.cost_nano_usd < 0 or not (x.usage_known or x.usage_estimated):
+        return 0
+    append(&x.fields, b"x-fastgw-cost-usd: ", 19)
+    append_decimal(&x.fields, x.cost_nano_usd // 1000000000)
+    rest = x.cost_nano_usd % 1000000000
+    for i in range(9):
+        digits[8 - i] = 48 + <char>(rest % 10)
+        rest //= 10
+    while kept > 0 and digits[kept - 1] == 48:
+        kept -= 1
+    if kept:
+        append(&x.fields, b".", 1)
+        append(&x.fields, digits, kept)
+    append(&x.fields, b"\r\n", 2)
+    return 0
+
+
+cdef int hex_id(Exchange x, char* text) except -1:
+    cdef int i, at = 0
+    for i in range(16):
+        if i == 4 or i == 6 or i == 8 or i == 10:
+            text[at] = c'-'
+            at += 1
+        text[at] = HEX[x.entry.id[i] >> 4]
+        text[at + 1] = HEX[x.entry.id[i] & 15]
+        at += 2
+    return 0
+
+
+cdef bytes request_id(Exchange x):
+    cdef char text[36]
+    hex_id(x, text)
+    return PyBytes_FromStringAndSize(text, 36)

@@ -1,0 +1,179 @@
+"""One worker of the data plane: a process with one event loop, one lane, its ring and its place in the ledger."""
+import asyncio
+import gc
+import logging
+import os
+import signal
+import ssl
+from pathlib import Path
+
+import uvloop
+from msgspec import Struct
+
+from fastgw._core import memory
+from fastgw._core.lane import Lane, listening_socket
+from fastgw._core.ledger import Ledger, Reclaimed
+from fastgw._core.poll import Poller
+from fastgw._core.price import PriceRow
+from fastgw._core.ring import RingWriter
+from fastgw._core.upstream import Origin
+from fastgw.meter.catalog import Catalog
+from fastgw.pipeline import Gateway, Pipeline
+from fastgw.providers.table import PROVIDERS
+from fastgw.record.names import GAUGES
+from fastgw.snapshot.compile import Compiler
+from fastgw.snapshot.load import Document
+from fastgw.snapshot.types import Integration, Snapshot, Target
+from fastgw.snapshot.watch import LOOK_SECONDS, Watch
+from fastgw.surfaces.local import Health
+
+GAUGE_SECONDS = 0.25
+QUIET_SECONDS = 1.0
+STOP_LOOK_SECONDS = 0.02
+# One collection of the oldest generation looks at every object there is: that is for quiet moments only.
+GC_THRESHOLDS = (50_000, 20, 1_000_000)
+
+log = logging.getLogger("fastgw.worker")
+
+
+class WorkerOptions(Struct, frozen=True, kw_only=True):
+    """What a worker is told by whoever starts it."""
+
+    document: Document
+    host: str
+    port: int
+    state: Path
+    index: int = 0
+    workers: int = 1
+    parent_pid: int = 0            # stop when this process is no longer the parent; 0: never
+    watch: bool = True             # follow the file
+    lost: tuple[Reclaimed, ...] = ()
+
+
+def run_worker(options: WorkerOptions) -> int:
+    """Serve until SIGTERM or SIGINT, or until the parent is gone; return the exit status."""
+    memory.tune()
+    gc.set_threshold(*GC_THRESHOLDS)
+    gc.collect()
+    gc.freeze()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(Worker(options).serve())
+
+
+def ring_path(state: Path, index: int) -> Path:
+    """Where the records of a worker go."""
+    return state / f"ring-{index}.ring"
+
+
+class Worker:
+    """The parts of a worker and their life."""
+
+    def __init__(self, options: WorkerOptions) -> None:
+        self.options = options
+        self.health = Health()
+        self.served_when_trimmed = 0
+
+    def __repr__(self) -> str:
+        return f"<Worker {self.options.index} of {self.options.workers}>"
+
+    async def serve(self) -> int:
+        loop = asyncio.get_running_loop()
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        options, gateway = self.options, self.options.document.config.gateway
+        self.poller = Poller(loop)
+        self.ledger = Ledger(options.state / "ledger", workers=options.workers, worker=options.index)
+        self.ring = RingWriter(ring_path(options.state, options.index), gateway.record.ring_bytes, options.index)
+        self.pipeline = Pipeline(self.ledger, self.ring, self.health, options.index, self.metrics_target())
+        self.pipeline.record_lost(list(options.lost))
+        compiler = Compiler(self.ledger, self.poller, Catalog.load())
+        self.watch = Watch(options.document.path, compiler, self.publish, self.health)
+        self.watch.start(options.document)
+        loop.add_signal_handler(signal.SIGHUP, self.watch.reload)
+        times = gateway.timeouts
+        self.lane = Lane(
+            self.poller, Gateway(self.pipeline), max_connections=gateway.max_connections, max_body_bytes=gateway.max_body_bytes,
+            head_ms=times.head_ms, body_ms=times.body_ms, idle_ms=times.idle_ms, write_ms=times.write_ms,
+            tls=server_context(gateway.tls.cert, gateway.tls.key) if gateway.tls else None,
+        )
+        self.lane.listen(listening_socket(options.host, options.port))
+        self.ring.set_gauge(GAUGES.index("pid"), os.getpid())
+        tasks = [loop.create_task(self.every(GAUGE_SECONDS, self.show_gauges)), loop.create_task(self.every(QUIET_SECONDS, self.tidy))]
+        if options.watch:
+            tasks.append(loop.create_task(self.every(LOOK_SECONDS, self.watch.look)))
+        if options.parent_pid:
+            tasks.append(loop.create_task(self.every(QUIET_SECONDS, lambda: os.getppid() == options.parent_pid or stopping.set())))
+        await stopping.wait()
+        is_clean = await self.stop(times.shutdown_ms / 1e3)
+        for task in tasks:
+            task.cancel()
+        self.show_gauges()
+        self.poller.close()
+        self.ring.close()
+        return 0 if is_clean else 1
+
+    def metrics_target(self) -> Target:
+        """The drain's socket, as a target that /metrics is passed on to."""
+        origin = Origin(self.poller, "drain", 0, unix_path=str(self.options.state / "drain.sock"), connect_ms=1000, first_byte_ms=10_000)
+        integration = Integration(
+            "drain", PROVIDERS["openai-compatible"], origin, prefix=b"", cut=b"", query=b"", fields=b"host: drain\r\n", default_fields=b"",
+            ask_usage=False, operations=frozenset(), output_limits={})
+        return Target(integration, b"", PriceRow())
+
+    def publish(self, snapshot: Snapshot, retired: list[Origin]) -> None:
+        self.pipeline.publish(snapshot)
+        for origin in retired:
+            origin.close()
+
+    async def stop(self, patience_s: float) -> bool:
+        """Accept no more, let what runs end, cut off what takes too long; True where nothing was cut off."""
+        self.health.stopping = True
+        self.lane.stop()
+        deadline = asyncio.get_running_loop().time() + patience_s
+        while self.lane.open_count and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(STOP_LOOK_SECONDS)
+        is_clean = not self.lane.open_count
+        if not is_clean:
+            log.warning("%d connections did not end within shutdown_ms and are cut off", self.lane.open_count)
+        self.lane.abort()
+        return is_clean
+
+    async def every(self, seconds: float, act: object) -> None:
+        """Do something again and again; a failure is logged, not fatal."""
+        assert callable(act)
+        while True:
+            try:
+                act()
+            except Exception:           # the edge of a background task
+                log.exception("fault in %r", act)
+            await asyncio.sleep(seconds)
+
+    def show_gauges(self) -> None:
+        origins = {id(row.origin): row.origin for row in self.pipeline.snapshot.integrations.values()}.values()
+        values = {
+            "connections": self.lane.open_count, "in_flight": self.pipeline.in_flight,
+            "upstream_idle": sum(origin.idle_count for origin in origins), "upstream_busy": sum(origin.busy_count for origin in origins),
+            "refused_connections": self.lane.refused_count, "snapshot_version": self.health.version,
+            "snapshot_refused": self.watch.refusals, "snapshot_faulty": int(self.health.refused is not None),
+            "faults": self.poller.faults,
+        }
+        for name, value in values.items():
+            self.ring.set_gauge(GAUGES.index(name), value)
+
+    def tidy(self) -> None:
+        """Where nothing is in flight: collect the oldest generation and give memory back."""
+        if self.pipeline.in_flight or self.pipeline.served == self.served_when_trimmed:
+            return
+        self.served_when_trimmed = self.pipeline.served
+        gc.collect()
+        memory.trim()
+
+
+def server_context(cert: str, key: str) -> ssl.SSLContext:
+    """TLS towards callers: HTTP/1.1 only, TLS 1.2 and later."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_cert_chain(cert, key)
+    return context
