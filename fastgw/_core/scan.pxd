@@ -14,6 +14,13 @@ cdef enum ScanError:
 cdef enum:
     MAX_COUNT = 2147483647     # greater integers are reported as this: the product of two still fits in int64
 
+cdef enum LimitField:          # where a body may bound its output; which of them counts depends on the dialect
+    LIMIT_MAX_TOKENS = 0
+    LIMIT_MAX_COMPLETION_TOKENS
+    LIMIT_MAX_OUTPUT_TOKENS
+    LIMIT_GENERATION_CONFIG
+    LIMIT_FIELDS
+
 cdef struct RequestFields:
     int error                  # ScanError
     Py_ssize_t at              # offset of the error
@@ -32,6 +39,10 @@ cdef struct RequestFields:
     Span include_usage_value   # `true`, `false` or `null`
     int64_t max_tokens         # the least of max_tokens, max_completion_tokens, max_output_tokens, generationConfig.maxOutputTokens; -1 absent
     Span max_tokens_value      # the digits of the least one; the word `null` where only that stands; a limit goes in its place
+    int64_t limits[4]          # by LimitField; -1 absent or null
+    Span limit_values[4]       # the digits or the word `null`
+    int64_t prompts            # of a completion: elements of the array, where they are texts or arrays; at least 1
+    int background             # 1 where a response is to be made after the reply
     int64_t choices            # n, best_of, candidateCount: the greatest, at least 1
     Span generation_config     # the whole object (generationConfig or generation_config)
     bint generation_config_empty

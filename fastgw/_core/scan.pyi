@@ -31,6 +31,10 @@ class RequestFields(TypedDict):
     include_usage_value: tuple[int, int] | None
     max_tokens: int | None
     max_tokens_value: tuple[int, int] | None
+    limits: list[int | None]
+    limit_values: list[tuple[int, int] | None]
+    prompts: int
+    background: bool
     choices: int
     generation_config: tuple[int, int] | None
     generation_config_empty: bool

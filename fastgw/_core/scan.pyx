@@ -28,12 +28,15 @@ cdef extern from "json_scan.h" nogil:
     Py_ssize_t js_key(JsText* text, Py_ssize_t i, char* room, const char** name, Py_ssize_t* length)
     Py_ssize_t js_value(JsText* text, Py_ssize_t i, int around)
 
+cdef enum:
+    LIMIT_ROWS = 3                 # `once` of max_tokens; the two after it follow
+
 # The fields that are read. Two rows with one `once` are spellings of one field: both in a body are a duplicate.
 cdef extern from *:
     """
     enum { IN_TOP, IN_STREAM_OPTIONS, IN_GENERATION_CONFIG };
     enum { READ_MODEL, READ_STREAM, READ_STREAM_OPTIONS, READ_INCLUDE_USAGE, READ_MAX_TOKENS, READ_CHOICES,
-           READ_GENERATION_CONFIG };
+           READ_GENERATION_CONFIG, READ_PROMPT, READ_BACKGROUND };
     typedef struct { int within, length, reading, once; const char *name, *path, *expected; } FieldRow;
     #define FIELD(within, name, prefix, reading, once, expected) \\
         {within, sizeof name - 1, reading, once, name, prefix name, expected}
@@ -50,6 +53,8 @@ cdef extern from *:
         FIELD(IN_TOP, "candidate_count", "$.", READ_CHOICES, 8, COUNT_EXPECTED),
         FIELD(IN_TOP, "generationConfig", "$.", READ_GENERATION_CONFIG, 9, "an object or null"),
         FIELD(IN_TOP, "generation_config", "$.", READ_GENERATION_CONFIG, 9, "an object or null"),
+        FIELD(IN_TOP, "prompt", "$.", READ_PROMPT, 13, ""),
+        FIELD(IN_TOP, "background", "$.", READ_BACKGROUND, 14, ""),
         FIELD(IN_STREAM_OPTIONS, "include_usage", "$.stream_options.", READ_INCLUDE_USAGE, 10, "a boolean or null"),
         FIELD(IN_GENERATION_CONFIG, "maxOutputTokens", "$.generationConfig.", READ_MAX_TOKENS, 11, COUNT_EXPECTED),
         FIELD(IN_GENERATION_CONFIG, "max_output_tokens", "$.generationConfig.", READ_MAX_TOKENS, 11, COUNT_EXPECTED),
@@ -69,6 +74,8 @@ cdef extern from *:
         READ_MAX_TOKENS
         READ_CHOICES
         READ_GENERATION_CONFIG
+        READ_PROMPT
+        READ_BACKGROUND
         FIELD_ROWS
     ctypedef struct FieldRow:
         int within
@@ -87,7 +94,9 @@ cdef int scan_request(const char* p, Py_ssize_t n, RequestFields* out) noexcept 
     memset(out, 0, sizeof(RequestFields))
     out.stream = out.include_usage = -1
     out.max_tokens = -1
-    out.choices = 1
+    out.choices = out.prompts = 1
+    for i in range(LIMIT_FIELDS):
+        out.limits[i] = -1
     memset(&text, 0, sizeof(JsText))
     text.p = <const unsigned char*>p
     text.n = n
@@ -186,6 +195,8 @@ cdef Py_ssize_t read_field(JsText* text, Py_ssize_t i, const FieldRow* row, Requ
     cdef bint fits
     if first == c'{' and (row.reading == READ_STREAM_OPTIONS or row.reading == READ_GENERATION_CONFIG):
         end = walk_object(text, i, IN_STREAM_OPTIONS if row.reading == READ_STREAM_OPTIONS else IN_GENERATION_CONFIG, out)
+    elif first == c'[' and row.reading == READ_PROMPT:
+        return count_prompts(text, i, out)
     elif first == c'"' and row.reading == READ_MODEL:
         end = js_string(text, i, &escaped)
     else:
@@ -205,6 +216,12 @@ cdef Py_ssize_t read_field(JsText* text, Py_ssize_t i, const FieldRow* row, Requ
         elif fits:
             out.include_usage = truth(first)
             out.include_usage_value = Span(i, end)
+    elif row.reading == READ_PROMPT:
+        return end
+    elif row.reading == READ_BACKGROUND:
+        # no type is asked for: an image's background is a word
+        out.background = first == c't'
+        return end
     elif row.reading == READ_STREAM_OPTIONS:
         fits = first == c'{' or first == c'n'
         if fits and first == c'{':
@@ -224,6 +241,33 @@ cdef Py_ssize_t read_field(JsText* text, Py_ssize_t i, const FieldRow* row, Requ
     return end
 
 
+cdef Py_ssize_t count_prompts(JsText* text, Py_ssize_t i, RequestFields* out) noexcept nogil:
+    """Walk the array at i, and count the prompts in it: an array of numbers is one."""
+    cdef Py_ssize_t count = 0
+    i = js_space(text, i + 1)
+    if i < text.n and text.p[i] == c']':
+        return i + 1
+    while True:
+        if i < text.n and (text.p[i] == c'"' or text.p[i] == c'['):
+            count += 1
+        i = js_value(text, i, 2)
+        if i < 0:
+            return -1
+        i = js_space(text, i)
+        if i < text.n and text.p[i] == c',':
+            i = js_space(text, i + 1)
+        elif i < text.n and text.p[i] == c']':
+            out.prompts = max(out.prompts, <int64_t>count)
+            return i + 1
+        else:
+            return js_fail(text, SCAN_NOT_JSON, i)
+
+
+cdef inline int place_of(const FieldRow* row) noexcept nogil:
+    """The LimitField that a row is."""
+    return LIMIT_GENERATION_CONFIG if row.within == IN_GENERATION_CONFIG else row.once - LIMIT_ROWS
+
+
 cdef inline int truth(char first) noexcept nogil:
     return 1 if first == c't' else 0 if first == c'f' else -1
 
@@ -233,6 +277,8 @@ cdef Py_ssize_t read_count(const char* p, Py_ssize_t i, Py_ssize_t end, const Fi
     cdef bint negative = p[i] == c'-'
     cdef int64_t value = 0
     cdef Py_ssize_t k
+    if row.reading == READ_MAX_TOKENS:
+        out.limit_values[place_of(row)] = Span(i, end)
     if p[i] == c'n':
         if row.reading == READ_MAX_TOKENS and out.max_tokens_value.end == 0:
             out.max_tokens_value = Span(i, end)
@@ -249,7 +295,10 @@ cdef Py_ssize_t read_count(const char* p, Py_ssize_t i, Py_ssize_t end, const Fi
         note(out, SCAN_WRONG_TYPE, i, row, "a negative integer")
     elif row.reading == READ_CHOICES:
         out.choices = max(out.choices, value)
-    elif out.max_tokens < 0 or value < out.max_tokens:
+        return end
+    else:
+        out.limits[place_of(row)] = value
+    if row.reading == READ_MAX_TOKENS and not (negative and value) and (out.max_tokens < 0 or value < out.max_tokens):
         out.max_tokens = value
         out.max_tokens_value = Span(i, end)
     return end
@@ -307,6 +356,10 @@ def scan(body: bytes):
         "include_usage_value": _span(out.include_usage_value),
         "max_tokens": None if out.max_tokens < 0 else out.max_tokens,
         "max_tokens_value": _span(out.max_tokens_value),
+        "limits": [None if limit < 0 else limit for limit in out.limits],
+        "limit_values": [_span(span) for span in out.limit_values],
+        "prompts": out.prompts,
+        "background": bool(out.background),
         "choices": out.choices,
         "generation_config": _span(out.generation_config),
         "generation_config_empty": bool(out.generation_config_empty),

@@ -29,6 +29,8 @@ NAMES = [
     "include_usage",
     "maxOutputTokens",
     "candidateCount",
+    "prompt",
+    "background",
     "url",
     "image_url",
     "input_image",
@@ -105,12 +107,18 @@ def without_offsets(body: bytes, fields: "RequestFields") -> oracle.Found:
     else:
         limit = load(body, fields["max_tokens_value"])
         assert fields["max_tokens"] == (min(limit, oracle.MAX_COUNT) if isinstance(limit, int) else limit)
+    for count, place in zip(fields["limits"], fields["limit_values"], strict=True):
+        limit = load(body, place)
+        assert count == (min(limit, oracle.MAX_COUNT) if isinstance(limit, int) else None)
     return oracle.Found(
         None if model is None else json.loads(body[model[0] - 1 : model[1] + 1]),
         fields["stream"],
         options if isinstance(options, oracle.Pairs) else None,
         fields["include_usage"],
         fields["max_tokens"],
+        fields["limits"],
+        fields["prompts"],
+        fields["background"],
         fields["choices"],
         generation if isinstance(generation, oracle.Pairs) else None,
         fields["media"],

@@ -7,6 +7,7 @@ MAX_COUNT = 2147483647
 MAX_DEPTH = 512
 MEDIA = {"image_url", "input_image", "file_id", "file_url", "fileUri", "file_uri"}
 COUNTS = {"max_tokens", "max_completion_tokens", "max_output_tokens", "n", "best_of", "candidate_count"}
+LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "generationConfig")
 SPELLINGS = {
     "generation_config": "generationConfig",
     "$.generationConfig.max_output_tokens": "$.generationConfig.maxOutputTokens",
@@ -26,6 +27,9 @@ class Found(NamedTuple):
     stream_options: Pairs | None
     include_usage: bool | None
     max_tokens: int | None
+    limits: list[int | None]
+    prompts: int
+    background: bool
     choices: int
     generation_config: Pairs | None
     media: int
@@ -91,12 +95,12 @@ def _depth(body: bytes) -> int:
 
 def _fields(top: Pairs) -> Found:
     said: dict[str, object] = {}
-    limits: list[int] = []
+    limits: dict[str, int] = {}
     choices = [1]
     seen: set[str] = set()
     for key, value in top:
         name = SPELLINGS.get(key, key)
-        if name in COUNTS | {"model", "stream", "stream_options", "generationConfig"}:
+        if name in COUNTS | {"model", "stream", "stream_options", "generationConfig", "prompt", "background"}:
             _once(seen, name, f"$.{key}")
         if key == "model":
             _typed(isinstance(value, str), "$.model")
@@ -104,7 +108,7 @@ def _fields(top: Pairs) -> Found:
             _typed(value is None or isinstance(value, bool), "$.stream")
         elif key == "stream_options":
             _typed(value is None or isinstance(value, Pairs), "$.stream_options")
-            said["include_usage"] = _include_usage(value) if isinstance(value, Pairs) else None
+            said["$.stream_options.include_usage"] = _include_usage(value) if isinstance(value, Pairs) else None
         elif name == "generationConfig":
             _typed(value is None or isinstance(value, Pairs), f"$.{key}")
             if isinstance(value, Pairs):
@@ -112,16 +116,22 @@ def _fields(top: Pairs) -> Found:
         elif key in COUNTS:
             count = _count(value, f"$.{key}")
             if count is not None:
-                (limits if "tokens" in key else choices).append(count)
+                if "tokens" in key:
+                    limits[key] = count
+                else:
+                    choices.append(count)
         said[name] = value
     options, generation = said.get("stream_options"), said.get("generationConfig")
-    model, stream, include = said.get("model"), said.get("stream"), said.get("include_usage")
+    model, stream, include = said.get("model"), said.get("stream"), said.get("$.stream_options.include_usage")
     return Found(
         model if isinstance(model, str) else None,
         stream if isinstance(stream, bool) else None,
         options if isinstance(options, Pairs) else None,
         include if isinstance(include, bool) else None,
-        min(limits) if limits else None,
+        min(limits.values()) if limits else None,
+        [limits.get(name) for name in LIMITS],
+        _prompts(said.get("prompt")),
+        said.get("background") is True,
         max(choices),
         generation if isinstance(generation, Pairs) else None,
         _media(top),
@@ -150,7 +160,7 @@ def _include_usage(options: Pairs) -> bool | None:
     return include
 
 
-def _generation(config: Pairs, limits: list[int], choices: list[int]) -> None:
+def _generation(config: Pairs, limits: dict[str, int], choices: list[int]) -> None:
     seen: set[str] = set()
     for key, value in config:
         path = f"$.generationConfig.{key}"
@@ -159,12 +169,22 @@ def _generation(config: Pairs, limits: list[int], choices: list[int]) -> None:
             _once(seen, name, path)
             count = _count(value, path)
             if count is not None:
-                (limits if "Tokens" in name else choices).append(count)
+                if "Tokens" in name:
+                    limits["generationConfig"] = count
+                else:
+                    choices.append(count)
 
 
 def _count(value: object, path: str) -> int | None:
     _typed(value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0), path)
     return min(value, MAX_COUNT) if isinstance(value, int) else None
+
+
+def _prompts(prompt: object) -> int:
+    """How many texts or arrays an array has at its top, at least 1."""
+    if not isinstance(prompt, list) or isinstance(prompt, Pairs):
+        return 1
+    return max(1, sum(isinstance(item, str) or (isinstance(item, list) and not isinstance(item, Pairs)) for item in prompt))
 
 
 def _media(value: object) -> int:
