@@ -16,6 +16,7 @@ cdef class Pipeline(Steps):
     cdef readonly unsigned int worker
     cdef readonly object health
     cdef readonly Target metrics           # the drain's socket
+    cdef readonly int64_t max_body_bytes
     cdef readonly int in_flight
     cdef readonly long long served
     cdef uint64_t random_state

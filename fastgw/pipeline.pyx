@@ -6,7 +6,7 @@
     record  exactly one an exchange, whatever its end
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.stdint cimport uint8_t
+from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy, memset
 from posix.uio cimport iovec
 
@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 from fastgw._core.buffer cimport render_decimal
 from fastgw._core.clock cimport monotonic_ns
 from fastgw._core.flow cimport (
-    FAULT_BODY_TIMEOUT, FAULT_BODY_TOO_LARGE, FAULT_HEAD_TIMEOUT, LEG_BAD_REPLY, LEG_BUSY, LEG_CONNECT, LEG_CONNECT_TIMEOUT, LEG_DNS,
+    FAULT_BODY_TIMEOUT, FAULT_BODY_TOO_LARGE, FAULT_HEAD_TIMEOUT, FAULT_PLAIN_HTTP, LEG_BAD_REPLY, LEG_BUSY, LEG_CONNECT, LEG_CONNECT_TIMEOUT, LEG_DNS,
     LEG_FIRST_BYTE_TIMEOUT, LEG_HEAD_TOO_LARGE, LEG_IDLE_TIMEOUT, LEG_PROXY, LEG_RESET, LEG_TLS, LEG_TOTAL_TIMEOUT, LEG_TRUNCATED,
     LEG_UPGRADE)
 from fastgw._core.http1 cimport (
@@ -68,12 +68,14 @@ cdef class Gateway(Application):
 cdef class Pipeline(Steps):
     """The steps, and what they share: the snapshot, the ledger and the ring of one worker."""
 
-    def __init__(self, Ledger ledger, RingWriter ring, health, unsigned int worker=0, Target metrics=None):
+    def __init__(self, Ledger ledger, RingWriter ring, health, unsigned int worker=0, Target metrics=None,
+                 int64_t max_body_bytes=67108864):
         self.ledger = ledger
         self.ring = ring
         self.health = health
         self.worker = worker
         self.metrics = metrics
+        self.max_body_bytes = max_body_bytes
         self.random_state = int.from_bytes(os.urandom(8), "little") | 1
 
     def __repr__(self):
@@ -122,7 +124,7 @@ cdef class Pipeline(Steps):
         is_json = kind is None or b"json" in kind.lower()
         is_anthropic = field_value(base, head, F_ANTHROPIC_VERSION) is not None
         speak_to_path(x, is_anthropic)
-        if head.upgrade:
+        if head.upgrade and not offers_http2(base, head):
             raise error("UpgradeRefused", "expected a plain request, got one to switch protocols (WebSocket is not served yet)")
         # must come before the body is read: a stranger's 64 MiB are not worth the memory
         query_key = take_query_key(x)
@@ -131,6 +133,8 @@ cdef class Pipeline(Steps):
         x.operation = asked.operation
         read_request_fields(x, base, head)
         x.caller = authenticate(x.snapshot, base, head, query_key)
+        if head.content_length > self.max_body_bytes:
+            raise self.request_error(FAULT_BODY_TOO_LARGE)      # before the head of a streamed one has gone to a provider
         if asked.model is not None:
             x.model = unquote_to_bytes(asked.model)
         if asked.operation.name == "models":
@@ -375,6 +379,16 @@ cdef bytes field_value(const char* base, Head* head, int wanted):
     return None
 
 
+cdef bint offers_http2(const char* base, Head* head):
+    """Upgrade: h2c, which some clients offer with every request and which a server may pass over (RFC 9110, 7.8)."""
+    cdef int i
+    for i in range(head.count):
+        if head.fields[i].name_len == 7 and PyBytes_FromStringAndSize(base + head.fields[i].line, 7).lower() == b"upgrade" \
+                and PyBytes_FromStringAndSize(base + head.fields[i].value, head.fields[i].value_len).lower() != b"h2c":
+            return False
+    return True
+
+
 cdef int speak_to_path(Exchange x, bint is_anthropic) except -1:
     """The dialect of errors that come before the operation is known."""
     if x.path.startswith(b"/v1beta/") or x.path.startswith(b"/upload/v1beta/"):
@@ -465,6 +479,7 @@ MALFORMED = {
     -1: "a broken request line", -4: "a target that is neither a path nor \"*\"", -5: "a broken header field",
     -8: "no Host field, more than one, or an invalid one", -9: "an invalid Content-Length",
     -10: "a Transfer-Encoding other than \"chunked\" alone", -11: "a broken chunk",
+    FAULT_PLAIN_HTTP: "plain HTTP where TLS is spoken; use https://",
 }
 LEG_ERRORS = {
     LEG_DNS: ("UpstreamUnreachable", "the host name of its base_url cannot be resolved"),

@@ -85,7 +85,8 @@ class Worker:
         self.poller = Poller(loop)
         self.ledger = Ledger(options.state / "ledger", workers=options.workers, worker=options.index)
         self.ring = RingWriter(ring_path(options.state, options.index), gateway.record.ring_bytes, options.index)
-        self.pipeline = Pipeline(self.ledger, self.ring, self.health, options.index, self.metrics_target())
+        self.pipeline = Pipeline(self.ledger, self.ring, self.health, options.index, self.metrics_target(),
+                                 gateway.max_body_bytes)
         self.pipeline.record_lost(list(options.lost))
         compiler = Compiler(self.ledger, self.poller, Catalog.load())
         self.watch = Watch(options.document.path, compiler, self.publish, self.health)

@@ -16,6 +16,7 @@ cdef enum RequestFault:        # beside http1.HeadError: why a request could not
     FAULT_BODY_TOO_LARGE = -30
     FAULT_HEAD_TIMEOUT = -31
     FAULT_BODY_TIMEOUT = -32
+    FAULT_PLAIN_HTTP = -33     # where TLS is spoken
 
 cdef enum LegFailure:
     LEG_DNS = 1

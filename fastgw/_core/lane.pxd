@@ -52,17 +52,27 @@ cdef class Connection(Wire):
     cdef bint keep_alive
     cdef bint is_head
     cdef int minor
-    cdef bint lingering
+    cdef bint lingering                # our side has ended
+    cdef bint is_cut                   # the reply is not whole, and the client must see that
+    cdef bint greeted                  # the first bytes have come (TLS)
+    cdef bint reply_until_close
     cdef Py_ssize_t last_backlog
     cdef Py_ssize_t process(self, char* p, Py_ssize_t n) except -1
     cdef Py_ssize_t take_head(self, char* p, Py_ssize_t n) except -1
     cdef Py_ssize_t take_body(self, char* p, Py_ssize_t n) except -1
     cdef int refuse(self, int fault) except -1
+    cdef int refuse_unread(self, int fault) except -1
+    cdef int go_on(self) except -1
+    cdef bint is_clogged(self) noexcept
+    cdef bint has_begun(self) noexcept
+    cdef int say_goodbye(self) except -1
+    cdef int disarm(self) except -1
     cdef int finish(self) except -1
     cdef int linger(self) except -1
     cdef int watch_backlog(self) except -1
     cdef int leave(self, bint reset) except -1
-    cdef Py_ssize_t begin_body(self, char* p, Py_ssize_t n, Py_ssize_t length, int mode) except -1
+    cdef Py_ssize_t begin_body(self, char* p, Py_ssize_t n, Py_ssize_t length, int mode, int64_t size, bint chunked,
+                               bint expects) except -1
     cdef int request_whole(self) except -1
 
 

@@ -1,12 +1,14 @@
 """The listener of the data plane: HTTP/1.1 connections whose requests become flows.
 
 Input: bytes from the wire. Output: calls of Flow, in the order of the requests: one exchange at a time a connection, what a client
-pipelines behind it waits in `held`, bounded by HELD_BYTES, and behind that in the kernel.
+pipelines behind it waits in `held`, bounded by HELD_BYTES, and behind that in the kernel. No request is begun while more than
+HIGH_WATER_BYTES of earlier replies are unsent, so that a client that only sends costs no more than that.
 A request with a known length is read straight into the bytes object that the exchange keeps; anything shorter than a read is parsed
 where it landed. A client that closes its side is gone (as nginx has it): its exchange is told at once.
 Longer than 400 lines: one state machine.
 """
 import socket as sockets
+import ssl
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.errno cimport EAGAIN, ECONNABORTED, EINTR, errno
@@ -17,15 +19,16 @@ from posix.uio cimport iovec
 
 from fastgw._core.buffer cimport append, drop_front, release, render_decimal
 from fastgw._core.flow cimport (
-    BODY_REFUSED, BODY_STREAM, BODY_WHOLE, FAULT_BODY_TIMEOUT, FAULT_BODY_TOO_LARGE, FAULT_HEAD_TIMEOUT)
+    BODY_REFUSED, BODY_STREAM, BODY_WHOLE, FAULT_BODY_TIMEOUT, FAULT_BODY_TOO_LARGE, FAULT_HEAD_TIMEOUT, FAULT_PLAIN_HTTP)
 from fastgw._core.http1 cimport HEAD, dechunk, parse_request, start_chunked
 from fastgw._core.poll cimport EPOLLIN, EPOLLRDHUP
 
 cdef extern from "<sys/socket.h>" nogil:
     int accept4(int fd, void* address, void* length, int flags)
     ssize_t send(int fd, const void* p, size_t n, int flags)
+    ssize_t recv(int fd, void* p, size_t n, int flags)
     int shutdown(int fd, int how)
-    int SOCK_NONBLOCK, SOCK_CLOEXEC, MSG_NOSIGNAL, MSG_DONTWAIT, SHUT_WR
+    int SOCK_NONBLOCK, SOCK_CLOEXEC, MSG_NOSIGNAL, MSG_DONTWAIT, MSG_PEEK, SHUT_WR
 
 cdef extern from "<unistd.h>" nogil:
     int close(int fd)
@@ -45,6 +48,7 @@ cdef enum:
     ACCEPTS_PER_EVENT = 64
 
 cdef int64_t LINGER_NS = 2000000000
+cdef int64_t LINGER_STOPPING_NS = 250000000
 cdef int64_t MS = 1000000
 
 cdef const char* CHUNK_END = b"\r\n"
@@ -65,6 +69,7 @@ def _status_lines():
 
 
 cdef list STATUS_LINES = _status_lines()
+cdef object TLS_ERROR = ssl.SSLError
 
 
 cdef class Lane:
@@ -97,17 +102,19 @@ cdef class Lane:
         cdef Connection connection
         self.stopping = True
         if self.listener is not None:
+            # what the kernel has accepted for this worker would be reset with the listener
+            self.listener.ready(EPOLLIN)
             self.listener.close()
             self.listener = None
         for connection in list(self.connections):
-            if connection.state == IDLE and not connection.backlog_bytes:
+            if connection.state == IDLE and not connection.backlog_bytes and not connection.has_begun():
                 connection.leave(False)
 
     def abort(self):
         """Close every connection now; what runs is told that its client is gone."""
         cdef Connection connection
         for connection in list(self.connections):
-            connection.ended(0)
+            connection.ended(-1)
             connection.leave(True)
 
 
@@ -139,8 +146,9 @@ cdef class Listener(Pollable):
                 self.deadline_ns = self.poller.now_ns + 100 * MS
                 return 0
             if lane.open_count >= lane.max_connections:
-                send(fd, PyBytes_AS_STRING(CONNECTION_REFUSED), PyBytes_GET_SIZE(CONNECTION_REFUSED), MSG_NOSIGNAL | MSG_DONTWAIT)
-                shutdown(fd, SHUT_WR)
+                if lane.tls is None:
+                    send(fd, PyBytes_AS_STRING(CONNECTION_REFUSED), PyBytes_GET_SIZE(CONNECTION_REFUSED), MSG_NOSIGNAL | MSG_DONTWAIT)
+                    shutdown(fd, SHUT_WR)
                 close(fd)
                 lane.refused_count += 1
                 continue
@@ -188,11 +196,28 @@ cdef class Connection(Wire):
             return PyBytes_AS_STRING(self.body) + self.filled
         return Wire.landing(self, room)
 
+    cdef int _read_tls(self, Py_ssize_t n) except -1:
+        cdef char first
+        if self.state == LINGER:
+            return 0            # sealed, and of no interest any more
+        if not self.greeted:
+            self.greeted = True
+            first = self.poller.scratch[0]
+            if c'A' <= first <= c'Z':       # a TLS record begins with 22
+                self.tls = None
+                return self.refuse_unread(FAULT_PLAIN_HTTP)
+        return Wire._read_tls(self, n)
+
+    def tls_error(self):
+        """What breaks while the end is only awaited is no news."""
+        if self.state != LINGER:
+            Wire.tls_error(self)
+
     cdef int received(self, char* p, Py_ssize_t n) except -1:
         cdef Py_ssize_t took
         if self.state == LINGER:
             return 0
-        if self.state == BUSY:
+        if self.state == BUSY or self.body_paused or self.is_clogged():
             append(&self.held, p, n)
             if self.held.size > HELD_BYTES:
                 self.eof_is_news = True
@@ -202,13 +227,29 @@ cdef class Connection(Wire):
             append(&self.held, p, n)
             if self.state == IDLE and self.head_begun and memchr(p, 10, n) == NULL and self.held.size < HEAD_LIMIT_BYTES:
                 return 0        # no line has ended: nothing to learn, and a trickled head costs no rescans
+            return self.go_on()
+        took = self.process(p, n)
+        if took < n and self.fd >= 0 and self.state != LINGER:
+            append(&self.held, p + took, n - took)
+        return 0
+
+    cdef bint is_clogged(self) noexcept:
+        """Between two requests, with too much of the replies unsent to begin another."""
+        return self.state == IDLE and self.over_high_water
+
+    cdef int go_on(self) except -1:
+        """Take up what waits in `held`, then the reading."""
+        cdef Py_ssize_t took
+        if self.processing:
+            return 0            # whoever called process does this
+        if self.held.size:
             took = self.process(self.held.start, self.held.size)
-            if self.held.start != NULL:
-                drop_front(&self.held, took)
-        else:
-            took = self.process(p, n)
-            if took < n and self.fd >= 0 and self.state != LINGER:
-                append(&self.held, p + took, n - took)
+            # an end on the way has let go of all that was held
+            if self.held.size:
+                drop_front(&self.held, min(took, self.held.size))
+        if not self.reading and not self.body_paused and self.held.size <= HELD_BYTES and self.fd >= 0:
+            self.eof_is_news = False
+            self.resume_reading()
         return 0
 
     cdef Py_ssize_t process(self, char* p, Py_ssize_t n) except -1:
@@ -218,6 +259,8 @@ cdef class Connection(Wire):
         try:
             while at < n and self.fd >= 0:
                 if self.state == IDLE:
+                    if self.over_high_water:
+                        break
                     took = self.take_head(p + at, n - at)
                 elif self.state == BUSY or self.body_paused:
                     break
@@ -236,36 +279,36 @@ cdef class Connection(Wire):
     cdef Py_ssize_t take_head(self, char* p, Py_ssize_t n) except -1:
         cdef Head* head = &self.lane.head
         cdef Py_ssize_t length = parse_request(p, n, head, HEAD_LIMIT_BYTES)
-        cdef int mode
+        cdef int64_t size
+        cdef bint chunked, expects
         if length == 0:
             if not self.head_begun:
                 self.head_begun = True
                 self.deadline_ns = self.poller.now_ns + self.lane.head_ns
             return 0
-        self.deadline_ns = 0
-        self.head_begun = False
-        self.reply_begun = self.reply_done = self.request_done = False
         if length < 0:
-            self.keep_alive = False
-            self.is_head = False
-            self.minor = 1
-            self.state = BUSY
-            self.refuse(<int>length)
+            self.refuse_unread(<int>length)
             return n
+        self.disarm()
+        self.head_begun = self.body_paused = False
+        self.reply_begun = self.reply_done = self.request_done = False
         self.keep_alive = head.keep_alive and not self.lane.stopping
         self.is_head = head.method == HEAD
         self.minor = head.minor
         self.body_missing = head.chunked or head.content_length > n - length
         self.state = BUSY
-        return length + self.begin_body(p, n, length, self.flow.request_head(p, head))
+        # `head` is the lane's: by the time the flow returns, another connection's request may stand there
+        size = head.content_length
+        chunked = head.chunked
+        expects = head.expect_continue
+        return length + self.begin_body(p, n, length, self.flow.request_head(p, head), size, chunked, expects)
 
-    cdef Py_ssize_t begin_body(self, char* p, Py_ssize_t n, Py_ssize_t length, int mode) except -1:
+    cdef Py_ssize_t begin_body(self, char* p, Py_ssize_t n, Py_ssize_t length, int mode, int64_t size, bint chunked,
+                               bint expects) except -1:
         """Go from the head to the body; return how much of the body was taken at once."""
-        cdef Head* head = &self.lane.head
-        cdef int64_t size = head.content_length
         if self.fd < 0 or self.state == LINGER:
             return n - length
-        if size <= 0 and not head.chunked:
+        if size <= 0 and not chunked:
             self.request_done = True
             self.state = BUSY
             if mode == BODY_WHOLE:
@@ -278,7 +321,7 @@ cdef class Connection(Wire):
         if mode == BODY_REFUSED:
             # a body that came along is skipped; for one that did not, the connection is given up
             self.state = BUSY
-            if not head.chunked and size <= n - length:
+            if not chunked and size <= n - length:
                 self.request_done = True
                 if self.reply_done:
                     self.finish()
@@ -291,15 +334,15 @@ cdef class Connection(Wire):
             self.state = BUSY
             self.refuse(FAULT_BODY_TOO_LARGE)
             return n - length
-        if mode == BODY_WHOLE and not head.chunked and size <= n - length:
+        if mode == BODY_WHOLE and not chunked and size <= n - length:
             self.request_done = True
             self.state = BUSY
             self.flow.request_body(p + length, size, None)
             return size
-        if head.expect_continue and n == length:
+        if expects and n == length:
             self.write(CONTINUE, 25)
         self.deadline_ns = self.poller.now_ns + self.lane.body_ns
-        if head.chunked:
+        if chunked:
             start_chunked(&self.chunks)
             self.left = 0
             self.state = CHUNKS if mode == BODY_WHOLE else STREAM_CHUNKS
@@ -358,16 +401,24 @@ cdef class Connection(Wire):
 
     cdef int request_whole(self) except -1:
         self.request_done = True
-        self.deadline_ns = 0
+        self.disarm()
         if not self.reply_done:
             self.state = BUSY
         return 0
+
+    cdef int refuse_unread(self, int fault) except -1:
+        """There is no head that could be read."""
+        self.head_begun = self.body_paused = False
+        self.reply_begun = self.reply_done = False
+        self.is_head = False
+        self.minor = 1
+        return self.refuse(fault)
 
     cdef int refuse(self, int fault) except -1:
         """The request cannot be read any further: the flow replies, and the connection ends."""
         self.keep_alive = False
         self.request_done = False
-        self.deadline_ns = 0
+        self.disarm()
         self.state = BUSY
         release(&self.chunk_body)
         self.body = None
@@ -378,47 +429,63 @@ cdef class Connection(Wire):
 
     cdef int finish(self) except -1:
         """The reply is whole: go on to the next request, or close."""
-        if self.fd < 0:
+        if self.fd < 0 or self.state == LINGER:
             return 0
-        if not self.request_done:
-            if self.state != BUSY or not self.keep_alive:
-                return self.linger()
+        if not self.request_done and self.state == BUSY and self.keep_alive:
             return 0            # begin_body has yet to say whether the body came along
-        if not self.keep_alive or self.lane.stopping:
-            self.state = LINGER
-            return self.close_after_writing()
+        if not self.request_done or not self.keep_alive or self.lane.stopping:
+            return self.linger()
         self.state = IDLE
+        self.body_paused = False
         if not self.backlog_bytes:
             self.deadline_ns = self.poller.now_ns + self.lane.idle_ns
-        if self.held.size and not self.processing:
-            self.head_begun = False
-            took = self.process(self.held.start, self.held.size)
-            if self.held.start != NULL:
-                drop_front(&self.held, took)
-        if not self.reading and self.held.size <= HELD_BYTES and self.fd >= 0:
-            self.eof_is_news = False
-            self.resume_reading()
-        return 0
+        return self.go_on()
 
     cdef int linger(self) except -1:
+        """Close, but read on for a while: a reset by what the client still sends could overtake the reply."""
         self.state = LINGER
+        self.keep_alive = self.body_paused = self.eof_is_news = False
         self.held.size = 0
-        self.deadline_ns = self.poller.now_ns + LINGER_NS
         self.resume_reading()
-        if not self.backlog_bytes:
-            shutdown(self.fd, SHUT_WR)
+        if self.backlog_bytes:
+            return self.watch_backlog()
+        return self.say_goodbye()
+
+    cdef int say_goodbye(self) except -1:
+        """All is sent: end our side."""
+        if self.tls is not None and not self.lingering and not self.is_cut:
+            try:
+                self.tls.unwrap()
+            except TLS_ERROR:
+                pass            # it wants to read the peer's answer, or there never was a handshake
             self.lingering = True
+            self._pump_tls()
+            if self.backlog_bytes:
+                return self.watch_backlog()
+        self.lingering = True
+        shutdown(self.fd, SHUT_WR)
+        self.deadline_ns = self.poller.now_ns + (LINGER_STOPPING_NS if self.lane.stopping else LINGER_NS)
         return 0
 
     cdef int flushed(self) except -1:
-        if self.state == LINGER and not self.lingering:
-            shutdown(self.fd, SHUT_WR)
-            self.lingering = True
-        elif self.state == IDLE:
-            self.deadline_ns = self.poller.now_ns + self.lane.idle_ns
-        else:
+        if self.state == LINGER:
+            return self.say_goodbye()
+        if self.state == BUSY or self.body_paused:
             self.deadline_ns = 0
+        elif self.state != IDLE:
+            self.deadline_ns = self.poller.now_ns + self.lane.body_ns
+        elif self.head_begun:
+            self.deadline_ns = self.poller.now_ns + self.lane.head_ns
+        elif self.lane.stopping:
+            return self.linger()
+        else:
+            self.deadline_ns = self.poller.now_ns + self.lane.idle_ns
         return 0
+
+    cdef bint has_begun(self) noexcept:
+        """Some of a next request is here or in the kernel."""
+        cdef char first
+        return self.head_begun or self.held.size > 0 or recv(self.fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) > 0
 
     cdef int close_now(self, bint reset) except -1:
         if self.fd >= 0:
@@ -443,10 +510,13 @@ cdef class Connection(Wire):
         cdef int state = self.state
         if self.fd < 0:
             return 0
-        if self.closing and error == 0:
-            self.reading = False        # the last of the reply is on its way to a client that sends no more
+        if state == LINGER and error == 0 and self.backlog_bytes:
+            # the last of the reply is on its way to a client that sends no more
+            self.closing = True
+            self.reading = self.eof_is_news = False
             return self._set_interest()
-        self.close_now(False)
+        # what the peer does not take is not left to the kernel to offer for minutes
+        self.close_now(error == -1 and self.backlog_bytes > 0)
         if state != IDLE and state != LINGER and not self.reply_done:
             self.flow.gone()
         return 0
@@ -461,12 +531,7 @@ cdef class Connection(Wire):
             return self.ended(-1)
         if self.state == IDLE:
             if self.head_begun:
-                self.head_begun = False
-                self.reply_begun = self.reply_done = False
-                self.state = BUSY
-                self.is_head = False
-                self.minor = 1
-                return self.refuse(FAULT_HEAD_TIMEOUT)
+                return self.refuse_unread(FAULT_HEAD_TIMEOUT)
             return self.leave(False)
         if self.state == LINGER:
             return self.leave(True)
@@ -480,18 +545,30 @@ cdef class Connection(Wire):
         self.deadline_ns = self.poller.now_ns + self.lane.write_ns
         return 0
 
+    cdef int disarm(self) except -1:
+        """Wait for nothing but the client's taking what is unsent."""
+        if not self.backlog_bytes:
+            self.deadline_ns = 0
+        elif self.deadline_ns == 0:
+            self.watch_backlog()
+        return 0
+
     cdef int drained(self) except -1:
-        if self.state != IDLE and self.state != LINGER:
-            self.flow.client_drained()
+        if self.state == IDLE:
+            return self.go_on()
+        if self.state != LINGER:
+            return self.flow.client_drained()
         return 0
 
     cdef int fault(self, object error) except -1:
         """An exception got this far: the flow answers if it still can, the connection goes."""
+        if self.fd < 0:
+            return 0
         self.keep_alive = False
         try:
             self.flow.fault(error)
         finally:
-            if not self.reply_done:
+            if self.state != LINGER:
                 self.leave(True)
         return 0
 
@@ -515,7 +592,7 @@ cdef class LaneClient(Client):
         if connection.reply_begun or connection.fd < 0:
             return 0
         connection.reply_begun = True
-        connection.reply_chunked = False
+        connection.reply_chunked = connection.reply_until_close = False
         if not connection.request_done and (connection.state != BUSY or connection.body_missing):
             connection.keep_alive = False      # the rest of the request would be taken for the next one
         if bodiless:
@@ -531,6 +608,7 @@ cdef class LaneClient(Client):
             connection.reply_chunked = True
         else:
             connection.keep_alive = False      # HTTP/1.0: the end of the connection is the end of the body
+            connection.reply_until_close = True
         if not connection.keep_alive or connection.lane.stopping:
             connection.keep_alive = False
             memcpy(framing + at, b"connection: close\r\n", 19)
@@ -605,30 +683,31 @@ cdef class LaneClient(Client):
     cdef int abort(self) except -1:
         cdef Connection connection = self.connection
         connection.reply_done = True
-        # closing with the chunked coding unfinished (or the length unmet) tells the client that the reply is not whole
-        connection.state = LINGER
-        return connection.close_after_writing()
+        if connection.fd < 0:
+            return 0
+        if connection.reply_until_close:
+            return connection.leave(True)       # an orderly end would say that this was all
+        # the end of the connection with the chunked coding unfinished, or the length unmet, says that the reply is not whole
+        connection.is_cut = True
+        return connection.linger()
 
     cdef int pause(self) except -1:
         self.connection.body_paused = True
-        self.connection.deadline_ns = 0
+        self.connection.disarm()
         self.connection.eof_is_news = True
         return self.connection.pause_reading()
 
     cdef int resume(self) except -1:
         cdef Connection connection = self.connection
-        cdef Py_ssize_t took
         if not connection.body_paused or connection.fd < 0:
             return 0
         connection.body_paused = False
-        connection.eof_is_news = False
-        if connection.held.size and not connection.processing:
-            took = connection.process(connection.held.start, connection.held.size)
-            if connection.held.start != NULL:
-                drop_front(&connection.held, took)
-        if connection.fd >= 0 and not connection.body_paused:
-            connection.resume_reading()
-        return 0
+        if connection.state != BUSY and not connection.backlog_bytes:
+            connection.deadline_ns = connection.poller.now_ns + connection.lane.body_ns
+        if connection.processing:
+            connection.eof_is_news = False
+            return connection.resume_reading()
+        return connection.go_on()
 
     cdef bint is_slow(self):
         return self.connection.over_high_water

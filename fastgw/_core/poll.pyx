@@ -172,4 +172,7 @@ cdef class Poller:
     def _contain(self, Pollable member, error):
         self.faults += 1
         log.error("fault in %r", member, exc_info=error)
-        member.fault(error)
+        try:
+            member.fault(error)
+        except Exception as second:             # others are waiting for their turn
+            log.error("fault while ending %r", member, exc_info=second)
