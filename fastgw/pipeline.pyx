@@ -22,12 +22,12 @@ from fastgw._core.flow cimport (
     LEG_UPGRADE)
 from fastgw._core.http1 cimport (
     BAD_EXPECT, BAD_METHOD, BAD_VERSION, F_ACCESS_CONTROL_HEADERS, F_ANTHROPIC_VERSION, F_CONTENT_TYPE, F_ORIGIN, F_X_GOOG_API_KEY, GET,
-    HEAD, HEAD_TOO_LARGE, OPTIONS, TOO_MANY_FIELDS, Head)
+    HEAD, HEAD_TOO_LARGE, OPTIONS, TOO_MANY_FIELDS, Field, Head)
 from fastgw._core.ring cimport FAILED, FLAG_ESTIMATED, LOST, REFUSED, Record
-from fastgw._core.scan cimport SCAN_OK, scan_request
+from fastgw._core.scan cimport LIMIT_FIELDS, MAX_COUNT, SCAN_OK, scan_request
 from fastgw._core.upstream cimport Leg
 from fastgw.admit.admission cimport admit
-from fastgw.auth.credential cimport authenticate
+from fastgw.auth.credential cimport authenticate, is_key
 from fastgw.dialects.splice cimport splice
 from fastgw.errors import INDEX, error
 from fastgw.exchange cimport (
@@ -41,7 +41,7 @@ from fastgw.snapshot.types cimport (
     FORM_BODY, JSON_BODY, SPEAKS_ANTHROPIC, SPEAKS_GEMINI, SPEAKS_OPENAI, Caller, Operation, Plan, Snapshot, Target)
 from fastgw.surfaces import local
 from fastgw.surfaces.dispatch cimport Asked, find_operation
-from fastgw.surfaces.fields cimport add_cost, add_identity, read_reply_fields, read_request_fields, render_head, request_id
+from fastgw.surfaces.fields cimport add_cost, add_identity, has_word, read_reply_fields, read_request_fields, render_head, request_id
 from fastgw.surfaces.fields import FIXED_PATHS
 from fastgw.surfaces.respond import error_event, error_reply
 
@@ -107,6 +107,9 @@ cdef class Pipeline(Steps):
 
     cdef int head(self, Exchange x, const char* base, Head* head) except -1:
         cdef Asked asked
+        cdef Field* field
+        cdef int i
+        cdef bint is_json = True, is_anthropic = False, is_google = False
         self.in_flight += 1
         x.snapshot = self.snapshot
         make_id(self, x)
@@ -120,16 +123,20 @@ cdef class Pipeline(Steps):
             return self.probe(x)
         if head.method == OPTIONS:
             return self.preflight(x, base, head)
-        kind = field_value(base, head, F_CONTENT_TYPE)
-        is_json = kind is None or b"json" in kind.lower()
-        is_anthropic = field_value(base, head, F_ANTHROPIC_VERSION) is not None
+        for i in range(head.count):
+            field = &head.fields[i]
+            if field.id == F_CONTENT_TYPE:
+                is_json = has_word(base + field.value, field.value_len, b"json", 4)
+            elif field.id == F_ANTHROPIC_VERSION:
+                is_anthropic = True
+            elif field.id == F_X_GOOG_API_KEY:
+                is_google = True
         speak_to_path(x, is_anthropic)
         if head.upgrade and not offers_http2(base, head):
             raise error("UpgradeRefused", "expected a plain request, got one to switch protocols (WebSocket is not served yet)")
         # must come before the body is read: a stranger's 64 MiB are not worth the memory
         query_key = take_query_key(x)
-        asked = find_operation(x.path, x.method, is_json, is_anthropic, field_value(base, head, F_X_GOOG_API_KEY) is not None
-                               or query_key is not None)
+        asked = find_operation(x.path, x.method, is_json, is_anthropic, is_google or query_key is not None)
         x.operation = asked.operation
         read_request_fields(x, base, head)
         x.caller = authenticate(x.snapshot, base, head, query_key)
@@ -167,7 +174,8 @@ cdef class Pipeline(Steps):
         cdef Py_ssize_t at = 0
         cdef int count = 2
         if leg is None:
-            leg = x.target.integration.origin.take()
+            # where an idle connection turned out to be dead, the others may be as well
+            leg = None if x.retried else x.target.integration.origin.take()
             if leg is None:
                 x.state = X_CONNECTING
                 x.wanted_at = monotonic_ns()
@@ -264,8 +272,8 @@ cdef class Pipeline(Steps):
         x.drop_leg()
         bill(self.ledger, x)
         if x.started:
-            if x.is_sse:
-                body = error_event(problem, speaks, request_id(x).decode())
+            if x.may_add_event():
+                body = x.event_break() + error_event(problem, speaks, request_id(x).decode())
                 x.client.write(body, len(body), False)
             x.client.abort()
             return x.close()
@@ -338,6 +346,9 @@ cdef class Pipeline(Steps):
         return self.answer(x, 204, fields, b"")
 
     cdef int models(self, Exchange x) except -1:
+        # free, but not for a key that has expired or is over its rate
+        admit(self.ledger, x)
+        bill(self.ledger, x)
         names = x.snapshot.names_for(x.caller)
         if x.model is None:
             body = local.list_models(names, x.operation.speaks)
@@ -403,17 +414,19 @@ cdef Operation UNKNOWN_GEMINI = Operation("unknown", OPERATION_NAMES.index("unkn
 
 
 cdef bytes take_query_key(Exchange x):
-    """Gemini's ?key=: taken out of the query, so that it never goes upstream."""
-    cdef bytes key = None
-    if x.query is None or b"key=" not in x.query:
+    """Gemini's ?key=, which counts on its paths; on any path, what is a key of ours never goes upstream."""
+    cdef bytes key = None, value
+    cdef bint counts
+    if x.query is None or (b"=fgw-" not in x.query and b"key" not in x.query.lower() and b"%" not in x.query):
         return None
-    if not (x.path.startswith(b"/v1beta/") or x.path.startswith(b"/v1/models") or x.path.startswith(b"/upload/v1beta/")):
-        return None
+    counts = x.path.startswith(b"/v1beta/") or x.path.startswith(b"/v1/models") or x.path.startswith(b"/upload/v1beta/")
     kept = []
     for pair in x.query.split(b"&"):
-        if pair.startswith(b"key="):
-            key = unquote_to_bytes(pair[4:])
-        else:
+        name, _, value = pair.partition(b"=")
+        value = unquote_to_bytes(value.replace(b"+", b" ")) if b"%" in value or b"+" in value else value
+        if counts and unquote_to_bytes(name) == b"key":
+            key = value
+        elif not is_key(x.snapshot, value):
             kept.append(pair)
     x.query = b"&".join(kept) or None
     return key
@@ -429,12 +442,26 @@ cdef int decode(Exchange x) except -1:
             x.model = x.body[x.scanned.model.start:x.scanned.model.end]
             if x.scanned.model_escaped:
                 x.model = json.loads(b'"' + x.model + b'"').encode("utf-8", "replace")
-        elif x.operation.model_in_path:
+        if x.operation.generates:
+            find_limit(x)
+        if x.operation.model_in_path:
             x.scanned.model.end = 0        # what a body may say beside the path is the provider's to judge
     elif x.operation.body == FORM_BODY:
         find_form_model(x)
     if x.operation.wants_model and not x.model:
         raise error("InvalidRequest", "expected a string at $.model, got nothing: name the model", param="model")
+    return 0
+
+
+cdef int find_limit(Exchange x) except -1:
+    """The most output that the body allows: by the fields that this operation has, and the greatest of two, since servers differ in which counts."""
+    cdef int i
+    x.scanned.max_tokens = -1
+    for i in range(LIMIT_FIELDS):
+        if x.operation.limit_fields >> i & 1:
+            x.scanned.max_tokens = max(x.scanned.max_tokens, x.scanned.limits[i])
+    if x.operation.name == "completions":
+        x.scanned.choices = min(x.scanned.choices * x.scanned.prompts, <int64_t>MAX_COUNT)
     return 0
 
 

@@ -356,11 +356,4 @@ close:
     goto after;
 }
 
-/* Is p[0:n] one JSON value with nothing but spaces about it? */
-JS_STATIC int js_is_whole(const char *p, ptrdiff_t n) {
-    JsText text = {(const unsigned char *)p, n, 0, 0, 0};
-    ptrdiff_t end = js_value(&text, js_space(&text, 0), 0);
-    return end >= 0 && js_space(&text, end) == n;
-}
-
 #endif

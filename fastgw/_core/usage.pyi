@@ -23,7 +23,7 @@ class Usage(TypedDict):
     final: bool
 
 def read_usage_of(dialect: int, body: bytes) -> Usage | None:
-    """Return the usage that one whole JSON reply states; None where it states none or is not JSON."""
+    """Return the usage that one whole JSON reply states; None where it states none, or is cut short."""
 
 class Tap:
     """Watch one reply in pieces; see the kernel's head for the rules.

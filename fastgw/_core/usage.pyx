@@ -19,7 +19,6 @@ cdef extern from "json_scan.h" nogil:
     Py_ssize_t js_to_bracket(const char* p, Py_ssize_t i, Py_ssize_t n)
     Py_ssize_t js_to_line_end(const char* p, Py_ssize_t i, Py_ssize_t n)
     int js_hex(unsigned char c)
-    bint js_is_whole(const char* p, Py_ssize_t n)
 
 # What a key means inside a usage object, by dialect and by the object it stands in: a number to keep or a group to go into.
 cdef extern from *:
@@ -531,13 +530,12 @@ cdef void read_piece(Reader* r, Usage* usage, const char* p, Py_ssize_t n) noexc
 cdef bint read_usage(int dialect, const char* p, Py_ssize_t n, Usage* out) noexcept nogil:
     cdef Reader reader
     memset(out, 0, sizeof(Usage))
-    if not js_is_whole(p, n):
-        return False
     reader.dialect = dialect
     start_reader(&reader)
     read_piece(&reader, out, p, n)
-    out.final = out.seen
-    return out.seen
+    # a reply is not checked to be JSON, which would double the cost, but it has to be all there
+    out.final = out.seen and reader.whole
+    return out.final
 
 
 # ---- UsageTap: streams ----

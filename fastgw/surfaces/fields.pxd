@@ -11,3 +11,5 @@ cdef int read_reply_fields(Exchange x, const char* base, Head* head) except -1
 cdef int add_identity(Exchange x) except -1
 cdef int add_cost(Exchange x) except -1
 cdef bytes request_id(Exchange x)
+# Whether a field's value contains a word of lower-case letters, in any case.
+cdef bint has_word(const char* p, Py_ssize_t n, const char* word, Py_ssize_t length) noexcept nogil

@@ -17,6 +17,18 @@ from fastgw._core.usage cimport FORM_JSON, FORM_SSE, open_tap
 from fastgw.errors import error
 from fastgw.snapshot.types cimport FORM_BODY, JSON_BODY, Integration, Target
 
+cdef extern from "<strings.h>" nogil:
+    int strncasecmp(const char* a, const char* b, size_t n)
+
+cdef extern from *:
+    """
+    #ifndef _GNU_SOURCE
+    extern void *memmem(const void *, size_t, const void *, size_t);
+    #endif
+    #include <string.h>
+    """
+    void* memmem(const void* all, size_t size, const void* part, size_t length) nogil
+
 cdef enum:
     FIELD_IDS = 64
 
@@ -33,6 +45,15 @@ for _id in (F_CONTENT_LENGTH, F_TRANSFER_ENCODING, F_CONNECTION, F_HOP, F_AUTHOR
 
 cdef tuple METHOD_NAMES = (b"", b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS")
 cdef const char* HEX = b"0123456789abcdef"
+
+
+cdef bint has_word(const char* p, Py_ssize_t n, const char* word, Py_ssize_t length) noexcept nogil:
+    """Whether a value contains a word of lower-case letters, in any case."""
+    cdef Py_ssize_t i
+    for i in range(n - length + 1):
+        if (p[i] | 32) == word[0] and strncasecmp(p + i, word, length) == 0:
+            return True
+    return False
 
 
 cdef inline bytes value_of(const char* base, Field* field):
@@ -111,7 +132,27 @@ cdef int render_head(Exchange x) except -1:
         if is_plain and x.path in FIXED_PATHS:
             target.heads[x.operation.index] = start
     x.sent_head = start
+    if integration.own_names:
+        drop_own(x, integration.own_names)
     return 0
+
+
+cdef int drop_own(Exchange x, frozenset names) except -1:
+    """Leave out what the caller sent of the fields that the configuration sets: whoever runs the gateway has the say."""
+    kept = [line for line in PyBytes_FromStringAndSize(x.forward.start, x.forward.size).splitlines(True)
+            if line.partition(b":")[0].strip().lower() not in names]
+    cdef bytes rest = b"".join(kept)
+    x.forward.size = 0
+    append(&x.forward, PyBytes_AS_STRING(rest), PyBytes_GET_SIZE(rest))
+    return 0
+
+
+cdef bint tells_secret(tuple secrets, const char* p, Py_ssize_t n):
+    """Whether a stretch of a reply's head holds a credential of the integration."""
+    for secret in secrets:
+        if memmem(p, n, PyBytes_AS_STRING(secret), PyBytes_GET_SIZE(secret)) != NULL:
+            return True
+    return False
 
 
 # operations whose path does not vary, so that their heads may be kept by operation
@@ -153,16 +194,22 @@ cdef int read_reply_fields(Exchange x, const char* base, Head* head) except -1:
     cdef Field* field
     cdef const char* run = NULL
     cdef Py_ssize_t run_len = 0
-    cdef bint is_encoded = False
-    cdef bytes kind = b""
+    cdef tuple secrets = x.target.integration.secrets
+    cdef bint leaks = False
+    if secrets and head.count:
+        # one look at the whole head; its fields one by one only where something is in it
+        field = &head.fields[head.count - 1]
+        leaks = tells_secret(secrets, base + head.fields[0].line, field.line + field.line_len - head.fields[0].line)
     x.fields.size = 0
+    x.is_sse = x.is_json = x.is_encoded = False
     for i in range(head.count):
         field = &head.fields[i]
         if field.id == F_CONTENT_TYPE:
-            kind = value_of(base, field)
+            x.is_sse = has_word(base + field.value, min(field.value_len, 17), b"text/event-stream", 17)
+            x.is_json = has_word(base + field.value, field.value_len, b"json", 4)
         elif field.id == F_CONTENT_ENCODING and field.value_len:
-            is_encoded = value_of(base, field).lower() != b"identity"
-        if DROP_DOWN[field.id]:
+            x.is_encoded = value_of(base, field).lower() != b"identity"
+        if DROP_DOWN[field.id] or (leaks and tells_secret(secrets, base + field.line, field.line_len)):
             continue
         if run != NULL and run + run_len == base + field.line:
             run_len += field.line_len
@@ -182,11 +229,10 @@ cdef int read_reply_fields(Exchange x, const char* base, Head* head) except -1:
         append(&x.fields, b"x-fastgw-max-tokens: ", 21)
         append_decimal(&x.fields, x.limit_set)
         append(&x.fields, b"\r\n", 2)
-    x.is_sse = kind[:17].lower() == b"text/event-stream"
-    if x.operation.metered and not is_encoded and head.status < 400 and (x.is_sse or b"json" in kind[:40].lower()):
+    if x.operation.metered and not x.is_encoded and head.status < 400 and (x.is_sse or x.is_json):
         if x.is_sse:
             x.tap = open_tap(x.target.integration.usage, FORM_SSE, x.asked_usage)
-        elif x.reply_length > x.snapshot.buffer_reply_bytes:
+        elif x.reply_length > x.snapshot.buffer_reply_bytes or x.streams_array():
             x.tap = open_tap(x.target.integration.usage, FORM_JSON, False)
     return 0
 
