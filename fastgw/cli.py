@@ -1,4 +1,5 @@
 """The command line: serve, check, mock, logs, key. Each command parses its options and makes one call."""
+
 import sys
 from pathlib import Path
 
@@ -20,17 +21,26 @@ def main() -> None:
     For real:      fastgw key create app-1        (prints a key and its lines for the file)
                    fastgw check fastgw.toml
                    fastgw serve --config fastgw.toml
+
+    Every option has a variable of the environment too, such as FASTGW_SERVE_LISTEN or FASTGW_LOGS_STATE. Exit status: 0 all
+    went well, 1 it could not be done, 2 the command line or the configuration is wrong.
     """
 
 
 @main.command()
-@click.option("--config", type=click.Path(path_type=Path), help="Configuration file (TOML); default: fastgw.toml where it exists.")
+@click.option(
+    "--config", type=click.Path(path_type=Path), help="Configuration file (TOML); default: fastgw.toml where it exists."
+)
 @click.option("--listen", help=f"{LISTEN}; port 0 takes a free one.")
 @click.option("--workers", type=click.IntRange(0, 64), help="Data-plane processes; 0: one for each core.")
 @click.option("--state", type=click.Path(path_type=Path), help="Directory of the ledger, the records and the rings.")
 @click.option("--demo", is_flag=True, help="Serve a mock provider with a key that is printed: nothing else is needed.")
 def serve(config: Path | None, listen: str | None, workers: int | None, state: Path | None, demo: bool) -> None:
-    """Run the gateway until it is stopped (SIGTERM or Ctrl-C); SIGHUP reads the configuration again."""
+    """Run the gateway until it is stopped.
+
+    SIGTERM or Ctrl-C lets requests end and stops; a second one cuts them off. SIGHUP reads the configuration again, as does a
+    change of its file.
+    """
     from fastgw.launch import launch
 
     if demo and config:
@@ -45,47 +55,97 @@ def serve(config: Path | None, listen: str | None, workers: int | None, state: P
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 def check(file: Path) -> None:
-    """Say whether a configuration FILE holds, and if not, what is wrong and where."""
+    """Say whether a configuration FILE holds, and if not, what is wrong and where.
+
+    Variables of the environment and files that it names are looked up too. Exit status: 0 it holds, 1 it does not.
+    """
     import os
 
+    from fastgw.snapshot.certificates import check_certificates
     from fastgw.snapshot.load import ConfigError, explain, load
 
     try:
         document = load(file, os.environ)
+        check_certificates(document.config, document.path)
     except ConfigError as error:
         click.echo(explain(error.problems), err=True)
         sys.exit(1)
     config = document.config
-    click.echo(f"{file} holds: {len(config.integrations)} integrations, {len(config.models)} models, "
-               f"{len(config.workspaces)} workspaces, {len(config.keys)} keys")
+    sizes = {
+        "integration": len(config.integrations),
+        "model": len(config.models),
+        "workspace": len(config.workspaces),
+        "key": len(config.keys),
+    }
+    click.echo(
+        f"{file} holds: " + ", ".join(f"{size} {noun}{'' if size == 1 else 's'}" for noun, size in sizes.items())
+    )
 
 
 @main.command()
 @click.option("--listen", default="127.0.0.1:9001", show_default=True, help=f"{LISTEN}; port 0 takes a free one.")
 @click.option("--latency", default=0.0, type=click.FloatRange(0), help="Milliseconds before a reply begins.")
-@click.option("--ttft", default=0.0, type=click.FloatRange(0), help="Milliseconds from the head of a stream to its first event.")
+@click.option(
+    "--ttft", default=0.0, type=click.FloatRange(0), help="Milliseconds from the head of a stream to its first event."
+)
 @click.option("--gap", default=0.0, type=click.FloatRange(0), help="Milliseconds between the events of a stream.")
 @click.option("--error-rate", default=0.0, type=click.FloatRange(0, 1), help="Share of requests that fail.")
-@click.option("--error-status", type=click.IntRange(400, 599), help="Status of those; default: 500, 429 and 529 in turn.")
-@click.option("--tokens", default=10, show_default=True, type=click.IntRange(1), help="Output tokens of a reply, unless the request asks for fewer.")
+@click.option(
+    "--error-status", type=click.IntRange(400, 599), help="Status of those; default: 500, 429 and 529 in turn."
+)
+@click.option(
+    "--tokens",
+    default=10,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Output tokens of a reply, unless the request asks for fewer.",
+)
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes.")
-def mock(listen: str, latency: float, ttft: float, gap: float, error_rate: float, error_status: int | None, tokens: int, workers: int) -> None:
+def mock(
+    listen: str,
+    latency: float,
+    ttft: float,
+    gap: float,
+    error_rate: float,
+    error_status: int | None,
+    tokens: int,
+    workers: int,
+) -> None:
     """Run a provider that answers from memory, in the OpenAI, Anthropic and Gemini dialects."""
     from fastgw.mock import MockOptions
     from fastgw.mock import serve as serve_mock
 
-    sys.exit(serve_mock(MockOptions(
-        listen=listen, latency_ms=latency, ttft_ms=ttft, gap_ms=gap, error_rate=error_rate, error_status=error_status, tokens=tokens,
-        workers=workers)))
+    sys.exit(
+        serve_mock(
+            MockOptions(
+                listen=listen,
+                latency_ms=latency,
+                ttft_ms=ttft,
+                gap_ms=gap,
+                error_rate=error_rate,
+                error_status=error_status,
+                tokens=tokens,
+                workers=workers,
+            )
+        )
+    )
 
 
 @main.command()
-@click.option("--state", default=".fastgw", show_default=True, type=click.Path(path_type=Path), help="State directory of the gateway.")
+@click.option(
+    "--state",
+    default=".fastgw",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="State directory of the gateway.",
+)
 @click.option("--key", help="Only of this key (its name).")
 @click.option("--workspace", help="Only of this workspace.")
 @click.option("--model", help="Only of this model, as callers name it.")
 @click.option("--status", help="Only of this status, such as 429, or class, such as 4xx.")
-@click.option("--outcome", type=click.Choice(["served", "refused", "failed", "cancelled", "lost"]), help="Only with this end.")
+@click.option(
+    "--outcome", type=click.Choice(["served", "refused", "failed", "cancelled", "lost"]), help="Only with this end."
+)
 @click.option("--since", help="Only after this: 15m, 2h, 3d, or a time such as 2026-11-23T10:00:00Z.")
 @click.option("-n", "--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="At most so many.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with new ones as they come.")
@@ -121,7 +181,7 @@ def create(name: str, workspace: str) -> None:
     from fastgw.snapshot.config import NAME_PATTERN
 
     for value in (name, workspace):
-        if not re.match(NAME_PATTERN, value):
+        if not re.fullmatch(NAME_PATTERN, value):
             raise click.UsageError(f"expected a name of 1 to 64 letters, digits and . _ : / -, got {value!r}")
     secret = make_key()
     click.echo(f"{secret}\n", nl=True)

@@ -1,20 +1,24 @@
 """Start the gateway from the command line: read the configuration, apply the options, say where it listens."""
+import ctypes
 import logging
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
+from typing import TextIO
 
 import msgspec
 
 from fastgw.auth.keys import hash_of, make_key
-from fastgw.serve import LayoutError, StateInUse, Supervisor
+from fastgw.serve import CannotServe, Supervisor, hold_state
+from fastgw.snapshot.certificates import check_certificates
+from fastgw.snapshot.check import LISTEN
 from fastgw.snapshot.config import Config
 from fastgw.snapshot.load import ConfigError, Document, explain, load
 
 DEMO_STATE = Path(".fastgw")
+PR_SET_PDEATHSIG = 1           # prctl(2)
 DEMO_CONFIG = """\
 # Made by fastgw serve --demo: a mock provider in three dialects, and one key. Edit it, or begin a file of your own.
 
@@ -48,18 +52,46 @@ rate = {{ requests_per_minute = 60000, tokens_per_minute = 100000000 }}
 """
 
 
+class WrongOption(Exception):
+    """An option says what cannot be."""
+
+
 def launch(config: Path | None, *, listen: str | None, workers: int | None, state: Path | None) -> int:
-    """Run until stopped and return the exit status; without a configuration, the demo."""
-    mock: subprocess.Popen[str] | None = None
-    secret = ""
-    if config is None:
-        mock, config, secret = prepare_demo(state or DEMO_STATE)
+    """Run until stopped and return the exit status: 1 where it cannot serve, 2 where it was told wrongly; no configuration: the demo."""
     try:
-        document = load(config, os.environ)
+        if listen is not None:
+            check_listen(listen)
+        if config is None:
+            return launch_demo(listen, workers, state or DEMO_STATE)
+        return run(with_options(read(config), listen, workers, state))
     except ConfigError as error:
         print(explain(error.problems), file=sys.stderr)
-        return end_mock(mock, 2)
-    document = with_options(document, listen, workers, state)
+    except WrongOption as error:
+        print(f"fastgw: {error}", file=sys.stderr)
+    except CannotServe as error:
+        print(f"fastgw: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 2
+
+
+def check_listen(listen: str) -> None:
+    """Hold --listen to what the file may say. raises WrongOption"""
+    match = LISTEN.match(listen)
+    if match is None or int(match[1]) > 65535:
+        raise WrongOption(f"--listen: expected HOST:PORT with a port from 0 to 65535, found {listen!r}")
+
+
+def read(config: Path) -> Document:
+    """The configuration, with every file that it names. raises ConfigError"""
+    document = load(config, os.environ)
+    check_certificates(document.config, document.path)
+    return document
+
+
+def run(document: Document, secret: str = "", lock: TextIO | None = None) -> int:
+    """Serve by a document until told to stop. raises CannotServe"""
     logging.basicConfig(
         level=document.config.gateway.log_level.upper(), stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s")
@@ -67,16 +99,24 @@ def launch(config: Path | None, *, listen: str | None, workers: int | None, stat
     def started(supervisor: Supervisor) -> None:
         host = f"[{supervisor.host}]" if ":" in supervisor.host else supervisor.host
         scheme = "https" if supervisor.gateway.tls else "http"
-        print(greeting(f"{scheme}://{host}:{supervisor.port}", supervisor.workers, secret), flush=True)
+        state = Path(document.config.gateway.state)
+        print(greeting(f"{scheme}://{host}:{supervisor.port}", supervisor.workers, secret, state), flush=True)
 
+    return Supervisor(document, started=started, lock=lock).run()
+
+
+def launch_demo(listen: str | None, workers: int | None, state: Path) -> int:
+    """Serve a mock provider of our own. raises CannotServe"""
+    # must come before the mock: it is this gateway's configuration that will name its address
+    lock = hold_state(state)
+    mock, address = start_mock()
     try:
-        return end_mock(mock, Supervisor(document, started=started).run())
-    except (StateInUse, LayoutError) as error:
-        print(f"fastgw: {error}", file=sys.stderr)
+        config, secret = prepare_demo(state, address)
+        return run(with_options(read(config), listen, workers, state), secret, lock)
     except OSError as error:
-        print(f"fastgw: cannot serve on {document.config.gateway.listen} with state in {document.config.gateway.state}: {error}",
-              file=sys.stderr)
-    return end_mock(mock, 1)
+        raise CannotServe(f"cannot use the state directory {state}: {error.strerror or error}") from error
+    finally:
+        end_mock(mock)
 
 
 def with_options(document: Document, listen: str | None, workers: int | None, state: Path | None) -> Document:
@@ -89,40 +129,56 @@ def with_options(document: Document, listen: str | None, workers: int | None, st
     return msgspec.structs.replace(document, config=config)
 
 
-def greeting(url: str, workers: int, secret: str) -> str:
+def greeting(url: str, workers: int, secret: str, state: Path) -> str:
     """What a person sees when the gateway is up."""
     lines = [f"fastgw serves {url} with {workers} worker{'s' if workers > 1 else ''}"]
     if secret:
+        option = "" if state == DEMO_STATE else f" --state {state}"
         lines += [
             "", f"  virtual key:  {secret}", "", f"  curl {url}/v1/chat/completions \\", f"    -H 'authorization: Bearer {secret}' \\",
             "    -H 'content-type: application/json' \\",
             "    -d '{\"model\": \"gpt-4.1\", \"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}]}'",
-            "", "  The provider is a mock; see what came by with: fastgw logs", ""]
+            "", f"  The provider is a mock; see what came by with: fastgw logs{option}", ""]
     return "\n".join(lines)
 
 
-def prepare_demo(state: Path) -> tuple[subprocess.Popen[str], Path, str]:
-    """Start a mock provider and write a configuration for it; the key stays the same from one start to the next."""
-    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+def prepare_demo(state: Path, mock_address: str) -> tuple[Path, str]:
+    """Write a configuration for the mock, and return it with the key, which stays the same from one start to the next."""
     key_file, config = state / "demo.key", state / "demo.toml"
-    if not key_file.exists():
+    secret = key_file.read_text().strip() if key_file.exists() else ""
+    if not secret:
+        secret = make_key()
         key_file.touch(mode=0o600)
-        key_file.write_text(make_key())
-    secret = key_file.read_text().strip()
-    mock = subprocess.Popen([sys.executable, "-m", "fastgw", "mock", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
+        key_file.write_text(f"{secret}\n")
+    config.write_text(DEMO_CONFIG.format(mock=mock_address, hash=hash_of(secret)))
+    return config, secret
+
+
+def start_mock() -> tuple[subprocess.Popen[str], str]:
+    """Start a mock provider and return it with its address. raises CannotServe"""
+    prctl = ctypes.CDLL(None).prctl      # looked up here: after a fork only what cannot wait may be done
+
+    def end_with_parent() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+    # a process group of its own: Ctrl-C is for the gateway, which ends its requests before it ends the mock
+    mock = subprocess.Popen([sys.executable, "-m", "fastgw", "mock", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True,
+                            process_group=0, preexec_fn=end_with_parent)
     assert mock.stdout is not None
     address = mock.stdout.readline().strip().rpartition("http://")[2]
-    config.write_text(DEMO_CONFIG.format(mock=address, hash=hash_of(secret)))
-    return mock, config, secret
+    if not address:
+        end_mock(mock)
+        raise CannotServe("the mock provider did not start; what it said is above")
+    return mock, address
 
 
-def end_mock(mock: subprocess.Popen[str] | None, status: int) -> int:
-    """Stop the mock provider, if there is one, and return the status."""
-    if mock is not None:
-        mock.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + 5
-        while mock.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.02)
-        if mock.poll() is None:
-            mock.kill()
-    return status
+def end_mock(mock: subprocess.Popen[str]) -> None:
+    """Stop the mock provider."""
+    mock.terminate()
+    try:
+        mock.wait(5)
+    except subprocess.TimeoutExpired:
+        mock.kill()
+        mock.wait()
+    if mock.stdout is not None:
+        mock.stdout.close()

@@ -1,7 +1,9 @@
 """Run the gateway: a supervisor that starts the workers and the drain, restarts what dies, and stops everything in order."""
+import errno
 import fcntl
 import logging
 import os
+import select
 import signal
 import socket
 import sys
@@ -19,16 +21,24 @@ from fastgw.record.options import DrainOptions
 from fastgw.snapshot.load import Document
 from fastgw.worker import WorkerOptions, ring_path, run_worker
 
+STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
 LOCK_SECONDS = 5.0             # children of a supervisor that was killed notice within a second
+READY_LOOK_SECONDS = 0.05
 RESTART_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0)
 HEALTHY_SECONDS = 30.0         # a child that lived this long died by accident
+MOST_FAILED_STARTS = 8         # of a worker, in a row; then whoever started the gateway should know
 DRAIN_STOP_SECONDS = 15.0
+MOST_WORKERS = 64
 
 log = logging.getLogger("fastgw.serve")
 
 
-class StateInUse(Exception):
+class CannotServe(Exception):
+    """The gateway cannot start, or cannot go on; the message says why and what to do."""
+
+
+class StateInUse(CannotServe):
     """Another gateway runs on this state directory."""
 
 
@@ -36,12 +46,15 @@ class Child(Struct):
     """A process that the supervisor keeps alive."""
 
     name: str
-    run: Callable[[], int]
+    run: Callable[[int], int]      # with the file descriptor to write a byte to when ready
     worker: int | None = None
     pid: int = 0
     started_s: float = 0.0
-    restarts: int = 0
+    restarts: int = 0              # in a row, none of which lived for long
+    failed_starts: int = 0         # in a row, none of which got ready
     due_s: float = 0.0
+    ready_fd: int = -1
+    is_ready: bool = False
 
     def __repr__(self) -> str:
         return f"<Child {self.name}, pid {self.pid}, {self.restarts} restarts>"
@@ -50,27 +63,30 @@ class Child(Struct):
 class Supervisor:
     """The parent of all processes of a gateway; single-threaded, so that forking is safe."""
 
-    def __init__(self, document: Document, *, started: Callable[["Supervisor"], None] | None = None) -> None:
+    def __init__(self, document: Document, *, started: Callable[["Supervisor"], None] | None = None, lock: TextIO | None = None) -> None:
         self.document = document
         self.gateway = document.config.gateway
         self.state = Path(self.gateway.state).absolute()
-        self.workers = self.gateway.workers or os.cpu_count() or 1
+        self.workers = self.gateway.workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
         self.children: list[Child] = []
         self.started = started
+        self.lock = lock
         self.host, self.port = "", 0
 
     def __repr__(self) -> str:
         return f"<Supervisor of {self.children!r}>"
 
     def run(self) -> int:
-        """Serve until told to stop; return the exit status.
+        """Serve until told to stop; return the exit status: 0 where nothing was cut off.
 
-        raises  StateInUse, LayoutError, OSError (the address is taken, the state directory cannot be written)
+        raises  CannotServe
         """
-        self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = take_lock(self.state / "lock")
-        reserved = self.reserve_address()
-        ledger = Ledger(self.state / "ledger", workers=self.workers)
+        with self.lock or hold_state(self.state), self.reserve_address():
+            return self.serve()
+
+    def serve(self) -> int:
+        """Start everything, watch it, stop it."""
+        ledger = self.open_ledger()
         lost = ledger.recover()
         if lost:
             log.warning("%d exchanges were in hand when the gateway died; what was on its way is charged as reserved", len(lost))
@@ -78,84 +94,148 @@ class Supervisor:
         for index in range(self.workers):
             self.children.append(Child(f"worker {index}", self.worker_run(index, tuple(lost) if index == 0 else ()), index))
         self.children.append(Child("drain", self.drain_run()))
-        for child in self.children:
-            self.start(child)
-        if self.started:
-            self.started(self)
-        self.watch(ledger)
-        is_clean = self.stop()
-        reserved.close()
-        lock.close()
+        try:
+            for child in self.children:
+                self.start(child)
+            if self.wait_until_ready():
+                if self.started:
+                    self.started(self)
+                self.watch(ledger)
+        finally:
+            is_clean = self.stop()
+        if is_clean:
+            self.remove_old_rings()
         return 0 if is_clean else 1
 
     def reserve_address(self) -> socket.socket:
         """Hold the address with a socket that takes no connections: a port 0 is settled, and a taken one is found out now."""
         host, _, port = self.gateway.listen.rpartition(":")
-        host = host.strip("[]")
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            # without SO_REUSEPORT, so that another gateway's port is not shared by accident
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, int(port)))
-            bound = probe.getsockname()
-        reserved = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        reserved.bind(bound)
+        host = "0.0.0.0" if host == "*" else host.strip("[]")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            with socket.socket(family) as probe:
+                # without SO_REUSEPORT, so that another gateway's port is not shared by accident
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((host, int(port)))
+                bound = probe.getsockname()
+            reserved = socket.socket(family)
+            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            reserved.bind(bound)
+        except OSError as error:
+            hint = "; stop what listens there, or name another address with --listen" if error.errno == errno.EADDRINUSE else ""
+            raise CannotServe(f"cannot listen on {self.gateway.listen}: {error.strerror}{hint}") from error
         self.host, self.port = host, bound[1]
         return reserved
 
-    def worker_run(self, index: int, lost: tuple[Reclaimed, ...]) -> Callable[[], int]:
-        def run() -> int:
+    def open_ledger(self) -> Ledger:
+        try:
+            return Ledger(self.state / "ledger", workers=self.workers)
+        except LayoutError as error:
+            raise CannotServe(str(error)) from error
+        except OSError as error:
+            raise CannotServe(f"cannot use the ledger in {self.state}: {error.strerror or error}") from error
+
+    def worker_run(self, index: int, lost: tuple[Reclaimed, ...]) -> Callable[[int], int]:
+        supervisor_pid = os.getpid()
+
+        def run(ready_fd: int) -> int:
             return run_worker(WorkerOptions(
                 document=self.document, host=self.host, port=self.port, state=self.state, index=index, workers=self.workers,
-                parent_pid=os.getppid(), watch=bool(self.document.path), lost=lost))
+                parent_pid=supervisor_pid, watch=bool(self.document.path), lost=lost, ready_fd=ready_fd))
         return run
 
-    def drain_run(self) -> Callable[[], int]:
+    def drain_run(self) -> Callable[[int], int]:
         record = self.gateway.record
+        rings = [ring_path(self.state, index) for index in range(self.workers)]
         options = DrainOptions(
-            rings=tuple(ring_path(self.state, index) for index in range(self.workers)), state=self.state, errors=CODES,
+            # a gateway with more workers may have been killed before its rings were read out
+            rings=(*rings, *sorted(set(self.state.glob("ring-*.ring")) - set(rings))), state=self.state, errors=CODES,
             sqlite=record.sqlite, retention_days=record.retention_days, retention_bytes=record.retention_bytes,
             jsonl_path=Path(record.jsonl.path) if record.jsonl else None,
             jsonl_rotate_bytes=record.jsonl.rotate_bytes if record.jsonl else 256 << 20,
             jsonl_keep=record.jsonl.keep if record.jsonl else 5, parent_pid=os.getpid())
-        return lambda: run_drain(options)
+
+        def run(ready_fd: int) -> int:
+            os.close(ready_fd)
+            return run_drain(options)
+        return run
+
+    def remove_old_rings(self) -> None:
+        """Rings of workers that this gateway does not have: the drain has read them out."""
+        rings = {ring_path(self.state, index) for index in range(self.workers)}
+        for path in set(self.state.glob("ring-*.ring")) - rings:
+            path.unlink(missing_ok=True)
 
     def start(self, child: Child) -> None:
         child.started_s = time.monotonic()
         child.due_s = 0.0
+        child.is_ready = False
+        child.ready_fd, ready_fd = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
         pid = os.fork()
         if pid == 0:
             status = 70
             try:
+                # Ctrl-C reaches the whole process group, and so does the end of a terminal: the supervisor passes on what is meant.
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                signal.signal(signal.SIGHUP, signal.SIG_IGN)
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-                status = child.run()
+                status = child.run(ready_fd)
+            except OSError as error:
+                log.error("%s failed: %s", child.name, error)
             except BaseException:       # the edge of a process
                 log.exception("%s failed", child.name)
             finally:
                 logging.shutdown()
                 os._exit(status)
+        os.close(ready_fd)
         child.pid = pid
 
+    def wait_until_ready(self) -> bool:
+        """Wait for all workers to accept; False where the gateway is told to stop meanwhile. raises CannotServe where one dies"""
+        waiting = [child for child in self.children if child.worker is not None]
+        while waiting:
+            if signal.sigtimedwait(STOP_SIGNALS, 0) is not None:
+                return False
+            readable, _, _ = select.select([child.ready_fd for child in waiting], [], [], READY_LOOK_SECONDS)
+            for child in [child for child in waiting if child.ready_fd in readable]:
+                if not has_byte(child.ready_fd):
+                    raise CannotServe(f"{child.name} could not start; what it said is above")
+                child.is_ready = True
+                waiting.remove(child)
+        return True
+
     def watch(self, ledger: Ledger) -> None:
-        """Until told to stop: pass SIGHUP on, and restart what dies."""
+        """Until told to stop: pass SIGHUP on, and restart what dies. raises CannotServe where a worker does not start any more"""
         while True:
             caught = signal.sigtimedwait(SIGNALS, self.next_restart())
-            if caught is not None and caught.si_signo in (signal.SIGTERM, signal.SIGINT):
+            if caught is not None and caught.si_signo in STOP_SIGNALS:
+                log.info("stopping; a second signal cuts off what still runs")
                 return
             if caught is not None and caught.si_signo == signal.SIGHUP:
                 self.tell(signal.SIGHUP, lambda child: child.worker is not None)
             for child in self.reap():
+                self.plan_restart(child)
                 if child.worker is not None:
                     self.give_up_on(child, ledger)
-                lived_s = time.monotonic() - child.started_s
-                child.restarts = 0 if lived_s > HEALTHY_SECONDS else child.restarts + 1
-                child.due_s = time.monotonic() + RESTART_SECONDS[min(child.restarts, len(RESTART_SECONDS) - 1)]
             for child in self.children:
                 if child.due_s and child.due_s <= time.monotonic():
                     self.start(child)
+
+    def plan_restart(self, child: Child) -> None:
+        """Say when a child that died starts again: at once, then less and less often."""
+        is_worker = child.worker is not None
+        child.failed_starts = child.failed_starts + 1 if is_worker and not child.is_ready else 0
+        if child.failed_starts >= MOST_FAILED_STARTS:
+            raise CannotServe(f"{child.name} died {MOST_FAILED_STARTS} times in a row before it could serve; what it said is above")
+        if time.monotonic() - child.started_s > HEALTHY_SECONDS:
+            child.restarts = 0
+        pause_s = RESTART_SECONDS[min(child.restarts, len(RESTART_SECONDS) - 1)]
+        child.restarts += 1
+        child.due_s = time.monotonic() + pause_s
+        log.warning("%s starts again in %s s; it has died %d times in short order", child.name, pause_s, child.restarts)
 
     def give_up_on(self, child: Child, ledger: Ledger) -> None:
         """Settle what a dead worker had in hand; the one that takes its place leaves the records of it."""
@@ -169,7 +249,7 @@ class Supervisor:
 
     def reap(self) -> list[Child]:
         """The children that have died since the last look."""
-        dead = []
+        dead: list[Child] = []
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -179,9 +259,16 @@ class Supervisor:
                 return dead
             for child in self.children:
                 if child.pid == pid:
-                    log.error("%s (pid %d) died: status %d", child.name, pid, os.waitstatus_to_exitcode(status))
-                    child.pid = 0
+                    log.error("%s (pid %d) died: %s", child.name, pid, death(os.waitstatus_to_exitcode(status)))
+                    self.forget(child)
                     dead.append(child)
+
+    def forget(self, child: Child) -> None:
+        """Note that a child has died, and whether it had been ready."""
+        child.is_ready = child.is_ready or has_byte(child.ready_fd)
+        os.close(child.ready_fd)
+        child.ready_fd = -1
+        child.pid = 0
 
     def tell(self, number: int, whom: Callable[[Child], bool]) -> None:
         for child in self.children:
@@ -206,17 +293,38 @@ class Supervisor:
             for child in list(waiting):
                 pid, status = os.waitpid(child.pid, os.WNOHANG)
                 if pid:
-                    is_clean = is_clean and os.waitstatus_to_exitcode(status) == 0
-                    child.pid = 0
+                    # before a child listens to signals, SIGTERM ends it as it ends any process
+                    is_clean = is_clean and os.waitstatus_to_exitcode(status) in (0, -signal.SIGTERM)
+                    self.forget(child)
                     waiting.remove(child)
-            if waiting:
-                signal.sigtimedwait({signal.SIGCHLD}, 0.2)
+            caught = signal.sigtimedwait(STOP_SIGNALS | {signal.SIGCHLD}, 0.2) if waiting else None
+            if caught is not None and caught.si_signo in STOP_SIGNALS:
+                self.tell(signal.SIGTERM, lambda child: child.worker is not None)
         for child in waiting:
             log.error("%s did not stop in time and is killed", child.name)
             os.kill(child.pid, signal.SIGKILL)
             os.waitpid(child.pid, 0)
-            child.pid = 0
+            self.forget(child)
         return is_clean and not waiting
+
+
+def death(status: int) -> str:
+    """How a child ended, in words."""
+    return f"exit status {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
+
+
+def has_byte(fd: int) -> bool:
+    """Whether the byte that says ready is in the pipe; False at its end and where nothing has come."""
+    return bool(select.select([fd], [], [], 0)[0]) and os.read(fd, 1) == b"1"
+
+
+def hold_state(state: Path) -> TextIO:
+    """Make the state directory where there is none, and hold it. raises CannotServe"""
+    try:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return take_lock(state / "lock")
+    except OSError as error:
+        raise CannotServe(f"cannot use the state directory {state}: {error.strerror or error}") from error
 
 
 def take_lock(path: Path) -> TextIO:
@@ -234,4 +342,4 @@ def take_lock(path: Path) -> TextIO:
             time.sleep(0.1)
 
 
-__all__ = ["LayoutError", "StateInUse", "Supervisor"]
+__all__ = ["CannotServe", "StateInUse", "Supervisor", "hold_state"]

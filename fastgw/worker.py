@@ -4,7 +4,6 @@ import gc
 import logging
 import os
 import signal
-import ssl
 from pathlib import Path
 
 import uvloop
@@ -21,6 +20,7 @@ from fastgw.meter.catalog import Catalog
 from fastgw.pipeline import Gateway, Pipeline
 from fastgw.providers.table import PROVIDERS
 from fastgw.record.names import GAUGES
+from fastgw.snapshot.certificates import server_context
 from fastgw.snapshot.compile import Compiler
 from fastgw.snapshot.load import Document
 from fastgw.snapshot.types import Integration, Snapshot, Target
@@ -30,6 +30,7 @@ from fastgw.surfaces.local import Health
 GAUGE_SECONDS = 0.25
 QUIET_SECONDS = 1.0
 STOP_LOOK_SECONDS = 0.02
+ORPHAN_SECONDS = 2.0           # for what runs to end when the supervisor was killed: the next gateway waits for the state
 # One collection of the oldest generation looks at every object there is: that is for quiet moments only.
 GC_THRESHOLDS = (50_000, 20, 1_000_000)
 
@@ -48,6 +49,7 @@ class WorkerOptions(Struct, frozen=True, kw_only=True):
     parent_pid: int = 0            # stop when this process is no longer the parent; 0: never
     watch: bool = True             # follow the file
     lost: tuple[Reclaimed, ...] = ()
+    ready_fd: int = -1             # where to write a byte once connections are accepted; -1: nowhere
 
 
 def run_worker(options: WorkerOptions) -> int:
@@ -71,6 +73,7 @@ class Worker:
     def __init__(self, options: WorkerOptions) -> None:
         self.options = options
         self.health = Health()
+        self.patience_s = options.document.config.gateway.timeouts.shutdown_ms / 1e3
         self.served_when_trimmed = 0
 
     def __repr__(self) -> str:
@@ -79,9 +82,22 @@ class Worker:
     async def serve(self) -> int:
         loop = asyncio.get_running_loop()
         stopping = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopping.set)
         options, gateway = self.options, self.options.document.config.gateway
+
+        def told_to_stop() -> None:
+            if stopping.is_set():
+                self.patience_s = 0.0
+            stopping.set()
+
+        def look_for_parent() -> None:
+            if os.getppid() != options.parent_pid and not stopping.is_set():
+                log.warning("the supervisor is gone: stopping")
+                self.patience_s = min(self.patience_s, ORPHAN_SECONDS)
+                stopping.set()
+
+        # with a parent, Ctrl-C is the parent's to judge
+        for number in (signal.SIGTERM,) if options.parent_pid else (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, told_to_stop)
         self.poller = Poller(loop)
         self.ledger = Ledger(options.state / "ledger", workers=options.workers, worker=options.index)
         self.ring = RingWriter(ring_path(options.state, options.index), gateway.record.ring_bytes, options.index)
@@ -104,9 +120,12 @@ class Worker:
         if options.watch:
             tasks.append(loop.create_task(self.every(LOOK_SECONDS, self.watch.look)))
         if options.parent_pid:
-            tasks.append(loop.create_task(self.every(QUIET_SECONDS, lambda: os.getppid() == options.parent_pid or stopping.set())))
+            tasks.append(loop.create_task(self.every(QUIET_SECONDS, look_for_parent)))
+        if options.ready_fd >= 0:
+            os.write(options.ready_fd, b"1")
+            os.close(options.ready_fd)
         await stopping.wait()
-        is_clean = await self.stop(times.shutdown_ms / 1e3)
+        is_clean = await self.stop()
         for task in tasks:
             task.cancel()
         self.show_gauges()
@@ -127,16 +146,16 @@ class Worker:
         for origin in retired:
             origin.close()
 
-    async def stop(self, patience_s: float) -> bool:
+    async def stop(self) -> bool:
         """Accept no more, let what runs end, cut off what takes too long; True where nothing was cut off."""
         self.health.stopping = True
         self.lane.stop()
-        deadline = asyncio.get_running_loop().time() + patience_s
-        while self.lane.open_count and asyncio.get_running_loop().time() < deadline:
+        started = asyncio.get_running_loop().time()
+        while self.lane.open_count and asyncio.get_running_loop().time() < started + self.patience_s:
             await asyncio.sleep(STOP_LOOK_SECONDS)
         is_clean = not self.lane.open_count
         if not is_clean:
-            log.warning("%d connections did not end within shutdown_ms and are cut off", self.lane.open_count)
+            log.warning("%d connections did not end in time and are cut off", self.lane.open_count)
         self.lane.abort()
         return is_clean
 
@@ -169,12 +188,3 @@ class Worker:
         self.served_when_trimmed = self.pipeline.served
         gc.collect()
         memory.trim()
-
-
-def server_context(cert: str, key: str) -> ssl.SSLContext:
-    """TLS towards callers: HTTP/1.1 only, TLS 1.2 and later."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    context.load_cert_chain(cert, key)
-    return context

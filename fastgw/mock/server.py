@@ -85,8 +85,11 @@ def serve(options: MockOptions) -> int:
     """Serve until SIGTERM or SIGINT and return the exit status. The first line of output says where it listens."""
     try:
         listeners = [open_listener(options.listen)]
-    except (OSError, ValueError) as error:
-        print(f"cannot listen on {options.listen}: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"cannot listen on {options.listen}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    except (ValueError, OverflowError):
+        print(f"expected HOST:PORT with a port from 0 to 65535, found {options.listen!r}", file=sys.stderr)
         return 1
     host, port = listeners[0].getsockname()[:2]
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -27,7 +27,8 @@ def run_drain(options: DrainOptions) -> int:
 async def serve(options: DrainOptions) -> int:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    # with a parent, Ctrl-C is the parent's to judge: the workers' last records are still to come
+    for number in (signal.SIGTERM,) if options.parent_pid else (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     drain = Drain(
         options.rings, make_exporters(options), errors=options.errors,

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from msgspec import structs
+
 from fastgw.record.listing import heading, json_line, line
-from fastgw.record.query import Filters, RecordsUnavailable, follow_records, list_records
+from fastgw.record.query import MOST_RECORDS, Filters, RecordsUnavailable, follow_records, list_records
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -21,13 +23,16 @@ def show(path: Path, *, follow: bool, as_json: bool, status: str | None = None, 
     code, status_class = parse_status(status)
     filters = Filters(status=code, status_class=status_class, since_ns=parse_since(since), **wanted)  # type: ignore[arg-type]  # click's own checks
     try:
+        # must come before the listing, so that what is written between the two is followed
+        seen = max((listed.seq for listed in list_records(path, Filters(limit=1))), default=0)
         found = list_records(path, filters)
         if not as_json:
             yield heading()
         for listed in reversed(found):
             yield json_line(listed) if as_json else line(listed)
         if follow:
-            for listed in follow_records(path, filters):
+            seen = max([seen, *(listed.seq for listed in found)])
+            for listed in follow_records(path, structs.replace(filters, after=seen, limit=MOST_RECORDS)):
                 yield json_line(listed) if as_json else line(listed)
     except RecordsUnavailable as error:
         raise RuntimeError(str(error)) from error
@@ -48,8 +53,8 @@ def parse_since(text: str | None) -> int | None:
         return None
     match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
     if match:
-        return time.time_ns() - int(match[1]) * UNITS_S[match[2]] * 10**9
+        return max(0, time.time_ns() - int(match[1]) * UNITS_S[match[2]] * 10**9)
     try:
-        return int(datetime.fromisoformat(text).astimezone().timestamp() * 1e9)
-    except ValueError as error:
+        return max(0, int(datetime.fromisoformat(text).astimezone().timestamp()) * 10**9)
+    except (ValueError, OverflowError) as error:
         raise WrongFilter(f"expected 15m, 2h, 3d or a time such as 2026-11-23T10:00:00Z, got {text!r}") from error
