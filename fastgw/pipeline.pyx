@@ -29,7 +29,7 @@ from fastgw._core.upstream cimport Leg
 from fastgw.admit.admission cimport admit
 from fastgw.auth.credential cimport authenticate, is_key
 from fastgw.dialects.splice cimport splice
-from fastgw.errors import INDEX, error
+from fastgw.errors import INDEX, CallerError, error
 from fastgw.exchange cimport (
     X_ADMITTED, X_CONNECTING, X_DONE, X_REPLYING, X_SENT, Exchange)
 from fastgw.meter.bill cimport bill
@@ -132,6 +132,8 @@ cdef class Pipeline(Steps):
             elif field.id == F_X_GOOG_API_KEY:
                 is_google = True
         speak_to_path(x, is_anthropic)
+        if x.snapshot.cors is not None:
+            x.origin = field_value(base, head, F_ORIGIN)        # before the first refusal, which a page must be able to read
         if head.upgrade and not offers_http2(base, head):
             raise error("UpgradeRefused", "expected a plain request, got one to switch protocols (WebSocket is not served yet)")
         # must come before the body is read: a stranger's 64 MiB are not worth the memory
@@ -268,7 +270,7 @@ cdef class Pipeline(Steps):
         cdef int speaks = x.operation.speaks
         x.error_index = INDEX[problem.code]
         if x.outcome == 0:
-            x.outcome = FAILED if problem.status >= 500 else REFUSED
+            x.outcome = REFUSED if isinstance(problem, CallerError) else FAILED
         x.drop_leg()
         bill(self.ledger, x)
         if x.started:
