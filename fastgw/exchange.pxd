@@ -86,6 +86,9 @@ cdef class Exchange(Flow):
     cdef int64_t reply_length      # -1 unknown
     cdef bint started              # the client has the head
     cdef bint is_sse
+    cdef bint is_json
+    cdef bint is_encoded           # content-encoding: nothing can be read in it or added to it
+    cdef char tail[3]              # the last bytes of a stream that went to the caller
     cdef Buffer fields             # reply fields
     cdef Buffer held               # of a reply that is being held, or of its payload
     cdef UsageTap tap
@@ -111,6 +114,9 @@ cdef class Exchange(Flow):
     cdef int start_flowing(self, const char* p, Py_ssize_t n, bint last) except -1
     cdef int flow_on(self, char* p, Py_ssize_t n, bint last) except -1
     cdef int whole_reply(self, const char* p, Py_ssize_t n) except -1
+    cdef bint streams_array(self)  # Gemini's other form of streaming
+    cdef bint may_add_event(self)  # an error event can end the stream
+    cdef bytes event_break(self)   # what ends the event that the caller has a part of
     cdef int keep_payload(self, const char* p, Py_ssize_t n) except -1
     cdef int close(self) except -1
     cdef int drop_leg(self) except -1

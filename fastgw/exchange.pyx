@@ -8,7 +8,7 @@ records; so no way out can forget it. An object serves one exchange after anothe
 import logging
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.string cimport memset
+from libc.string cimport memcpy, memmove, memset
 
 from fastgw._core.buffer cimport append, release
 from fastgw._core.clock cimport monotonic_ns, wall_ns
@@ -68,6 +68,14 @@ cdef inline int empty(Buffer* buffer) except -1:
     return 0
 
 
+cdef inline void keep_tail(char* tail, const char* p, Py_ssize_t n) noexcept nogil:
+    if n >= 3:
+        memcpy(tail, p + n - 3, 3)
+        return
+    memmove(tail, tail + n, 3 - n)
+    memcpy(tail + 3 - n, p, n)
+
+
 cdef class Exchange(Flow):
 
     def __cinit__(self):
@@ -111,7 +119,8 @@ cdef class Exchange(Flow):
         self.leg = None
         self.upstream_status = self.status = 0
         self.reply_length = -1
-        self.started = self.is_sse = False
+        self.started = self.is_sse = self.is_json = self.is_encoded = False
+        memset(self.tail, 10, 3)
         self.tap = None
         memset(&self.usage, 0, sizeof(self.usage))
         self.usage_known = self.usage_estimated = self.metered = self.withheld = False
@@ -167,7 +176,8 @@ cdef class Exchange(Flow):
             # the body waits in the kernel until there is a leg; what is here already is kept
             append(&self.held, p, n)
             self.body_ended = last
-            self.client.pause()
+            if not last:
+                self.client.pause()
             return 0
         if self.leg is None:
             return 0
@@ -230,8 +240,9 @@ cdef class Exchange(Flow):
             self.waited_ns += monotonic_ns() - self.wanted_at
         elif self.state != X_SENT and self.state != X_REPLYING:
             return 0
-        if self.state != X_REPLYING and not self.streams_body:
-            if untouched and not self.retried:
+        if self.state != X_REPLYING:
+            # a body that was passed on as it came is not there for a second time
+            if untouched and not self.retried and (not self.streams_body or (self.body_length == 0 and not self.body_chunked)):
                 # the provider had closed a connection that looked alive, before it saw anything of this request
                 self.retried = True
                 self.entry.flags |= FLAG_RETRIED
@@ -269,9 +280,13 @@ cdef class Exchange(Flow):
         if head.status >= 400:
             self.outcome = FAILED
             self.error_index = INDEX["upstream_status"]
-        if not self.is_sse and self.reply_length <= self.snapshot.buffer_reply_bytes and self.operation.metered:
-            self.delivery = HOLDING
-        elif not more:
+        if self.asked_usage and self.is_sse:
+            self.reply_length = -1          # less goes on than comes
+        if self.operation.metered and self.is_json and not self.streams_array():
+            if self.reply_length <= self.snapshot.buffer_reply_bytes:
+                self.delivery = HOLDING
+                return 0
+        if not more:
             self.start_flowing(NULL, 0, False)
         return 0
 
@@ -294,7 +309,7 @@ cdef class Exchange(Flow):
                 return 0
             # longer than may be held: it flows, and its cost stands in the record only
             self.delivery = PENDING
-            if self.tap is None and self.status < 400:
+            if self.tap is None and self.status < 400 and not self.is_encoded:
                 self.tap = open_tap(self.target.integration.usage, FORM_JSON, False)
             p = self.held.start
             n = self.held.size
@@ -309,9 +324,9 @@ cdef class Exchange(Flow):
             self.usage_known = self.usage.seen
         elif self.status < 400:
             self.usage_known = read_usage(self.target.integration.usage, p, n, &self.usage)
+        self.entry.reply_bytes = n
         self.steps.meter(self)
         self.steps.cost_fields(self)
-        self.entry.reply_bytes = n
         if self.keeps_payload:
             self.keep_payload(p, n)
         self.started = True
@@ -343,6 +358,8 @@ cdef class Exchange(Flow):
         self.entry.reply_bytes += size
         if self.keeps_payload:
             self.keep_payload(out, size)
+        if self.is_sse and size:
+            keep_tail(self.tail, out, size)
         if last:
             self.steps.meter(self)
         if self.delivery == PENDING:
@@ -354,6 +371,18 @@ cdef class Exchange(Flow):
         if self.leg is not None and self.client.is_slow():
             self.leg.pause()
         return 0
+
+    cdef bint streams_array(self):
+        return self.operation.model_in_path and self.path.endswith(b":streamGenerateContent")
+
+    cdef bint may_add_event(self):
+        return self.is_sse and not self.is_encoded and self.reply_length < 0
+
+    cdef bytes event_break(self):
+        cdef char* t = self.tail
+        if t[2] == 10 and (t[1] == 10 or (t[1] == 13 and t[0] == 10)):
+            return b""
+        return b"\n" if t[2] == 10 else b"\n\n"
 
     cdef int keep_payload(self, const char* p, Py_ssize_t n) except -1:
         cdef Py_ssize_t room = self.snapshot.max_payload_bytes - self.payload.size

@@ -24,6 +24,8 @@ cdef class Origin:
     cdef readonly int busy_count
     cdef readonly bint closed
     cdef list idle
+    cdef list opening                  # legs that are not connected yet
+    cdef bint serving                  # connections are being opened for those who wait
     cdef object waiting                # deque of (flow, deadline)
     cdef object timer
     cdef list addresses
@@ -35,6 +37,8 @@ cdef class Origin:
     cdef int forget(self, Flow flow) except -1         # it has no more need of one
     cdef int give_back(self, Leg leg) except -1
     cdef int lost(self, Leg leg) except -1
+    cdef int open_for(self, Flow flow) except -1
+    cdef int contain(self, Flow flow, object error) except -1
 
 
 cdef class Leg(Wire):
@@ -52,6 +56,8 @@ cdef class Leg(Wire):
     cdef bint uploaded                 # the request is whole
     cdef bint touched                  # a byte of this reply has come
     cdef bint session_saved
+    cdef bint is_idle                  # in the pool
+    cdef int64_t connect_deadline_ns
     cdef readonly long long served     # replies, so far
     cdef int64_t total_deadline_ns
     cdef int send(self, iovec* pieces, int count, bint for_head, bint whole, bint chunked) except -1
@@ -67,3 +73,4 @@ cdef class Leg(Wire):
     cdef int fail(self, int failure) except -1
     cdef int take_tunnel(self, char* p, Py_ssize_t n) except -1
     cdef int established(self) except -1
+    cdef bint is_whole(self, int error) except -1

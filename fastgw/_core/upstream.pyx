@@ -8,17 +8,20 @@ Limits: `limit` connections an origin and worker, heads of 64 KiB, a queue of WA
 import asyncio
 import logging
 import socket as sockets
+import ssl
 from collections import deque
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint32_t
 from libc.stdio cimport snprintf
+from libc.string cimport memchr
 
 from fastgw._core.buffer cimport append, release
+from fastgw._core.clock cimport monotonic_ns
 from fastgw._core.flow cimport (
     LEG_BAD_REPLY, LEG_BUSY, LEG_CONNECT, LEG_CONNECT_TIMEOUT, LEG_DNS, LEG_FIRST_BYTE_TIMEOUT, LEG_HEAD_TOO_LARGE, LEG_IDLE_TIMEOUT,
     LEG_PROXY, LEG_RESET, LEG_TLS, LEG_TOTAL_TIMEOUT, LEG_TRUNCATED, LEG_UPGRADE)
-from fastgw._core.http1 cimport HEAD_TOO_LARGE, Head, dechunk, parse_response, start_chunked
+from fastgw._core.http1 cimport HEAD_TOO_LARGE, TOO_MANY_FIELDS, Head, dechunk, parse_response, start_chunked
 from fastgw._core.poll cimport EPOLLIN, EPOLLOUT, EPOLLRDHUP, Pollable
 
 cdef extern from "<sys/socket.h>" nogil:
@@ -73,6 +76,7 @@ cdef class Origin:
         self.idle_ns = idle_ms * MS
         self.total_ns = total_ms * MS
         self.idle = []
+        self.opening = []
         self.waiting = deque()
         self.addresses = self._literal()
 
@@ -103,17 +107,17 @@ cdef class Origin:
         return None
 
     def close(self):
-        """Close what is idle now and what is busy when its reply is whole."""
+        """Close what is idle now and what is busy when its reply is whole; whoever waits for a connection still gets one."""
         cdef Leg leg
         self.closed = True
-        while self.idle:
-            leg = self.idle.pop()
+        for leg in list(self.idle):
             leg.close_now(False)
 
     cdef Leg take(self):
         cdef Leg leg
         while self.idle:
             leg = <Leg>self.idle.pop()
+            leg.is_idle = False
             self.busy_count += 1
             if leg.fd >= 0 and not leg.broken:
                 leg.deadline_ns = 0
@@ -122,17 +126,29 @@ cdef class Origin:
         return None
 
     cdef int want(self, Flow flow) except -1:
+        cdef Leg oldest
         if self.open_count >= self.limit:
-            if len(self.waiting) >= self.limit * WAITING_PER_CONNECTION:
+            if self.idle:
+                # a retry does not take an idle leg, which may be as dead as the one before
+                oldest = <Leg>self.idle[0]
+                oldest.close_now(False)
+            elif len(self.waiting) >= self.limit * WAITING_PER_CONNECTION:
                 return flow.leg_failed(LEG_BUSY, False)
-            self.waiting.append((flow, self.poller.now_ns + self.connect_ns))
-            if self.timer is None:
-                self.timer = self.poller.loop.call_later(self.connect_ns / 1e9, self._expire_waiting)
-            return 0
+            else:
+                self.waiting.append((flow, self.poller.now_ns + self.connect_ns))
+                if self.timer is None:
+                    self.timer = self.poller.loop.call_later(self.connect_ns / 1e9, self._expire_waiting)
+                return 0
+        return self.open_for(flow)
+
+    cdef int open_for(self, Flow flow) except -1:
+        """Begin a connection; the name, the tunnel and the handshake all count against connect_ms."""
+        cdef Leg leg = Leg(self)
         self.open_count += 1
         self.busy_count += 1
-        leg = Leg(self)
         leg.flow = flow
+        leg.connect_deadline_ns = self.poller.now_ns + self.connect_ns
+        self.opening.append(leg)
         if self.addresses is None:
             self._resolve(leg)
             return 0
@@ -142,28 +158,44 @@ cdef class Origin:
         return leg.connect_next()
 
     cdef int forget(self, Flow flow) except -1:
+        """The flow is gone: its place in the queue is given up; a connection on its way goes to who waits longest, or is given up."""
+        cdef Leg leg
         for entry in self.waiting:
             if entry[0] is flow:
                 self.waiting.remove(entry)
-                break
+                return 0
+        for leg in self.opening:
+            if leg.flow is flow:
+                if self.waiting:
+                    leg.flow = <Flow>self.waiting.popleft()[0]
+                    return 0
+                return leg.cancel()
         return 0
 
     def _expire_waiting(self):
         cdef Flow flow
         self.timer = None
+        self.poller.now_ns = monotonic_ns()
         while self.waiting and self.waiting[0][1] <= self.poller.now_ns + MS:
-            flow = self.waiting.popleft()[0]
-            flow.leg_failed(LEG_BUSY, False)
-        if self.waiting:
+            flow = <Flow>self.waiting.popleft()[0]
+            try:
+                flow.leg_failed(LEG_BUSY, False)
+            except Exception as error:  # the edge of an exchange
+                self.contain(flow, error)
+        if self.waiting and self.timer is None:
             wait_ns = max(self.waiting[0][1] - self.poller.now_ns, MS)
             self.timer = self.poller.loop.call_later(wait_ns / 1e9, self._expire_waiting)
+
+    cdef int contain(self, Flow flow, object error) except -1:
+        """A flow broke in a call of ours: it alone suffers, not the flow that the leg belongs to by now."""
+        self.poller.faults += 1
+        return flow.fault(error)
 
     def _resolve(self, Leg leg):
         """Look the name up in a thread; a leg that waits for it goes on when the answer is there."""
         if self.resolving is None:
             self.resolving = self.poller.loop.create_task(self._look_up())
         if leg is not None:
-            leg.deadline_ns = 0
             self.poller.loop.create_task(self._connect_when_resolved(leg))
 
     async def _look_up(self):
@@ -173,39 +205,46 @@ cdef class Origin:
             found = await asyncio.wait_for(
                 self.poller.loop.getaddrinfo(host, port, type=sockets.SOCK_STREAM), self.connect_ns / 1e9)
             self.addresses = [(family, address) for family, _, _, _, address in found]
-            self.resolved_ns = self.poller.now_ns
-        except (OSError, asyncio.TimeoutError) as error:
-            log.warning("cannot resolve %s: %s", host, error or "timed out")
+            self.resolved_ns = monotonic_ns()
+        except Exception as error:      # the edge of a background task; UnicodeError where a name is none
+            log.warning("cannot resolve %s: %s", host, str(error) or "timed out")
         finally:
             self.resolving = None
 
     async def _connect_when_resolved(self, Leg leg):
+        cdef Flow flow
         if self.resolving is not None:
             await self.resolving
         if leg.state != CONNECTING:
             return
-        if not self.addresses:
-            leg.fail(LEG_DNS)
-            return
-        leg.addresses = list(self.addresses)
+        self.poller.now_ns = monotonic_ns()
         try:
+            if not self.addresses:
+                leg.fail(LEG_DNS)
+                return
+            leg.addresses = list(self.addresses)
             leg.connect_next()
         except Exception as error:      # the edge of an exchange
             leg.fault(error)
 
     cdef int give_back(self, Leg leg) except -1:
-        """A leg has done its work, or was opened for a flow that is gone."""
+        """A leg has done its work: the next in the queue has it at once."""
         cdef Flow flow
         leg.flow = None
         leg.state = READY
-        if self.closed:
-            return leg.close_now(False)
         if self.waiting:
             flow = <Flow>self.waiting.popleft()[0]
             leg.flow = flow
-            return flow.leg_ready(leg)
+            try:
+                return flow.leg_ready(leg)
+            except Exception as error:  # the edge of another exchange than the one that gives back
+                self.contain(flow, error)
+                return leg.close_now(False)
+        if self.closed:
+            return leg.close_now(False)
         self.busy_count -= 1
         leg.deadline_ns = self.poller.now_ns + KEEP_IDLE_NS
+        leg.is_idle = True
         self.idle.append(leg)
         return 0
 
@@ -213,9 +252,18 @@ cdef class Origin:
         """A connection has closed: there is room for another."""
         cdef Flow flow
         self.open_count -= 1
-        if self.waiting and not self.closed:
-            flow = <Flow>self.waiting.popleft()[0]
-            return self.want(flow)
+        if self.serving:
+            return 0            # the loop further up goes on: as a recursion, a queue that fails at once would be as deep as it is long
+        self.serving = True
+        try:
+            while self.waiting and self.open_count < self.limit:
+                flow = <Flow>self.waiting.popleft()[0]
+                try:
+                    self.open_for(flow)
+                except Exception as error:  # as above
+                    self.contain(flow, error)
+        finally:
+            self.serving = False
         return 0
 
 
@@ -244,6 +292,7 @@ cdef class Leg(Wire):
     cdef int connect_next(self) except -1:
         """Try the next address; the error of the last one is the leg's."""
         cdef int fd, number
+        cdef int64_t left_ns
         while self.addresses:
             family, address = self.addresses.pop(0)
             try:
@@ -261,7 +310,9 @@ cdef class Leg(Wire):
             self.state = CONNECTING
             self.attach(self.origin.poller, fd, EPOLLOUT)
             self.reading = False
-            self.arm(self.origin.connect_ns)
+            # an address that does not answer leaves time for those after it
+            left_ns = max(self.connect_deadline_ns - self.poller.now_ns, 1)
+            self.deadline_ns = self.poller.now_ns + left_ns // (len(self.addresses) + 1)
             return 0
         return self.fail(LEG_CONNECT)
 
@@ -274,6 +325,7 @@ cdef class Leg(Wire):
             Wire.close_now(self, False)
             return self.connect_next()
         self.reading = True
+        self.deadline_ns = self.connect_deadline_ns
         self._set_interest()
         if self.origin.proxy is not None and self.origin.context is not None:
             self.state = TUNNEL
@@ -294,8 +346,7 @@ cdef class Leg(Wire):
             return self.start_tls(self.origin.context, False, self.origin.host, self.origin.session)
         self.state = READY
         self.deadline_ns = 0
-        if flow is None:
-            return self.origin.give_back(self)
+        self.origin.opening.remove(self)
         return flow.leg_ready(self)
 
     cdef int secured(self) except -1:
@@ -379,6 +430,8 @@ cdef class Leg(Wire):
         self.touched = True
         if from_held:
             append(&self.held, p, n)
+            if memchr(p, 10, n) == NULL and self.held.size < HEAD_LIMIT_BYTES:
+                return 0                # no line has ended: a trickled head costs no rescans
             p = self.held.start
             n = self.held.size
         while True:
@@ -395,7 +448,7 @@ cdef class Leg(Wire):
                         append(&self.held, PyBytes_AS_STRING(remains), n)
                 return 0
             if length < 0:
-                return self.fail(LEG_HEAD_TOO_LARGE if length == HEAD_TOO_LARGE else LEG_BAD_REPLY)
+                return self.fail(LEG_HEAD_TOO_LARGE if length == HEAD_TOO_LARGE or length == TOO_MANY_FIELDS else LEG_BAD_REPLY)
             if reply_head.status >= 200:
                 break
             if reply_head.status == 101:
@@ -442,8 +495,6 @@ cdef class Leg(Wire):
         size = dechunk(&self.chunks, p, n, &used)
         if size < 0:
             return self.fail(LEG_BAD_REPLY)
-        if size == 0 and not self.chunks.done:
-            return self.arm(self.origin.idle_ns)
         return self.deliver(p, size, self.chunks.done, used == n)
 
     cdef int deliver(self, char* p, Py_ssize_t n, bint last, bint clean) except -1:
@@ -455,34 +506,45 @@ cdef class Leg(Wire):
                 self.arm(self.origin.idle_ns)
             return flow.reply_data(p, n, False)
         self.served += 1
-        self.deadline_ns = 0
+        self.deadline_ns = self.total_deadline_ns = 0
         if self.tls is not None and not self.session_saved:
             self.session_saved = True
             self.origin.session = self.tls.session
-        if self.keep_alive and clean and self.uploaded and not self.backlog_bytes and not self.broken:
-            if not self.reading:
-                self.resume_reading()
-            self.origin.give_back(self)
-        else:
-            self.flow = None
-            held = self.held            # p may point into it, and closing would free it
-            self.held.start = NULL
-            self.held.size = self.held.room = 0
-            try:
+        held = self.held                # p may point into it, and neither closing nor the leg's next flow may take it away
+        self.held.start = NULL
+        self.held.size = self.held.room = 0
+        try:
+            if self.keep_alive and clean and self.uploaded and not self.backlog_bytes and not self.broken:
+                if not self.reading:
+                    self.resume_reading()
+                self.origin.give_back(self)
+            else:
+                self.flow = None
                 self.close_now(False)
-                return flow.reply_data(p, n, True)
-            finally:
-                release(&held)
-        return flow.reply_data(p, n, True)
+            flow.reply_data(p, n, True)
+        except Exception as error:      # the edge of an exchange: the leg may be another's by now
+            self.origin.contain(flow, error)
+        finally:
+            release(&held)
+        return 0
 
     # ends
 
     cdef int cancel(self) except -1:
         """The flow has no more use for this leg."""
         self.flow = None
-        if self.state == CONNECTING or self.state == SECURING or self.state == TUNNEL:
-            return 0                    # it goes to the pool when it is there
         return self.close_now(False)
+
+    cdef bint is_whole(self, int error) except -1:
+        """Whether a body that lasts until the connection ends has ended: with TLS only where the peer said so (RFC 9112, 9.8)."""
+        if error != 0:
+            return False
+        if self.tls is None:
+            return True
+        try:
+            return not self.tls.read(1)
+        except ssl.SSLError:
+            return False
 
     cdef int fail(self, int failure) except -1:
         cdef Flow flow = self.flow
@@ -490,7 +552,10 @@ cdef class Leg(Wire):
         self.flow = None
         self.close_now(False)
         if flow is not None:
-            return flow.leg_failed(failure, untouched)
+            try:
+                flow.leg_failed(failure, untouched)
+            except Exception as error:  # the edge of an exchange; this leg has none any more
+                self.origin.contain(flow, error)
         return 0
 
     cdef int ended(self, int error) except -1:
@@ -506,7 +571,7 @@ cdef class Leg(Wire):
         if self.state == SENT:
             return self.fail(LEG_RESET)
         if self.state == REPLYING:
-            if self.framing == UNTIL_CLOSE and error == 0:
+            if self.framing == UNTIL_CLOSE and self.is_whole(error):
                 return self.deliver(NULL, 0, True, False)
             return self.fail(LEG_TRUNCATED)
         return self.close_now(False) if self.flow is None else self.fail(LEG_RESET)
@@ -525,14 +590,15 @@ cdef class Leg(Wire):
         return self.fail(LEG_FIRST_BYTE_TIMEOUT if self.state == SENT else LEG_IDLE_TIMEOUT)
 
     cdef int close_now(self, bint reset) except -1:
-        cdef bint was_idle
         if self.state == CLOSED:
             return 0
-        was_idle = self.state == READY and self.flow is None and self in self.origin.idle
+        if self.state <= SECURING and self in self.origin.opening:
+            self.origin.opening.remove(self)
         self.state = CLOSED
         Wire.close_now(self, reset)
         release(&self.held)
-        if was_idle:
+        if self.is_idle:
+            self.is_idle = False
             self.origin.idle.remove(self)
         else:
             self.origin.busy_count -= 1
