@@ -9,7 +9,7 @@ from fastgw._core.clock cimport wall_ns
 from fastgw._core.price cimport charge
 from fastgw._core.ring cimport CANCELLED
 from fastgw._core.usage cimport UsageTap
-from fastgw.exchange cimport X_REPLYING
+from fastgw.exchange cimport X_REPLYING, X_SENT
 from fastgw.snapshot.types cimport Caller
 
 cdef enum:
@@ -24,7 +24,8 @@ cdef int bill(Ledger ledger, Exchange x) except -1:
     if tap is not None and not x.usage_known and tap.usage.seen:
         x.usage = tap.usage
         x.usage_known = True
-    if x.dispatched and x.operation.metered and x.upstream_status < 400:
+    # between two attempts nothing is on its way: the one before failed, and the next has not been sent
+    if x.dispatched and x.state >= X_SENT and x.operation.metered and x.upstream_status < 400:
         if not x.usage_known or (tap is not None and not x.usage.final and not tap.saw_done):
             estimate(ledger, x)
     if x.target is None or not x.target.price.price.known:
@@ -44,9 +45,14 @@ cdef int estimate(Ledger ledger, Exchange x) except -1:
     cdef Caller caller = x.caller
     if tap is not None:
         seen = tap.text_bytes // BYTES_PER_TOKEN + (1 if tap.text_bytes else 0)
+    elif x.state == X_REPLYING and x.operation.generates and x.entry.reply_bytes:
+        # a whole reply that says nothing of usage: its bytes bound what it put out
+        seen = x.entry.reply_bytes // BYTES_PER_TOKEN + 1
     elif x.outcome == CANCELLED and x.operation.generates and caller is not None and caller.depth:
         # nothing came yet, but the provider goes on generating: what this caller's replies are like
         seen = ledger.mean_output(caller.chain[caller.depth - 1])
+    elif x.state == X_REPLYING and x.held.size:
+        seen = x.held.size // BYTES_PER_TOKEN + 1      # a reply that was held until it broke
     elif x.state != X_REPLYING and x.outcome != CANCELLED:
         return 0                # it failed before a reply began: nothing is known to have been used
     if x.usage.input_tokens == 0:

@@ -39,7 +39,7 @@ cdef int push_record(RingWriter ring, Exchange x, unsigned int worker) except -1
     r.error = x.error_index
     r.attempts = x.attempt + 1 if x.dispatched else x.attempt
     r.worker = worker
-    if x.is_sse:
+    if x.is_sse or (x.is_json and x.streams_array()):
         r.flags |= FLAG_STREAMED
     if x.usage_estimated:
         r.flags |= FLAG_ESTIMATED
