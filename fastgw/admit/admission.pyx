@@ -2,7 +2,7 @@
 
 A token is at least one byte of the body, so the body's length bounds the input; what the bytes do not bound (an image by URL) may fill
 the model's context. The output is bounded by what the request states, else by the model's own limit; `clamp` puts in a limit
-that the remaining budget pays for.
+that the remaining budget pays for. Where a plan may fall back, the dearest of its targets counts.
 """
 from libc.stdint cimport INT64_MAX, int64_t
 from libc.string cimport memset
@@ -12,12 +12,15 @@ from fastgw._core.ledger cimport (
     REFUSED_BUDGET, REFUSED_EXPIRED, REFUSED_FULL, REFUSED_PARALLEL, REFUSED_REQUEST_RATE, REFUSED_TOKEN_RATE, Denial, Ledger)
 from fastgw._core.price cimport Price, affordable_output, charge_at_most
 from fastgw.errors import error
-from fastgw.snapshot.types cimport CLAMP, ESTIMATE, Caller
+from fastgw.snapshot.types cimport CLAMP, ESTIMATE, FORM_BODY, Caller, Plan, Target
 
 cdef enum:
     BYTES_PER_TOKEN = 4            # of ordinary text, for rates
     ASSUMED_CONTEXT_TOKENS = 200000
     ASSUMED_OUTPUT_TOKENS = 131072
+    IMAGE_TOKENS = 8192            # one picture of the best quality; nothing in a request states it
+    AUDIO_TOKENS = 16384           # what is said in a sound, or the sound of a text, of the longest that is taken
+    MOST_IMAGES = 10               # of a form, which is not read for how many it asks for
     CLAMP_TRIES = 4                # others may take what was seen as left
 
 
@@ -36,9 +39,12 @@ cdef int admit(Ledger ledger, Exchange x) except -1:
             elif caller.depth:
                 tokens += ledger.mean_output(caller.chain[caller.depth - 1])
     if caller.has_budget and x.operation.metered:
+        if caller.refuse_unknown_price and not keep_priced(x):
+            raise price_unknown(x)
+        if x.scanned.background and caller.refuse_unknown_price and x.operation.name == "responses":
+            raise background_unpriced(x)
         if not x.target.price.price.known:
-            if caller.refuse_unknown_price:
-                raise price_unknown(x)
+            pass
         elif caller.admission == ESTIMATE:
             cost = ledger.mean_cost(caller.chain[caller.depth - 1])
         else:
@@ -55,33 +61,100 @@ cdef int admit(Ledger ledger, Exchange x) except -1:
     raise denied(x, cost, denial.reason, denial.account, denial.limit, denial.remaining, denial.retry_after_ns, denial.resets_at_ns)
 
 
+cdef bint keep_priced(Exchange x):
+    """Whether the target has a price; others of the plan that have none are not fallen back to."""
+    cdef Plan plan = x.plan
+    cdef int i
+    if not x.target.price.price.known:
+        return False
+    for i in range(min(len(plan.targets), 31)):
+        if not (<Target>plan.targets[i]).price.price.known:
+            x.tried |= 1 << i
+    return True
+
+
 cdef int64_t most_it_can_cost(Ledger ledger, Exchange x, int64_t now, bint clamps) except -1:
-    cdef Price* price = &x.target.price.price
+    """The most that this request can cost at any target that may still get it; with a limit of the output put in where it clamps."""
+    cdef Plan plan = x.plan
+    cdef Target target = x.target
+    cdef Caller caller = x.caller
+    cdef int64_t left, limit = -1, cost
+    cdef int i
+    cdef bint falls_back = plan.strategy == "fallback"
+    x.limit_set = -1
+    if clamps:
+        left = ledger.remaining(caller.chain, caller.depth, now)
+        if left < INT64_MAX:
+            limit = least(limit, affordable(x, &target.price.price, left))
+            for i in range(min(len(plan.targets), 31) if falls_back else 0):
+                target = <Target>plan.targets[i]
+                if not x.tried & (1 << i) and target.may_serve(x.operation, caller):
+                    limit = least(limit, affordable(x, &target.price.price, left))
+            x.limit_set = limit
+    target = x.target
+    cost = most_at(x, &target.price.price)
+    for i in range(min(len(plan.targets), 31) if falls_back else 0):
+        target = <Target>plan.targets[i]
+        if not x.tried & (1 << i) and target.price.price.known and target.may_serve(x.operation, caller):
+            cost = max(cost, most_at(x, &target.price.price))
+    return cost
+
+
+cdef inline int64_t least(int64_t a, int64_t b) noexcept nogil:
+    """The lesser of two limits, where -1 is none."""
+    return b if a < 0 else a if b < 0 else min(a, b)
+
+
+cdef int64_t affordable(Exchange x, Price* price, int64_t left) noexcept:
+    """The output that the remaining budget pays for, at least 1; -1 where the model's own limit is below it."""
+    cdef int64_t most
+    if not price.known:
+        return -1
+    most = affordable_output(price, input_bound(x, price), left) // x.scanned.choices
+    return max(most, 1) if most < output_bound(price) else -1
+
+
+cdef inline int64_t output_bound(Price* price) noexcept nogil:
+    return price.max_output_tokens if price.max_output_tokens else ASSUMED_OUTPUT_TOKENS
+
+
+cdef inline int64_t input_bound(Exchange x, Price* price) noexcept:
     cdef int64_t context = price.context_tokens if price.context_tokens else ASSUMED_CONTEXT_TOKENS
-    cdef int64_t most_output = price.max_output_tokens if price.max_output_tokens else ASSUMED_OUTPUT_TOKENS
-    cdef int64_t input_tokens = x.body_bytes, output_tokens = 0, left, affordable
     if x.scanned.media:
-        input_tokens = max(input_tokens, context)
-    elif input_tokens > context and price.context_tokens:
-        input_tokens = context          # the provider refuses what does not fit, and bills nothing for it
+        return max(x.body_bytes, context)
+    # the provider refuses what does not fit, and bills nothing for it
+    return min(x.body_bytes, context) if price.context_tokens else x.body_bytes
+
+
+cdef int64_t most_at(Exchange x, Price* price) noexcept:
+    """The most that this request can cost at one price."""
+    cdef int64_t output_tokens
     if x.operation.generates:
-        output_tokens = x.scanned.max_tokens if x.scanned.max_tokens >= 0 else most_output
-        x.limit_set = -1
-        if clamps:
-            left = ledger.remaining(x.caller.chain, x.caller.depth, now)
-            if left < INT64_MAX:
-                affordable = affordable_output(price, input_tokens, left) // x.scanned.choices
-                if affordable < output_tokens:
-                    output_tokens = max(affordable, 1)
-                    x.limit_set = output_tokens
+        output_tokens = output_bound(price)
+        # 0 is "no limit" to some servers
+        if x.scanned.max_tokens > 0:
+            output_tokens = x.scanned.max_tokens
+        elif x.limit_set >= 0:
+            output_tokens = x.limit_set
         output_tokens *= x.scanned.choices
-    return charge_at_most(price, input_tokens, output_tokens)
+    elif x.operation.name == "images":
+        output_tokens = IMAGE_TOKENS * (MOST_IMAGES if x.operation.body == FORM_BODY else x.scanned.choices)
+    elif x.operation.name == "audio":
+        output_tokens = price.max_output_tokens if price.max_output_tokens else AUDIO_TOKENS
+    else:
+        output_tokens = 0
+    return charge_at_most(price, input_bound(x, price), output_tokens)
 
 
 def price_unknown(Exchange x):
     return error("PriceUnknown", f"model {x.model.decode('utf-8', 'replace') if x.model else ''!r} of integration "
                  f"{x.target.integration.name!r} has no known price, and a budget applies to key {x.caller.name!r}: state the price under "
                  "[prices] or in the model's entry, or set unknown_price = \"allow\" for the workspace", param="model")
+
+
+def background_unpriced(Exchange x):
+    return error("PriceUnknown", f"a response in the background states its usage only later, and a budget applies to key {x.caller.name!r}: "
+                 "leave out background, or set unknown_price = \"allow\" for the workspace", param="background")
 
 
 def dollars(int64_t nano):

@@ -4,3 +4,4 @@ from fastgw.snapshot.types cimport Caller, Snapshot
 
 # The caller whose key the head carries. Raises MissingKey, InvalidKey, KeyDisabled.
 cdef Caller authenticate(Snapshot snapshot, const char* base, Head* head, bytes query_key)
+cdef bint is_key(Snapshot snapshot, bytes value) except -1

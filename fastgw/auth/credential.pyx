@@ -20,6 +20,15 @@ cdef enum:
 HOW = ("send the key as Authorization: Bearer KEY, or in x-api-key, api-key, x-goog-api-key or x-portkey-api-key")
 
 
+cdef bint is_key(Snapshot snapshot, bytes value) except -1:
+    """Whether a text is the key of a caller."""
+    cdef uint8_t digest[32]
+    if not 0 < PyBytes_GET_SIZE(value) <= MAX_KEY_BYTES:
+        return False
+    sha256(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), digest)
+    return snapshot.keys.find(digest) >= 0
+
+
 cdef Caller authenticate(Snapshot snapshot, const char* base, Head* head, bytes query_key):
     cdef uint8_t digest[32]
     cdef int i, found = -1

@@ -7,6 +7,9 @@ Every byte that is not one of these spans goes on as it came, so unknown fields 
 """
 import json
 
+from libc.stdint cimport int64_t
+
+from fastgw._core.scan cimport LIMIT_GENERATION_CONFIG, LIMIT_MAX_COMPLETION_TOKENS, LIMIT_MAX_OUTPUT_TOKENS, LIMIT_MAX_TOKENS
 from fastgw.snapshot.types cimport FORM_BODY, JSON_BODY, Target
 
 
@@ -68,11 +71,16 @@ cdef put_in(Exchange x, bytes member):
 
 cdef put_limit(Exchange x):
     """An output limit where the provider reads it: in the place of a null, into the object that holds it, or at the top."""
-    cdef bytes number = b"%d" % x.limit_set
+    cdef int64_t most = x.target.price.price.max_output_tokens
+    cdef bytes number
     cdef Py_ssize_t at
-    if x.scanned.max_tokens_value.end:
-        return x.scanned.max_tokens_value.start, x.scanned.max_tokens_value.end, number
+    cdef int field
+    # of two targets of a plan, one may take less than the other could be paid for
+    number = b"%d" % (min(x.limit_set, most) if most else x.limit_set)
     path = x.target.integration.output_limits.get(x.operation.name, ("max_tokens",))
+    field = FIELDS[path[len(path) - 1]]
+    if x.scanned.limit_values[field].end:
+        return x.scanned.limit_values[field].start, x.scanned.limit_values[field].end, number
     member = b'"%b":%b' % (path[len(path) - 1].encode(), number)
     if len(path) == 1:
         return put_in(x, member)
@@ -82,3 +90,9 @@ cdef put_limit(Exchange x):
     if x.scanned.generation_config_null.end:
         return x.scanned.generation_config_null.start, x.scanned.generation_config_null.end, b"{" + member + b"}"
     return put_in(x, b'"%b":{%b}' % (path[0].encode(), member))
+
+
+cdef dict FIELDS = {
+    "max_tokens": LIMIT_MAX_TOKENS, "max_completion_tokens": LIMIT_MAX_COMPLETION_TOKENS, "max_output_tokens": LIMIT_MAX_OUTPUT_TOKENS,
+    "maxOutputTokens": LIMIT_GENERATION_CONFIG,
+}

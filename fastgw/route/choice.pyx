@@ -56,7 +56,7 @@ cdef Target next_target(Exchange x, unsigned int draw):
         for i in range(len(plan.targets)):
             target = <Target>plan.targets[i]
             left -= target.weight
-            if left < 0 and may_serve(x, target):
+            if left < 0 and target.may_serve(x.operation, x.caller):
                 x.tried |= 1 << i
                 return target
     for i in range(min(len(plan.targets), 31)):
@@ -64,14 +64,9 @@ cdef Target next_target(Exchange x, unsigned int draw):
             continue
         x.tried |= 1 << i
         target = <Target>plan.targets[i]
-        if may_serve(x, target):
+        if target.may_serve(x.operation, x.caller):
             return target
     return None
-
-
-cdef inline bint may_serve(Exchange x, Target target):
-    return target.integration.serves(x.operation) and (
-        x.caller.integrations is None or target.integration.name in x.caller.integrations)
 
 
 def none_left(Exchange x):

@@ -3,7 +3,7 @@
 Pools of connections outlive a snapshot: an origin that the one before had with the same settings is taken over.
 """
 import os
-import ssl
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -18,11 +18,14 @@ from fastgw._core.upstream import Origin
 from fastgw.meter.catalog import Catalog
 from fastgw.providers.table import PROVIDERS, upstream_of
 from fastgw.snapshot import config as written
+from fastgw.snapshot.certificates import client_context
 from fastgw.snapshot.load import Document, price_row, priced
 from fastgw.snapshot.types import Caller, Integration, Operation, Plan, Snapshot, Target
 from fastgw.surfaces.local import Cors
 
 ADMISSIONS = {"strict": 0, "clamp": 1, "estimate": 2}
+SHORTEST_SECRET = 8            # shorter ones are words that a reply's head may hold for other reasons
+CREDENTIAL = re.compile(r"auth|key|token|secret|cookie", re.IGNORECASE)
 PAYLOADS = {"none": 0, "errors": 1, "all": 2}
 
 
@@ -115,6 +118,8 @@ class Compiler:
             default_fields=lines(defaults), operations=provider.operations - ({"responses"} if versioned else set()),
             ask_usage=provider.stream_options if row.stream_usage is None else row.stream_usage,
             output_limits=dict(provider.output_limit),
+            own_names=frozenset(field.lower().encode() for field in row.headers),
+            secrets=secrets_of(row),
         )
 
     def _origin(self, scheme: str, host: str, port: int, row: written.Integration,
@@ -151,11 +156,11 @@ class Compiler:
         return parts.hostname or "", parts.port or 80, authorization
 
 
-def client_context(ca_file: str | None) -> ssl.SSLContext:
-    """TLS towards a provider: verified against ca_file or the system's authorities, HTTP/1.1 only."""
-    context = ssl.create_default_context(cafile=ca_file)
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+def secrets_of(row: written.Integration) -> tuple[bytes, ...]:
+    """The credentials of an integration, as they may come back in a reply's head."""
+    values = [row.api_key, *(value for name, value in row.headers.items() if CREDENTIAL.search(name))]
+    texts = [value.reveal() for value in values if value is not None]
+    return tuple(text.encode("latin-1") for text in texts if len(text) >= SHORTEST_SECRET)
 
 
 def lines(fields: list[tuple[str, str]]) -> bytes:

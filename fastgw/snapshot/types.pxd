@@ -33,6 +33,7 @@ cdef class Operation:
     cdef readonly bint wants_model     # the body (or path) must name one
     cdef readonly bint model_in_path   # Gemini
     cdef readonly bint generates       # output tokens can be bounded
+    cdef readonly int limit_fields     # by which of scan's LimitField, one bit each
     cdef readonly bint metered         # replies state a usage
     cdef readonly bint may_ask_usage   # stream_options.include_usage exists for it
     cdef readonly bint decodes_reply   # so the provider is asked for identity coding
@@ -70,7 +71,8 @@ cdef class Integration:
     cdef readonly frozenset operations
     cdef readonly dict output_limits   # operation name -> path of members
     cdef readonly bint model_in_prefix
-
+    cdef readonly frozenset own_names  # fields of the configuration, lower case: a caller's of that name do not go on
+    cdef tuple secrets                 # of bytes, what must not come back in a reply's head
 
     cdef bint serves(self, Operation operation)
 
@@ -85,6 +87,8 @@ cdef class Target:
     cdef char integration_label[32]
     cdef char provider_label[24]
     cdef char model_label[64]
+
+    cdef bint may_serve(self, Operation operation, Caller caller)
 
 
 cdef class Plan:

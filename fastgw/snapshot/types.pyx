@@ -19,7 +19,7 @@ cdef int label(char* to, Py_ssize_t room, bytes name) except -1:
 
 cdef class Operation:
     def __init__(self, str name, int index, *, int speaks, int body, int usage=0, bint wants_model=False, bint model_in_path=False,
-                 bint generates=False, bint metered=False, bint may_ask_usage=False, bint decodes_reply=True):
+                 bint generates=False, int limit_fields=0, bint metered=False, bint may_ask_usage=False, bint decodes_reply=True):
         self.name = name
         self.index = index
         self.speaks = speaks
@@ -28,6 +28,7 @@ cdef class Operation:
         self.wants_model = wants_model
         self.model_in_path = model_in_path
         self.generates = generates
+        self.limit_fields = limit_fields
         self.metered = metered
         self.may_ask_usage = may_ask_usage
         self.decodes_reply = decodes_reply
@@ -64,7 +65,7 @@ cdef class Caller:
 
 cdef class Integration:
     def __init__(self, str name, provider, Origin origin, *, bytes prefix, bytes cut, bytes query, bytes fields, bytes default_fields,
-                 bint ask_usage, frozenset operations, dict output_limits):
+                 bint ask_usage, frozenset operations, dict output_limits, frozenset own_names=frozenset(), tuple secrets=()):
         self.name = name
         self.provider = provider
         self.origin = origin
@@ -79,6 +80,8 @@ cdef class Integration:
         self.output_limits = output_limits
         self.speaks = max(self.usage - 1, 0)
         self.model_in_prefix = b"{model}" in prefix
+        self.own_names = own_names
+        self.secrets = secrets
 
     def __repr__(self):
         return f"<Integration {self.name} ({self.provider.name}) at {self.origin.host}:{self.origin.port}>"
@@ -108,6 +111,11 @@ cdef class Target:
 
     def __repr__(self):
         return f"<Target {self.integration.name}/{self.model.decode()}>"
+
+    cdef bint may_serve(self, Operation operation, Caller caller):
+        """Whether it has this operation, and this caller may use it."""
+        return self.integration.serves(operation) and (
+            caller.integrations is None or self.integration.name in caller.integrations)
 
 
 cdef class Plan:

@@ -3,7 +3,10 @@
 Exact paths are one look-up. What is not exact (files, batches, Gemini's models, anything else under /v1/) is sorted by its
 beginning. The first segment says which dialect the caller speaks, and so how errors are worded.
 """
+from urllib.parse import unquote_to_bytes
+
 from fastgw._core.http1 cimport DELETE, GET, HEAD, PATCH, POST, PUT
+from fastgw._core.scan cimport LIMIT_GENERATION_CONFIG, LIMIT_MAX_COMPLETION_TOKENS, LIMIT_MAX_OUTPUT_TOKENS, LIMIT_MAX_TOKENS
 from fastgw._core.usage cimport USAGE_ANTHROPIC, USAGE_GEMINI, USAGE_NONE, USAGE_OPENAI
 from fastgw.errors import error
 from fastgw.record.names import OPERATIONS as NAMES
@@ -15,10 +18,13 @@ def _operation(name, speaks, body, **traits):
 
 
 OPENAI_JSON = {"wants_model": True, "metered": True, "usage": USAGE_OPENAI}
-cdef Operation CHAT = _operation("chat", SPEAKS_OPENAI, JSON_BODY, generates=True, may_ask_usage=True, **OPENAI_JSON)
-cdef Operation COMPLETIONS = _operation("completions", SPEAKS_OPENAI, JSON_BODY, generates=True, may_ask_usage=True, **OPENAI_JSON)
+cdef Operation CHAT = _operation("chat", SPEAKS_OPENAI, JSON_BODY, generates=True, may_ask_usage=True,
+                                 limit_fields=1 << LIMIT_MAX_TOKENS | 1 << LIMIT_MAX_COMPLETION_TOKENS, **OPENAI_JSON)
+cdef Operation COMPLETIONS = _operation("completions", SPEAKS_OPENAI, JSON_BODY, generates=True, may_ask_usage=True,
+                                        limit_fields=1 << LIMIT_MAX_TOKENS, **OPENAI_JSON)
 cdef Operation EMBEDDINGS = _operation("embeddings", SPEAKS_OPENAI, JSON_BODY, **OPENAI_JSON)
-cdef Operation RESPONSES = _operation("responses", SPEAKS_OPENAI, JSON_BODY, generates=True, **OPENAI_JSON)
+cdef Operation RESPONSES = _operation("responses", SPEAKS_OPENAI, JSON_BODY, generates=True,
+                                      limit_fields=1 << LIMIT_MAX_OUTPUT_TOKENS, **OPENAI_JSON)
 cdef Operation MODERATIONS = _operation("moderations", SPEAKS_OPENAI, JSON_BODY, metered=True, usage=USAGE_OPENAI)
 cdef Operation IMAGES = _operation("images", SPEAKS_OPENAI, JSON_BODY, **OPENAI_JSON)
 cdef Operation SPEECH = _operation("audio", SPEAKS_OPENAI, JSON_BODY, **OPENAI_JSON)
@@ -28,12 +34,12 @@ cdef Operation RESPONSES_ITEM = _operation("responses", SPEAKS_OPENAI, NO_BODY_R
 cdef Operation FILES = _operation("files", SPEAKS_OPENAI, NO_BODY_READ, decodes_reply=False)
 cdef Operation BATCHES = _operation("batches", SPEAKS_OPENAI, NO_BODY_READ, decodes_reply=False)
 cdef Operation MESSAGES = _operation("messages", SPEAKS_ANTHROPIC, JSON_BODY, wants_model=True, generates=True, metered=True,
-                                     usage=USAGE_ANTHROPIC)
+                                     limit_fields=1 << LIMIT_MAX_TOKENS, usage=USAGE_ANTHROPIC)
 cdef Operation COUNT_TOKENS = _operation("count_tokens", SPEAKS_ANTHROPIC, JSON_BODY, wants_model=True)
 cdef Operation MESSAGES_ITEM = _operation("messages", SPEAKS_ANTHROPIC, NO_BODY_READ, decodes_reply=False)
 cdef Operation GEMINI_COUNT = _operation("count_tokens", SPEAKS_GEMINI, JSON_BODY, wants_model=True, model_in_path=True)
 cdef Operation GENERATE = _operation("generate", SPEAKS_GEMINI, JSON_BODY, wants_model=True, model_in_path=True, generates=True,
-                                     metered=True, usage=USAGE_GEMINI)
+                                     limit_fields=1 << LIMIT_GENERATION_CONFIG, metered=True, usage=USAGE_GEMINI)
 cdef Operation EMBED = _operation("embed", SPEAKS_GEMINI, JSON_BODY, wants_model=True, model_in_path=True, metered=True,
                                   usage=USAGE_GEMINI)
 cdef Operation PROXY = _operation("proxy", SPEAKS_OPENAI, NO_BODY_READ, decodes_reply=False)
@@ -82,6 +88,7 @@ cdef Asked find_operation(bytes path, int method, bint is_json, bint is_anthropi
             return asked
     elif path in POSTS and path != b"/v1/responses":
         raise error("MethodNotAllowed", f"expected POST {path.decode()}", fields=(("allow", "POST"),))
+    refuse_disguised(path)
     if path.startswith(b"/v1beta/") or path.startswith(b"/v1/models"):
         return _models(path, method, is_anthropic, is_google)
     for beginning, json_operation, upload in BEGINNINGS:
@@ -93,6 +100,34 @@ cdef Asked find_operation(bytes path, int method, bint is_json, bint is_anthropi
         return Asked(PROXY_GEMINI)
     raise error("UnknownPath", f"no surface at {path[:200].decode('ascii', 'replace')}: the OpenAI and Anthropic APIs are under /v1/, "
                 "Gemini's under /v1beta/ and /v1/models/")
+
+
+cdef int refuse_disguised(bytes path) except -1:
+    """Refuse a path that a provider may take for another one than the gateway does: it would pass by limits, prices and allow lists.
+
+    Servers differ in what they make of case, of a slash at the end or twice, of dots, and of what is percent-encoded (RFC 3986, 6.2).
+    """
+    cdef bytes plain = unquote_to_bytes(path) if b"%" in path else path
+    if (b"//" in plain or b"/./" in plain or b"/../" in plain or plain.endswith(b"/.") or plain.endswith(b"/..")
+            or b"\\" in plain or b";" in plain or b"%" in plain):
+        raise not_plain(path)
+    plain = plain.lower().rstrip(b"/")
+    if (plain in POSTS or plain.startswith(METERED)) and not (path in POSTS or path.startswith(METERED)):
+        raise not_plain(path)
+    if b":" in plain and plain[plain.rfind(b":") + 1:] in PLAIN_ACTIONS:
+        if path[path.rfind(b":") + 1:] not in ACTIONS or not path.startswith(MODELS_PATHS):
+            raise not_plain(path)
+    return 0
+
+
+METERED = (b"/v1/images/", b"/v1/audio/")
+MODELS_PATHS = (b"/v1/models/", b"/v1beta/models/")
+PLAIN_ACTIONS = frozenset(name.lower() for name in ACTIONS)
+
+
+def not_plain(path):
+    return error("UnknownPath", f"no surface at {path[:200].decode('ascii', 'replace')}: write the path plainly, in the case and with the slashes "
+                 "that the provider's documentation has, and without what need not be percent-encoded")
 
 
 cdef _models(bytes path, int method, bint is_anthropic, bint is_google):

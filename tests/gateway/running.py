@@ -92,6 +92,8 @@ class RunningGateway:
         """SIGKILL to every process of the gateway at once."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
+        if self.process.stdout:
+            self.process.stdout.close()
         self.wait_until(lambda: self.ready() == 0, "no listener")
 
     def stop(self) -> int:

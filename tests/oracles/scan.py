@@ -184,7 +184,8 @@ def _prompts(prompt: object) -> int:
     """How many texts or arrays an array has at its top, at least 1."""
     if not isinstance(prompt, list) or isinstance(prompt, Pairs):
         return 1
-    return max(1, sum(isinstance(item, str) or (isinstance(item, list) and not isinstance(item, Pairs)) for item in prompt))
+    texts = [item for item in prompt if isinstance(item, (str, list)) and not isinstance(item, Pairs)]
+    return max(1, len(texts))
 
 
 def _media(value: object) -> int:
