@@ -3,6 +3,7 @@
 Relative paths in the file, of secrets and certificates too, are relative to the working directory.
 """
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from fastgw._core.price import PriceRow
@@ -19,17 +21,23 @@ from fastgw.snapshot.config import Config, Price
 from fastgw.snapshot.problem import ConfigError, Problem, Problems, explain
 from fastgw.snapshot.read import Reader
 
-__all__ = ["ConfigError", "Document", "Problem", "explain", "load", "parse", "price_row", "priced"]
+__all__ = ["ConfigError", "Document", "Problem", "explain", "load", "mark_of", "parse", "price_row", "priced"]
+
+Mark = tuple[int, int, int]
 
 POSITION = re.compile(r"(.*) \(at line (\d+), column (\d+)\)\Z", re.DOTALL)
 
 
 class Document(Struct, frozen=True):
-    """A configuration that holds: its sections, and each key's digest in the order of config.keys."""
+    """A configuration that holds: its sections, and each key's digest in the order of config.keys.
+
+    mark   what told the file from others when it was read; None where there is no file
+    """
 
     config: Config
     digests: tuple[bytes, ...]
     path: str = ""
+    mark: Mark | None = None
 
     def __repr__(self) -> str:
         config = self.config
@@ -41,6 +49,8 @@ def load(path: str | Path, environ: Mapping[str, str], catalog: Catalog | None =
 
     raises  ConfigError with every problem that can be found
     """
+    # before it is read: a file that changes meanwhile is seen to have changed
+    mark = mark_of(path)
     try:
         content = Path(path).read_bytes()
     except (OSError, ValueError) as error:
@@ -51,7 +61,16 @@ def load(path: str | Path, environ: Mapping[str, str], catalog: Catalog | None =
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise refused(path, "UTF-8", "other bytes", line) from None
-    return parse(text, environ, str(path), catalog)
+    return msgspec.structs.replace(parse(text, environ, str(path), catalog), mark=mark)
+
+
+def mark_of(path: str | Path) -> Mark | None:
+    """What tells one state of a file from another; None where it cannot be looked at."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def parse(text: str, environ: Mapping[str, str], path: str = "", catalog: Catalog | None = None) -> Document:

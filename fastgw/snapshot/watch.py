@@ -9,8 +9,9 @@ import ssl
 from collections.abc import Callable
 
 from fastgw._core.upstream import Origin
+from fastgw.snapshot.certificates import check_certificates
 from fastgw.snapshot.compile import Compiler
-from fastgw.snapshot.load import ConfigError, Document, explain, load
+from fastgw.snapshot.load import ConfigError, Document, Mark, explain, load, mark_of
 from fastgw.snapshot.types import Snapshot
 from fastgw.surfaces.local import Health
 
@@ -19,7 +20,6 @@ LOOK_SECONDS = 0.5
 log = logging.getLogger("fastgw.config")
 
 Publish = Callable[[Snapshot, list[Origin]], None]
-Mark = tuple[int, int, int]
 
 
 class Watch:
@@ -33,13 +33,26 @@ class Watch:
         self.refusals = 0
         self.seen: Mark | None = None
         self.busy: asyncio.Task[None] | None = None
+        self.is_asked_again = False
 
     def __repr__(self) -> str:
         return f"<Watch of {self.path}, {self.refusals} refused>"
 
     def start(self, document: Document) -> None:
-        """Serve by what the supervisor has read already. raises what compiling raises"""
-        self.seen = self.mark()
+        """Serve by what the supervisor has read already. raises what compiling raises
+
+        A worker that takes a dead one's place reads the file again where it has changed since: keys may have been revoked.
+        """
+        self.seen = document.mark
+        if document.path and document.mark != mark_of(self.path):
+            self.seen = mark_of(self.path)
+            try:
+                self.serve(*self._build(), self.path)
+                return
+            except ConfigError as error:
+                self.serve(*self.compiler.compile(document), document.path)
+                self._refuse(explain(error.problems))
+                return
         self.serve(*self.compiler.compile(document), document.path)
 
     def serve(self, snapshot: Snapshot, retired: list[Origin], path: str) -> None:
@@ -49,38 +62,43 @@ class Watch:
         self.health.source = path
         self.health.refused = None
 
-    def mark(self) -> Mark | None:
-        """What tells one state of the file from another."""
-        try:
-            status = os.stat(self.path)
-        except OSError:
-            return None
-        return status.st_mtime_ns, status.st_size, status.st_ino
-
     def look(self) -> None:
         """Load again if the file is another than the one last tried."""
-        if self.mark() != self.seen:
+        if mark_of(self.path) != self.seen:
             self.reload()
 
     def reload(self) -> None:
-        """Load the file now, in a thread; at most one at a time."""
+        """Load the file now, in a thread; at most one at a time, and once more where asked meanwhile."""
         if self.busy is None or self.busy.done():
             self.busy = asyncio.get_running_loop().create_task(self._reload())
+        else:
+            self.is_asked_again = True
 
     async def _reload(self) -> None:
-        self.seen = self.mark()
+        await self._load()
+        while self.is_asked_again:
+            self.is_asked_again = False
+            await self._load()
+
+    async def _load(self) -> None:
+        self.seen = mark_of(self.path)
         try:
             snapshot, retired = await asyncio.to_thread(self._build)
         except ConfigError as error:
             self._refuse(explain(error.problems))
         except (OSError, ssl.SSLError, ValueError) as error:
             self._refuse(f"{type(error).__name__}: {error}")
+        except Exception as error:          # the edge of a background task
+            log.exception("fault in reading the configuration")
+            self._refuse(f"a fault of the gateway: {type(error).__name__}")
         else:
             self.serve(snapshot, retired, self.path)
             log.info("configuration %s is in force as version %d", self.path, snapshot.version)
 
     def _build(self) -> tuple[Snapshot, list[Origin]]:
-        return self.compiler.compile(load(self.path, os.environ))
+        document = load(self.path, os.environ)
+        check_certificates(document.config, document.path)
+        return self.compiler.compile(document)
 
     def _refuse(self, reason: str) -> None:
         self.refusals += 1
