@@ -76,6 +76,15 @@ cdef inline void keep_tail(char* tail, const char* p, Py_ssize_t n) noexcept nog
     memcpy(tail + 3 - n, p, n)
 
 
+cdef inline int count_wait(Exchange x) except -1:
+    """What the exchange is waiting for is given up: the time was the caller's or the provider's, not the gateway's."""
+    if x.state == X_READING and not x.streams_body:
+        x.waited_ns = monotonic_ns() - x.started_at
+    elif x.state == X_CONNECTING:
+        x.waited_ns += monotonic_ns() - x.wanted_at
+    return 0
+
+
 cdef class Exchange(Flow):
 
     def __cinit__(self):
@@ -190,12 +199,14 @@ cdef class Exchange(Flow):
         if self.state == X_IDLE or self.state == X_DONE:
             self.reset()
             self.steps.head(self, NULL, NULL)
+        count_wait(self)
         self.drop_leg()
         return self.steps.refuse(self, self.steps.request_error(fault))
 
     cdef int gone(self) except -1:
         if self.state == X_IDLE or self.state == X_DONE:
             return 0
+        count_wait(self)
         self.drop_leg()
         self.outcome = CANCELLED
         self.error_index = INDEX["client_gone"]

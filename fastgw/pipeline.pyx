@@ -21,8 +21,8 @@ from fastgw._core.flow cimport (
     LEG_FIRST_BYTE_TIMEOUT, LEG_HEAD_TOO_LARGE, LEG_IDLE_TIMEOUT, LEG_PROXY, LEG_RESET, LEG_TLS, LEG_TOTAL_TIMEOUT, LEG_TRUNCATED,
     LEG_UPGRADE)
 from fastgw._core.http1 cimport (
-    BAD_EXPECT, BAD_METHOD, BAD_VERSION, F_ACCESS_CONTROL_HEADERS, F_ANTHROPIC_VERSION, F_CONTENT_TYPE, F_ORIGIN, F_X_GOOG_API_KEY, GET,
-    HEAD, HEAD_TOO_LARGE, OPTIONS, TOO_MANY_FIELDS, Field, Head)
+    BAD_EXPECT, BAD_METHOD, BAD_VERSION, F_ACCESS_CONTROL_HEADERS, F_ANTHROPIC_VERSION, F_CONTENT_TYPE, F_ORIGIN, F_X_GOOG_API_KEY,
+    F_X_PORTKEY_TRACE_ID, GET, HEAD, HEAD_TOO_LARGE, OPTIONS, TOO_MANY_FIELDS, Field, Head)
 from fastgw._core.ring cimport FAILED, FLAG_ESTIMATED, LOST, REFUSED, Record
 from fastgw._core.scan cimport LIMIT_FIELDS, MAX_COUNT, SCAN_OK, scan_request
 from fastgw._core.upstream cimport Leg
@@ -131,6 +131,8 @@ cdef class Pipeline(Steps):
                 is_anthropic = True
             elif field.id == F_X_GOOG_API_KEY:
                 is_google = True
+            elif field.id == F_X_PORTKEY_TRACE_ID:
+                x.trace_id = PyBytes_FromStringAndSize(base + field.value, field.value_len)     # told in refusals too
         speak_to_path(x, is_anthropic)
         if x.snapshot.cors is not None:
             x.origin = field_value(base, head, F_ORIGIN)        # before the first refusal, which a page must be able to read
@@ -175,6 +177,10 @@ cdef class Pipeline(Steps):
         cdef char length[48]
         cdef Py_ssize_t at = 0
         cdef int count = 2
+        if x.entry.sent_ns >= 0:
+            # what an earlier attempt took was not the gateway's time
+            x.waited_ns += monotonic_ns() - x.started_at - x.entry.sent_ns
+            x.entry.sent_ns = x.entry.first_byte_ns = -1
         if leg is None:
             # where an idle connection turned out to be dead, the others may be as well
             leg = None if x.retried else x.target.integration.origin.take()

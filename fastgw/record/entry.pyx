@@ -19,10 +19,10 @@ cdef int push_record(RingWriter ring, Exchange x, unsigned int worker) except -1
     cdef Py_ssize_t request_len = 0
     r.finished_ns = now - x.started_at
     # the gateway's own share: all but waiting for the caller's body, for a connection and for the provider
-    share = r.finished_ns
-    if r.sent_ns >= 0:
-        share = r.sent_ns - x.waited_ns + (r.finished_ns - r.replied_ns if r.replied_ns >= 0 else 0)
-    if r.read_ns > 0:
+    share = (r.finished_ns if r.sent_ns < 0 else r.sent_ns) - x.waited_ns
+    if r.sent_ns >= 0 and r.replied_ns >= 0:
+        share += r.finished_ns - r.replied_ns
+    if r.read_ns > 0 and (r.sent_ns < 0 or r.read_ns <= r.sent_ns):     # a body that streams is sent before it is read whole
         share -= r.read_ns
     r.gateway_ns = share if share > 0 else 0
     r.input_tokens = x.usage.input_tokens

@@ -73,8 +73,6 @@ cdef int read_request_fields(Exchange x, const char* base, Head* head) except -1
             x.wanted_integration = value_of(base, field)
         elif field.id == F_ORIGIN:
             x.origin = value_of(base, field)
-        elif field.id == F_X_PORTKEY_TRACE_ID:
-            x.trace_id = value_of(base, field)
         elif field.id == F_ANTHROPIC_VERSION:
             x.has_default_fields = True
         elif field.id == F_TRACEPARENT:
@@ -98,14 +96,16 @@ cdef int read_request_fields(Exchange x, const char* base, Head* head) except -1
 cdef int read_traceparent(Exchange x, const char* p, Py_ssize_t n) except -1:
     """Keep the trace id of 00-<32 hex>-<16 hex>-<2 hex> (W3C Trace Context, 3.2)."""
     cdef int i, high, low
-    if n < 55 or p[2] != c'-' or p[35] != c'-':
+    cdef uint8_t[16] trace
+    if n < 55 or p[2] != c'-' or p[35] != c'-' or nibble(p[0]) < 0 or nibble(p[1]) < 0 or (p[0] == c'f' and p[1] == c'f'):
         return 0
     for i in range(16):
         high = nibble(p[3 + 2 * i])
         low = nibble(p[4 + 2 * i])
         if high < 0 or low < 0:
             return 0
-        x.entry.trace[i] = <uint8_t>(high << 4 | low)
+        trace[i] = <uint8_t>(high << 4 | low)
+    memcpy(x.entry.trace, trace, 16)
     return 0
 
 
