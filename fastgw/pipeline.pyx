@@ -314,6 +314,8 @@ cdef class Pipeline(Steps):
         return error("MalformedHttp", "expected a well-formed HTTP/1.1 request, got " + MALFORMED.get(fault, "something else"))
 
     cdef object leg_error(self, Exchange x, int failure):
+        if x.operation is PROBE:
+            return error("Unavailable", "metrics are served by the drain, which does not answer; it is started again when it has died")
         name, said = LEG_ERRORS[failure]
         return error(name, f"integration {x.target.integration.name!r}: {said}" if x.caller is not None else said)
 

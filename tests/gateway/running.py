@@ -53,6 +53,7 @@ class RunningGateway:
         line = self.process.stdout.readline()
         if "serves" not in line:
             self.process.wait(5)
+            self.process.stdout.close()
             raise AssertionError(f"the gateway did not start: {line}{self.log_path.read_text()}")
         self.url = line.split("serves ")[1].split(" ")[0]
         self.wait_until(lambda: self.ready() == self.workers, f"{self.workers} workers", START_SECONDS)
