@@ -39,6 +39,7 @@ from fastgw.route.choice cimport find_plan, next_target
 from fastgw.route.choice import none_left
 from fastgw.snapshot.types cimport (
     FORM_BODY, JSON_BODY, SPEAKS_ANTHROPIC, SPEAKS_GEMINI, SPEAKS_OPENAI, Caller, Operation, Plan, Snapshot, Target)
+from fastgw.snapshot.cors import METHODS
 from fastgw.surfaces import local
 from fastgw.surfaces.dispatch cimport Asked, find_operation
 from fastgw.surfaces.fields cimport add_cost, add_identity, has_word, read_reply_fields, read_request_fields, render_head, request_id
@@ -348,7 +349,7 @@ cdef class Pipeline(Steps):
 
     cdef int preflight(self, Exchange x, const char* base, Head* head) except -1:
         x.operation = PROBE
-        fields = f"allow: {local.METHODS}\r\n".encode()
+        fields = f"allow: {METHODS}\r\n".encode()
         origin = field_value(base, head, F_ORIGIN)
         if origin is not None and x.snapshot.cors is not None:
             asked = field_value(base, head, F_ACCESS_CONTROL_HEADERS) or b""

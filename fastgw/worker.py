@@ -22,10 +22,10 @@ from fastgw.providers.table import PROVIDERS
 from fastgw.record.names import GAUGES
 from fastgw.snapshot.certificates import server_context
 from fastgw.snapshot.compile import Compiler
+from fastgw.snapshot.health import Health
 from fastgw.snapshot.load import Document
 from fastgw.snapshot.types import Integration, Snapshot, Target
 from fastgw.snapshot.watch import LOOK_SECONDS, Watch
-from fastgw.surfaces.local import Health
 
 GAUGE_SECONDS = 0.25
 QUIET_SECONDS = 1.0

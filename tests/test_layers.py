@@ -11,9 +11,11 @@ ROOT = Path(__file__).parent.parent
 
 # From the top down; a module may import what stands in a row below its own. The longest name that fits it places it.
 LAYERS = (
+    ("__main__",),
     ("cli",),
+    ("launch",),
     ("serve",),
-    ("asgi", "control", "mock"),
+    ("asgi", "control", "mock", "worker"),
     ("pipeline", "surfaces", "mcp"),
     ("snapshot", "snapshot.compile", "snapshot.watch", "cluster"),
     ("auth", "admit", "guard", "route", "dialects", "providers", "upstream", "meter", "record"),

@@ -44,7 +44,7 @@ def definitions(text: str) -> Iterator[tuple[str, str]]:
 
 def banned_in(kind: str, name: str) -> set[str]:
     """The banned words in a name: any word of a module or class, the whole name of a function."""
-    return (words(name) if kind != "def" else {name.strip("_")}) & BANNED
+    return (words(name) if kind != "def" else {name if name.startswith("__") else name.strip("_")}) & BANNED
 
 
 PARSED = [(path, path.read_text(encoding="utf-8")) for path in files(".py")]

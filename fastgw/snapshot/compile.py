@@ -18,10 +18,10 @@ from fastgw._core.upstream import Origin
 from fastgw.meter.catalog import Catalog
 from fastgw.providers.table import PROVIDERS, upstream_of
 from fastgw.snapshot import config as written
+from fastgw.snapshot.cors import Cors
 from fastgw.snapshot.certificates import client_context
 from fastgw.snapshot.load import Document, price_row, priced
 from fastgw.snapshot.types import Caller, Integration, Operation, Plan, Snapshot, Target
-from fastgw.surfaces.local import Cors
 
 ADMISSIONS = {"strict": 0, "clamp": 1, "estimate": 2}
 SHORTEST_SECRET = 8            # shorter ones are words that a reply's head may hold for other reasons

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from fastgw._core.upstream import Origin
 from fastgw.snapshot.certificates import check_certificates
 from fastgw.snapshot.compile import Compiler
+from fastgw.snapshot.health import Health
 from fastgw.snapshot.load import ConfigError, Document, Mark, explain, load, mark_of
 from fastgw.snapshot.types import Snapshot
-from fastgw.surfaces.local import Health
 
 LOOK_SECONDS = 0.5
 

@@ -1,0 +1,1 @@
+"""The gateway under load, always beside a reference in the same run."""
