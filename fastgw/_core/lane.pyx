@@ -55,11 +55,12 @@ cdef const char* CHUNK_END = b"\r\n"
 cdef const char* LAST_CHUNK_END = b"\r\n0\r\n\r\n"
 cdef const char* NO_MORE_CHUNKS = b"0\r\n\r\n"
 cdef const char* CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-cdef bytes CONNECTION_REFUSED = (
-    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nconnection: close\r\nretry-after: 1\r\n"
-    b"content-length: 145\r\n\r\n"
+cdef bytes REFUSED_BODY = (
     b'{"error":{"message":"this worker has as many connections as max_connections allows; try again",'
-    b'"type":"overloaded","code":"too_many_connections"}}')
+    b'"type":"server_error","param":null,"code":"too_many_connections"}}')
+cdef bytes CONNECTION_REFUSED = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nx-fastgw-error: too_many_connections\r\n"
+    b"connection: close\r\nretry-after: 1\r\ncontent-length: %d\r\n\r\n%b" % (len(REFUSED_BODY), REFUSED_BODY))
 
 
 def _status_lines():

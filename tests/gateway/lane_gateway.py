@@ -2,12 +2,13 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from tests.fakes.raw_client import RawClient, Response, json_request, request
-from tests.fakes.upstream import Upstream
+from tests.fakes.upstream import Received, Upstream
 from tests.gateway.running import KEY, RunningGateway
 
 CHAT = "/v1/chat/completions"
@@ -98,6 +99,15 @@ def cpu_seconds(pid: int) -> float:
     """What a process has used of the processors."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / 100
+
+
+def arrived(upstream: Upstream, before: int) -> Received:
+    """The next request after `before` of them, as soon as its head is there."""
+    deadline = time.monotonic() + 5
+    while len(upstream.received) <= before:
+        assert time.monotonic() < deadline, f"expected a request, got {upstream!r}"
+        time.sleep(0.002)
+    return upstream.received[before]
 
 
 def assert_untouched(upstream: Upstream, before: int) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.fakes.raw_client import RawClient, Response, request
 from tests.fakes.upstream import LAST_CHUNK, SSE_FIELDS, Upstream, bytes_reply, chunk, close, head, json_reply, send, sse_reply
-from tests.gateway.lane_gateway import CHAT, REPLY, assert_untouched, auth, chat, code_of, config, get, record_of, trace_of
+from tests.gateway.lane_gateway import CHAT, REPLY, arrived, assert_untouched, auth, chat, code_of, config, get, record_of, trace_of
 from tests.gateway.running import KEY, RunningGateway
 
 ORIGIN = "https://app.example"
@@ -235,7 +235,7 @@ def test_an_offer_of_http_2_is_passed_over(gateway: RunningGateway, upstream: Up
     with RawClient(gateway.url) as client:
         client.send(get("/v1/known", fields=offer))
         assert client.read_response().body == b"known length"
-    raw = upstream.wait(before + 1)[before].raw.lower()
+    raw = arrived(upstream, before).raw.lower()
     assert b"upgrade" not in raw and b"http2-settings" not in raw
 
 
