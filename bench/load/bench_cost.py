@@ -27,7 +27,8 @@ file:close()
 
 def drive(url: str, script: Path, conns: int, secs: int) -> tuple[int, str]:
     """Requests answered by one run of wrk, and what was wrong."""
-    out = subprocess.run(["wrk", "-t1", f"-c{conns}", f"-d{secs}", "-s", str(script), url], capture_output=True, text=True, check=True).stdout
+    command = ["wrk", "-t1", f"-c{conns}", f"-d{secs}", "-s", str(script), url]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     count = re.search(r"(\d+) requests in", out)
     wrong = re.search(r"Non-2xx.*|Socket errors.*", out)
     return int(count[1]) if count else 0, wrong[0] if wrong else ""

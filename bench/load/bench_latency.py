@@ -114,7 +114,7 @@ async def open_loop(url: str, rate: int, secs: float) -> tuple[list[float], floa
     due: list[float] = []
     loop = asyncio.get_running_loop()
     for _ in range(64):
-        await loop.create_connection(lambda: OpenLoop(free, samples, due), at.hostname, at.port)
+        await loop.create_connection(lambda: OpenLoop(free, samples, due), at.hostname or "", at.port or 80)
     began = time.perf_counter()
     sent = 0
     while (now := time.perf_counter()) < began + secs:
@@ -145,14 +145,14 @@ def main() -> int:
             low, high = interval(p50)
             slow = sum(38_000 <= sample <= 44_000 for sample in samples)
             stalled += slow if second == rig.gateway else 0
-            print(f"{name:28} added p50 {statistics.median(p50):7.1f} us [{low:.1f}, {high:.1f}]   p99 {statistics.median(p99):7.1f} us   "
-                  f"at 38-44 ms: {slow} of {len(samples)}", flush=True)
+            print(f"{name:28} added p50 {statistics.median(p50):7.1f} us [{low:.1f}, {high:.1f}]   "
+                  f"p99 {statistics.median(p99):7.1f} us   at 38-44 ms: {slow} of {len(samples)}", flush=True)
         for name, url in (("direct", rig.mock), ("nginx", rig.proxy), ("fastgw", rig.gateway)) * 2:
             latencies, reached = uvloop.run(open_loop(url, opts.rate, opts.secs))
             slow = sum(38_000 <= sample <= 44_000 for sample in latencies)
             stalled += slow if name == "fastgw" else 0
-            print(f"open loop {name:8} {reached:7.0f}/s  p50 {percentile(latencies, 0.5):7.0f} us  p99 {percentile(latencies, 0.99):7.0f} us  "
-                  f"p99.9 {percentile(latencies, 0.999):7.0f} us  at 38-44 ms: {slow}", flush=True)
+            print(f"open loop {name:8} {reached:7.0f}/s  p50 {percentile(latencies, 0.5):7.0f} us  "
+                  f"p99 {percentile(latencies, 0.99):7.0f} us  p99.9 {percentile(latencies, 0.999):7.0f} us  at 38-44 ms: {slow}", flush=True)
     return 0 if not stalled else 1
 
 

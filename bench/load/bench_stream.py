@@ -38,7 +38,8 @@ def cost_us(url: str, pids: list[int], chunks: int, opts: argparse.Namespace) ->
         thread.start()
     for thread in threads:
         thread.join()
-    return 1e6 * (cpu_s(pids) - before) / (each * opts.conns)
+    spent_us: float = 1e6 * (cpu_s(pids) - before) / (each * opts.conns)
+    return spent_us
 
 
 def main() -> int:

@@ -25,7 +25,8 @@ REPLY = {
     "id": "chatcmpl-bench", "object": "chat.completion", "created": 1741569952, "model": "gpt-4.1-2025-04-14",
     "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello! How can I assist you today?", "refusal": None},
                  "logprobs": None, "finish_reason": "stop"}],
-    "usage": {"prompt_tokens": 19, "completion_tokens": 10, "total_tokens": 29, "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+    "usage": {"prompt_tokens": 19, "completion_tokens": 10, "total_tokens": 29,
+              "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
               "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0}}, "service_tier": "default",
 }
 NGINX = """
@@ -40,7 +41,8 @@ http {{
 MOCK_HTTP = "server {{ listen 127.0.0.1:{mock} reuseport; location / {{ default_type application/json; return 200 '{reply}'; }} }}"
 PROXY_HTTP = """upstream mock {{ server 127.0.0.1:{mock}; keepalive 512; keepalive_requests 100000000; }}
   server {{ listen 127.0.0.1:{proxy} reuseport; location / {{
-    proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Authorization "Bearer sk-upstream"; proxy_pass http://mock; }} }}"""
+    proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Authorization "Bearer sk-upstream";
+    proxy_pass http://mock; }} }}"""
 CONFIG = """
 [gateway]
 listen = "127.0.0.1:{gateway}"
@@ -208,5 +210,6 @@ def chat_body(content_bytes: int = 0, **more: object) -> bytes:
 
 def machine() -> str:
     """What the figures were measured on."""
-    model = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "?")
+    rows = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((row.split(":")[1].strip() for row in rows if row.startswith("model name")), "?")
     return f"{os.cpu_count()} x {model}, Linux {platform.release()}, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}"

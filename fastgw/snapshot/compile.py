@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
-from urllib.request import proxy_bypass_environment
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
 
 from fastgw._core.digest import KeyTable
 from fastgw._core.ledger import Ledger
@@ -18,8 +18,8 @@ from fastgw._core.upstream import Origin
 from fastgw.meter.catalog import Catalog
 from fastgw.providers.table import PROVIDERS, upstream_of
 from fastgw.snapshot import config as written
-from fastgw.snapshot.cors import Cors
 from fastgw.snapshot.certificates import client_context
+from fastgw.snapshot.cors import Cors
 from fastgw.snapshot.load import Document, price_row, priced
 from fastgw.snapshot.types import Caller, Integration, Operation, Plan, Snapshot, Target
 
@@ -71,7 +71,7 @@ class Compiler:
     def _callers(self, document: Document) -> tuple[KeyTable, list[Caller]]:
         config = document.config
         table = KeyTable(len(config.keys))
-        callers = []
+        callers: list[Caller] = []
         for digest, key in zip(document.digests, config.keys, strict=True):
             workspace = config.workspaces.get(key.workspace) or written.Workspace()
             table.add(digest, len(callers))

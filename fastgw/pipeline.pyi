@@ -1,0 +1,32 @@
+"""The order of the steps, on one page: the Python face that the worker uses."""
+from fastgw._core.flow import Application
+from fastgw._core.ledger import Ledger, Reclaimed
+from fastgw._core.ring import RingWriter
+from fastgw.snapshot.health import Health
+from fastgw.snapshot.types import Snapshot, Target
+
+class Pipeline:
+    """The steps, and what they share: the snapshot, the ledger and the ring of one worker."""
+
+    snapshot: Snapshot
+    ledger: Ledger
+    ring: RingWriter
+    worker: int
+    health: Health
+    metrics: Target | None
+    in_flight: int
+    served: int
+    def __init__(
+        self, ledger: Ledger, ring: RingWriter, health: Health, worker: int = 0, metrics: Target | None = None, max_body_bytes: int = ...,
+    ) -> None: ...
+    def publish(self, snapshot: Snapshot) -> None:
+        """Serve by this snapshot from the next request on; what is in flight keeps the one it began with."""
+
+    def record_lost(self, reclaimed: list[Reclaimed]) -> None:
+        """Leave a record of each exchange that a dead worker had in hand."""
+
+class Gateway(Application):
+    """Opens an exchange for each connection."""
+
+    pipeline: Pipeline
+    def __init__(self, pipeline: Pipeline) -> None: ...

@@ -1,0 +1,119 @@
+"""What the data plane reads: the Python face that compiling and the worker use."""
+from collections.abc import Callable, Sequence
+
+from fastgw._core.digest import KeyTable
+from fastgw._core.price import PriceRow
+from fastgw._core.upstream import Origin
+from fastgw.providers.table import Provider
+from fastgw.snapshot.cors import Cors
+
+Resolver = Callable[["Snapshot", "Operation", bytes | None, str | None], "Plan | None"]
+
+class Operation:
+    """What a caller asks for, by path and method."""
+
+    name: str
+    index: int
+    speaks: int
+    body: int
+    usage: int
+    wants_model: bool
+    model_in_path: bool
+    generates: bool
+    limit_fields: int
+    metered: bool
+    may_ask_usage: bool
+    decodes_reply: bool
+    def __init__(
+        self, name: str, index: int, *, speaks: int, body: int, usage: int = 0, wants_model: bool = False, model_in_path: bool = False,
+        generates: bool = False, limit_fields: int = 0, metered: bool = False, may_ask_usage: bool = False, decodes_reply: bool = True,
+    ) -> None: ...
+
+class Caller:
+    """A key, with everything that admission and routing ask of it; models and integrations None: all."""
+
+    name: str
+    workspace: str
+    enabled: bool
+    admission: int
+    has_budget: bool
+    refuse_unknown_price: bool
+    models: frozenset[bytes] | None
+    integrations: frozenset[str] | None
+    passthrough: str | None
+    account_names: tuple[str, ...]
+    def __init__(
+        self, name: str, workspace: str, *, chain: Sequence[int], account_names: tuple[str, ...] = (), enabled: bool = True,
+        admission: int = 1, has_budget: bool = False, refuse_unknown_price: bool = True, models: frozenset[bytes] | None = None,
+        integrations: frozenset[str] | None = None, passthrough: str | None = None,
+    ) -> None: ...
+
+class Integration:
+    """A provider with a credential, and the pool of connections to it."""
+
+    name: str
+    provider: Provider
+    origin: Origin
+    prefix: bytes
+    cut: bytes
+    query: bytes
+    fields: bytes
+    default_fields: bytes
+    ask_usage: bool
+    usage: int
+    speaks: int
+    operations: frozenset[str]
+    output_limits: dict[str, tuple[str, ...]]
+    model_in_prefix: bool
+    own_names: frozenset[bytes]
+    def __init__(
+        self, name: str, provider: Provider, origin: Origin, *, prefix: bytes, cut: bytes, query: bytes, fields: bytes, default_fields: bytes,
+        ask_usage: bool, operations: frozenset[str], output_limits: dict[str, tuple[str, ...]], own_names: frozenset[bytes] = ...,
+        secrets: tuple[bytes, ...] = (),
+    ) -> None: ...
+    def does(self, operation: Operation) -> bool:
+        """Whether the provider has this operation in the dialect that it is asked in."""
+
+class Target:
+    """A model at an integration, with its price; an empty model is the caller's own name."""
+
+    integration: Integration
+    model: bytes
+    price: PriceRow
+    weight: int
+    reply_fields: bytes
+    def __init__(self, integration: Integration, model: bytes, price: PriceRow, *, weight: int = 1) -> None: ...
+
+class Plan:
+    """The targets that serve a name, and how one is chosen."""
+
+    strategy: str
+    targets: tuple[Target, ...]
+    total_weight: int
+    def __init__(self, strategy: str, targets: tuple[Target, ...]) -> None: ...
+
+class Snapshot:
+    """All that the data plane reads, as of one version of the configuration."""
+
+    version: int
+    loaded_ns: int
+    origin_path: str
+    callers: list[Caller]
+    integrations: dict[str, Integration]
+    aliases: dict[bytes, Plan]
+    resolver: Resolver
+    payloads: int
+    max_payload_bytes: int
+    buffer_reply_bytes: int
+    cors: Cors | None
+    served: tuple[tuple[str, Integration], ...]
+    def __init__(
+        self, *, version: int, loaded_ns: int, origin_path: str, keys: KeyTable, callers: list[Caller], integrations: dict[str, Integration],
+        aliases: dict[bytes, Plan], resolver: Resolver, payloads: int, max_payload_bytes: int, buffer_reply_bytes: int,
+        cors: Cors | None = None, served: tuple[tuple[str, Integration], ...] = (),
+    ) -> None: ...
+    def allows(self, caller: Caller, integration: str) -> bool:
+        """Whether the caller's key and workspace may use that integration."""
+
+    def names_for(self, caller: Caller) -> list[tuple[str, str]]:
+        """The models a caller may name, as (name, who serves it): aliases, then what integrations state they serve."""
