@@ -1,4 +1,5 @@
 """Ask a running gateway in three dialects, and read what its record says of each request."""
+
 from __future__ import annotations
 
 import itertools
@@ -14,7 +15,7 @@ from tests.gateway.running import KEY, RunningGateway
 
 TIMES = {"connect_ms": 300, "first_byte_ms": 300, "idle_ms": 300, "total_ms": 3000}
 LONG_TIMES = {"connect_ms": 5000, "first_byte_ms": 30_000, "idle_ms": 30_000, "total_ms": 60_000}
-PRICE = 'price = { input = 1, output = 2 }'
+PRICE = "price = { input = 1, output = 2 }"
 QUESTION = "Which city is the capital of France?"
 _traces = itertools.count(1)
 
@@ -55,8 +56,13 @@ class Dialect:
 
 OPENAI = Dialect("openai", "openai-compatible", "/v1/chat/completions", "/v1/chat/completions", "authorization")
 ANTHROPIC = Dialect("anthropic", "anthropic", "/v1/messages", "/v1/messages", "x-api-key")
-GEMINI = Dialect("gemini", "gemini", "/v1beta/models/MODEL:generateContent", "/v1beta/models/MODEL:streamGenerateContent?alt=sse",
-                 "x-goog-api-key")
+GEMINI = Dialect(
+    "gemini",
+    "gemini",
+    "/v1beta/models/MODEL:generateContent",
+    "/v1beta/models/MODEL:streamGenerateContent?alt=sse",
+    "x-goog-api-key",
+)
 DIALECTS = (OPENAI, ANTHROPIC, GEMINI)
 
 
@@ -65,7 +71,9 @@ def key_field(dialect: Dialect = OPENAI) -> tuple[str, str]:
     return dialect.auth, f"Bearer {KEY}" if dialect.auth == "authorization" else KEY
 
 
-def integration(name: str, url: str, provider: str = "openai-compatible", times: Mapping[str, int] = TIMES, **settings: object) -> str:
+def integration(
+    name: str, url: str, provider: str = "openai-compatible", times: Mapping[str, int] = TIMES, **settings: object
+) -> str:
     """One [integrations.*] table, and an alias of the same name that leads there."""
     lines = [f"[integrations.{name}]", f'provider = "{provider}"', f'base_url = "{url}"', 'api_key = "sk-up"']
     lines += [f"{field} = {json.dumps(value)}" for field, value in settings.items()]
@@ -95,13 +103,13 @@ class Asked:
     def reply(self, method: str = "POST") -> Response:
         return self.client.read_response(method)
 
-    def broken_reply(self) -> bytes:
-        """What came of the body of a reply that the gateway had to cut off; fails the test where it looks whole."""
-        raw = self.client.read_until_close()
+    def broken_reply(self, read: bytes = b"") -> bytes:
+        """The body of a reply that the gateway cut off, after what was read; fails the test where it looks whole."""
+        raw = read + self.client.read_until_close()
         split = split_head(raw)
         assert split is not None, raw
         reader = BodyReader(split[1], is_request=False)
-        reader.feed(raw[split[2]:])
+        reader.feed(raw[split[2] :])
         assert reader.is_chunked and not reader.done and not reader.rest, raw
         return bytes(reader.body)
 
@@ -123,11 +131,15 @@ class Asker:
         self.traces.append(trace)
         return trace, [key_field(dialect), ("x-portkey-trace-id", trace)]
 
-    def send(self, client: RawClient, model: str, dialect: Dialect = OPENAI, *, stream: bool = False, **more: object) -> Asked:
+    def send(
+        self, client: RawClient, model: str, dialect: Dialect = OPENAI, *, stream: bool = False, **more: object
+    ) -> Asked:
         """Send a question."""
         trace, fields = self.fields(dialect)
         body = json.dumps(dialect.body(model, stream, **more)).encode()
-        client.send(request("POST", dialect.target(model, stream), body, [("content-type", "application/json"), *fields]))
+        client.send(
+            request("POST", dialect.target(model, stream), body, [("content-type", "application/json"), *fields])
+        )
         return Asked(client, trace, dialect)
 
     def ask(self, model: str, dialect: Dialect = OPENAI, **more: Any) -> tuple[Response, dict[str, Any]]:
@@ -176,3 +188,10 @@ class Asker:
         """The proportional memory of the workers."""
         rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in self.gateway.worker_pids()]
         return sum(int(line.split()[1]) for text in rollups for line in text.splitlines() if line.startswith("Pss:"))
+
+
+def account(state: Path, name: str, workers: int = 2) -> AccountView:
+    """What the ledger of a gateway says of "key:NAME" or "workspace:NAME"."""
+    ledger = Ledger(state / "ledger", workers=workers)
+    digest = sha256(name.encode()).digest()[:16]
+    return ledger.read(next(index for index, half in ledger.accounts() if half == digest))

@@ -1,4 +1,5 @@
 """What the caller is told, and what is recorded, when a provider misbehaves."""
+
 from __future__ import annotations
 
 import json
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fakes.script import (
+    Gate,
     Script,
     bytes_reply,
     chunk,
@@ -18,6 +20,7 @@ from tests.fakes.script import (
     hang,
     head,
     json_reply,
+    pause,
     reset,
     send,
     wait_for_close,
@@ -31,12 +34,17 @@ JSON_CHUNKED = [("content-type", "application/json"), ("transfer-encoding", "chu
 SSE_CHUNKED = [*SSE_FIELDS, ("transfer-encoding", "chunked")]
 FIRST_EVENT = {
     "openai": event({"choices": [{"index": 0, "delta": {"content": "Paris is"}}]}),
-    "anthropic": event({"type": "message_start", "message": {"usage": {"input_tokens": 21, "output_tokens": 1}}}, "message_start"),
+    "anthropic": event(
+        {"type": "message_start", "message": {"usage": {"input_tokens": 21, "output_tokens": 1}}}, "message_start"
+    ),
     "gemini": event({"candidates": [{"content": {"parts": [{"text": "Paris is"}]}}]}),
 }
 # what is billed of the first event: the text that went by, or what the provider said so far
 SEEN: dict[str, dict[str, int]] = {
-    "openai": {"output_tokens": 3}, "anthropic": {"input_tokens": 21, "output_tokens": 1}, "gemini": {"output_tokens": 3}}
+    "openai": {"output_tokens": 3},
+    "anthropic": {"input_tokens": 21, "output_tokens": 1},
+    "gemini": {"output_tokens": 3},
+}
 
 BEFORE_THE_REPLY: dict[str, tuple[Script, int, str]] = {
     "hangs": (hang(), 504, "upstream_timeout"),
@@ -46,20 +54,42 @@ BEFORE_THE_REPLY: dict[str, tuple[Script, int, str]] = {
     "resets": ([reset()], 502, "upstream_reset"),
     "closes in the head": ([send(b"HTTP/1.1 200 OK\r\ncontent-"), close()], 502, "upstream_reset"),
     "is no HTTP": ([send(b"SSH-2.0-OpenSSH_9.9\r\n\r\n")], 502, "upstream_bad_reply"),
-    "two lengths": ([send(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab")], 502, "upstream_bad_reply"),
-    "length and chunked": ([send(head(200, [("content-length", "1"), ("transfer-encoding", "chunked")]))], 502, "upstream_bad_reply"),
+    "two lengths": (
+        [send(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab")],
+        502,
+        "upstream_bad_reply",
+    ),
+    "length and chunked": (
+        [send(head(200, [("content-length", "1"), ("transfer-encoding", "chunked")]))],
+        502,
+        "upstream_bad_reply",
+    ),
     "unknown coding": ([send(head(200, [("transfer-encoding", "gzip, chunked")]))], 502, "upstream_bad_reply"),
     "201 fields": ([send(head(200, [(f"x-{at}", "1") for at in range(201)]))], 502, "upstream_bad_reply"),
     "endless head": (endless_head(), 502, "upstream_bad_reply"),
-    "head of 100 MB": ([send(b"HTTP/1.1 200 OK\r\nx-a: "), flood(b"a" * 65536, 100_000_000)], 502, "upstream_bad_reply"),
-    "switches protocols": ([send(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n")],
-                           502, "upstream_bad_reply"),
+    "head of 100 MB": (
+        [send(b"HTTP/1.1 200 OK\r\nx-a: "), flood(b"a" * 65536, 100_000_000)],
+        502,
+        "upstream_bad_reply",
+    ),
+    "switches protocols": (
+        [send(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n")],
+        502,
+        "upstream_bad_reply",
+    ),
     "short JSON": (wrong_length(), 502, "upstream_reset"),
-    "JSON that stops": ([send(head(200, [("content-type", "application/json"), ("content-length", "100")]) + b"{"), wait_for_close()],
-                        504, "upstream_timeout"),
+    "JSON that stops": (
+        [send(head(200, [("content-type", "application/json"), ("content-length", "100")]) + b"{"), wait_for_close()],
+        504,
+        "upstream_timeout",
+    ),
     "broken chunk in JSON": ([send(head(200, JSON_CHUNKED) + chunk(b'{"id":') + b"zz\r\n")], 502, "upstream_bad_reply"),
     "chunk without its end": ([send(head(200, JSON_CHUNKED) + b"2\r\n{}xx0\r\n\r\n")], 502, "upstream_bad_reply"),
-    "reset in a chunk of JSON": ([send(head(200, JSON_CHUNKED) + b"ff\r\n{"), *flush_then_reset()], 502, "upstream_reset"),
+    "reset in a chunk of JSON": (
+        [send(head(200, JSON_CHUNKED) + b"ff\r\n{"), *flush_then_reset()],
+        502,
+        "upstream_reset",
+    ),
     "close without last chunk": ([send(head(200, JSON_CHUNKED) + chunk(b"{}")), close()], 502, "upstream_reset"),
 }
 IN_THE_STREAM: dict[str, tuple[Script, str]] = {
@@ -102,27 +132,46 @@ def test_fault_before_a_reply_is_told_in_the_callers_dialect(asker: Asker, upstr
 
 @pytest.mark.parametrize("fault", IN_THE_STREAM)
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
-def test_fault_in_a_stream_ends_it_with_an_error_event(asker: Asker, upstream: Upstream, dialect: Dialect, fault: str) -> None:
-    """After the first byte the caller gets an error event in its dialect and no last chunk; what was seen is billed, marked estimated."""
+def test_fault_in_a_stream_ends_it_with_an_error_event(
+    asker: Asker, upstream: Upstream, dialect: Dialect, fault: str
+) -> None:
+    """After the first byte: an error event in the caller's dialect and no last chunk; what was seen is billed."""
     script, code = IN_THE_STREAM[fault]
     first = FIRST_EVENT[dialect.name]
-    upstream.play([send(head(200, SSE_CHUNKED) + chunk(first)), *script])
+    gate = Gate()
+    upstream.play([send(head(200, SSE_CHUNKED) + chunk(first)), pause(gate), *script])
     with asker.connect() as client:
-        asked = asker.send(client, dialect.name, dialect, stream=True, **(
-            {"stream_options": {"include_usage": True}} if dialect is OPENAI else {}))
-        body = asked.broken_reply()
+        asked = asker.send(
+            client,
+            dialect.name,
+            dialect,
+            stream=True,
+            **({"stream_options": {"include_usage": True}} if dialect is OPENAI else {}),
+        )
+        begun = client.read_until(first)
+        gate.release()
+        body = asked.broken_reply(begun)
     assert body.startswith(first)
-    last = body[len(first):].split(b"\n\n")[-2]
+    last = body[len(first) :].split(b"\n\n")[-2]
     if dialect is ANTHROPIC:
         assert last.startswith(b"event: error\ndata: ")
     assert dialect.code(json.loads(last.rpartition(b"data: ")[2])) == code
-    asker.expect(asked.trace, status=200, error=code, outcome="failed", upstream_status=200, flags="streamed,estimated",
-                 **SEEN[dialect.name])
+    asker.expect(
+        asked.trace,
+        status=200,
+        error=code,
+        outcome="failed",
+        upstream_status=200,
+        flags="streamed,estimated",
+        **SEEN[dialect.name],
+    )
 
 
 def test_wrong_length_that_is_too_short_loses_nothing_of_the_next_reply(asker: Asker, upstream: Upstream) -> None:
     """Bytes beyond Content-Length are not passed on, and their connection serves nobody else."""
-    upstream.play([send(head(200, [("content-type", "application/json"), ("content-length", "2")]) + b'{}{"stray":true}')])
+    upstream.play(
+        [send(head(200, [("content-type", "application/json"), ("content-length", "2")]) + b'{}{"stray":true}')]
+    )
     first, _ = asker.ask("openai")
     upstream.play(json_reply({"id": 2}))
     second, _ = asker.ask("openai")
@@ -132,7 +181,9 @@ def test_wrong_length_that_is_too_short_loses_nothing_of_the_next_reply(asker: A
 
 def test_garbage_after_the_last_chunk_is_dropped(asker: Asker, upstream: Upstream) -> None:
     """What follows the last chunk reaches neither this caller nor the next."""
-    upstream.play([send(head(200, JSON_CHUNKED) + chunk(b"{}") + b"0\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")])
+    upstream.play(
+        [send(head(200, JSON_CHUNKED) + chunk(b"{}") + b"0\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")]
+    )
     first, _ = asker.ask("openai")
     upstream.play(bytes_reply(b'{"id":3}', fields=[("content-type", "application/json")]))
     second, _ = asker.ask("openai")
