@@ -29,6 +29,7 @@ from fastgw._core.upstream cimport Leg
 from fastgw.admit.admission cimport admit
 from fastgw.auth.credential cimport authenticate, is_key
 from fastgw.dialects.splice cimport splice
+from fastgw.dialects.form import find_model
 from fastgw.errors import INDEX, CallerError, error
 from fastgw.exchange cimport (
     X_ADMITTED, X_CONNECTING, X_DONE, X_REPLYING, X_SENT, Exchange)
@@ -478,16 +479,11 @@ cdef int find_limit(Exchange x) except -1:
 
 cdef int find_form_model(Exchange x) except -1:
     """The model of a multipart form, as the field named "model" has it."""
-    cdef Py_ssize_t at = x.body.find(b'name="model"'), start, end
-    if at < 0:
+    found = find_model(x.body, x.content_type or b"")
+    if found is None:
         return 0
-    start = x.body.find(b"\r\n\r\n", at)
-    end = x.body.find(b"\r\n", start + 4) if start >= 0 else -1
-    if end < 0 or end - start > 260:
-        return 0
-    x.scanned.model.start = start + 4
-    x.scanned.model.end = end
-    x.model = x.body[start + 4:end]
+    x.scanned.model.start, x.scanned.model.end = found
+    x.model = x.body[x.scanned.model.start:x.scanned.model.end]
     return 0
 
 

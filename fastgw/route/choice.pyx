@@ -3,7 +3,7 @@
 Plans of aliases are compiled with the snapshot; for other names the snapshot's resolver is asked once and its answer kept.
 """
 from fastgw.errors import error
-from fastgw.snapshot.types cimport Caller, Plan, Snapshot, Target
+from fastgw.snapshot.types cimport NO_BODY_READ, Caller, Plan, Snapshot, Target
 
 cdef enum:
     MOST_RESOLVED = 10000      # names that strangers make up must not fill the memory
@@ -14,6 +14,9 @@ cdef Plan find_plan(Exchange x):
     cdef Caller caller = x.caller
     cdef Plan plan = None
     cdef str integration = None
+    if x.model is None and caller.models is not None and x.operation.body != NO_BODY_READ:
+        raise error("ModelNotAllowed", f"key {caller.name!r} may use certain models only, so name one: "
+                    + ", ".join(sorted(name.decode() for name in caller.models)), param="model")
     if x.model is not None and caller.models is not None and x.model not in caller.models:
         raise error("ModelNotAllowed", f"key {caller.name!r} may not use model {x.model.decode('utf-8', 'replace')!r}; it may use "
                     + ", ".join(sorted(name.decode() for name in caller.models)), param="model")
