@@ -219,11 +219,18 @@ cdef class Exchange(Flow):
 
     cdef int fault(self, object error) except -1:
         if self.state == X_IDLE or self.state == X_DONE:
-            return 0
+            return self.client.abort()      # it was recorded already; what was raised afterwards has left the connection nowhere
         self.drop_leg()
         request = bytes(self.entry.id[:16]).hex()
         log.error("fault in exchange %s", request, exc_info=error)
-        return self.steps.refuse(self, make_error("InternalFault", "a fault of the gateway; its log has the details"))
+        try:
+            return self.steps.refuse(self, make_error("InternalFault", "a fault of the gateway; its log has the details"))
+        except Exception as second:         # the edge of an exchange
+            log.error("fault while answering exchange %s", request, exc_info=second)
+            self.outcome = FAILED
+            self.error_index = INDEX["internal"]
+            self.client.abort()
+            return self.close()
 
     cdef bint is_idle(self):
         return self.state == X_IDLE or self.state == X_DONE

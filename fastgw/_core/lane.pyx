@@ -273,6 +273,9 @@ cdef class Connection(Wire):
                 if took == 0:
                     break
                 at += took
+        except BaseException:
+            self.keep_alive = False     # how far it came is not known: nothing more of this connection may be understood
+            raise
         finally:
             self.processing = False
         return at
