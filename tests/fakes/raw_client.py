@@ -76,9 +76,13 @@ class RawClient:
         if receive_buffer_bytes is not None:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
         plain.settimeout(timeout_s)
-        plain.connect((where.hostname, where.port))
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket = tls.wrap_socket(plain, server_hostname=where.hostname) if tls else plain
+        try:
+            plain.connect((where.hostname, where.port))
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.socket = tls.wrap_socket(plain, server_hostname=where.hostname) if tls else plain
+        except OSError:
+            plain.close()
+            raise
         self.unread = bytearray()
         self.is_closed_by_peer = False
 
