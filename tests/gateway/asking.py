@@ -6,9 +6,11 @@ import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from fastgw._core.ledger import AccountView, Ledger
 from tests.fakes.framing import BodyReader, Fields, split_head
 from tests.fakes.raw_client import RawClient, Response, request
 from tests.gateway.running import KEY, RunningGateway

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from random import Random
+from select import select
 
 import pytest
 
@@ -30,6 +32,7 @@ def asker(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Itera
     tables = [
         integration("small", upstream.url, times={**LONG_TIMES, "connect_ms": 400}, max_connections=LIMIT),
         integration("wide", upstream.url, times=LONG_TIMES),
+        integration("chaos", upstream.url, times={**LONG_TIMES, "connect_ms": 2000}, max_connections=LIMIT),
         integration("old", upstream.url, times={**LONG_TIMES, "connect_ms": 9000}, max_connections=LIMIT),
     ]
     with RunningGateway(tmp_path_factory.mktemp("pool"), configuration(*tables)) as gateway:
@@ -278,4 +281,53 @@ def test_a_reload_lets_running_requests_end_and_closes_their_connections(asker: 
     for received in upstream.received[first_new:]:
         assert received.connection.closed.wait(2)
     for client in clients:
+        client.close()
+
+
+def still_open(upstream: Upstream) -> int:
+    return sum(not connection.closed.is_set() for connection in upstream.connections)
+
+
+def test_no_connection_is_lost_whatever_happens(asker: Asker, upstream: Upstream) -> None:
+    """After hundreds of faults and departures in any order the pool has all its connections, and not one more."""
+    random = Random(7)
+    before = still_open(upstream)
+    stream = [send(head(200, [("content-type", "text/event-stream")]) + b"data: {}\n\n"), wait_for_close()]
+    scripts = [
+        OK,
+        [reset()],
+        [close()],
+        stream,
+        [send(b"HTTP/1.1 2")],
+        [send(b"rubbish\r\n\r\n")],
+        [send(head(204)), close()],
+    ]
+    for _ in range(40):
+        upstream.play(random.choice(scripts))
+        clients = [asker.connect() for _ in range(5)]
+        for client in clients:
+            asker.send(client, "chaos", stream=random.random() < 0.5)
+            if random.random() < 0.3:
+                client.close()  # a reset could overtake the request, which then was never made
+        for client in clients:
+            if client.socket.fileno() >= 0 and random.random() < 0.5:
+                select([client.socket], [], [], random.random() / 50)
+            client.close()
+    upstream.play(OK)
+    with asker.connect() as client:
+        for _ in range(20):
+            assert asker.send(client, "chaos").reply().status == 200
+    gate = Gate()
+    upstream.play([pause(gate), *OK])
+    clients = [asker.connect() for _ in range(LIMIT + 1)]
+    count = len(upstream.received)
+    for client in clients:
+        asker.send(client, "chaos")
+    upstream.wait(count + LIMIT)
+    clients[-1].expect_nothing(20)
+    assert len(upstream.received) == count + LIMIT
+    asker.gateway.wait_until(lambda: still_open(upstream) <= before + LIMIT, "no more connections than the bound", 2)
+    gate.release()
+    for client in clients:
+        assert client.read_response().status == 200
         client.close()
