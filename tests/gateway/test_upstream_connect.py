@@ -48,14 +48,7 @@ def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ways]:
         )
         refused = stack.enter_context(socket.socket())
         refused.bind(("127.0.0.1", 0))
-        # a listener whose queue is full drops what comes after: nothing answers, as behind many a firewall
-        silent = stack.enter_context(socket.socket())
-        silent.bind(("127.0.0.1", 0))
-        silent.listen(0)
-        for _ in range(3):
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(silent.getsockname())
+        silent = silent_listener(stack)
         assert secure.ca_file is not None
         ca_file = str(shutil.copy(secure.ca_file, directory / "ca.pem"))
         at = secure.url.replace("127.0.0.1", "localhost")
@@ -101,6 +94,18 @@ def ways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ways]:
         yield Ways(asker, plain, secure, open_proxy, closed_proxy, environ_proxy)
         asker.check_records()
         assert "Traceback" not in gateway.log()
+
+
+def silent_listener(stack: ExitStack) -> socket.socket:
+    """A listener whose queue is full: what comes after is dropped, as behind many a firewall."""
+    silent = stack.enter_context(socket.socket())
+    silent.bind(("127.0.0.1", 0))
+    silent.listen(0)
+    for _ in range(3):
+        filler = stack.enter_context(socket.socket())
+        filler.setblocking(False)
+        filler.connect_ex(silent.getsockname())
+    return silent
 
 
 def empty_file(directory: Path) -> Path:
