@@ -29,7 +29,8 @@ cdef int bill(Ledger ledger, Exchange x) except -1:
         if not x.usage_known or (tap is not None and not x.usage.final and not tap.saw_done):
             estimate(ledger, x)
     if x.target is None or not x.target.price.price.known:
-        x.cost_nano_usd = -1 if x.operation is not None and x.operation.metered and x.dispatched else 0
+        # of what used nothing, the cost is known: an error of the provider is free
+        x.cost_nano_usd = -1 if x.usage_known or x.usage_estimated else 0
     elif x.usage_known or x.usage_estimated:
         x.cost_nano_usd = charge(&x.target.price.price, &x.usage)
     if x.slot >= 0:
