@@ -22,8 +22,8 @@ def main() -> None:
                    fastgw check fastgw.toml
                    fastgw serve --config fastgw.toml
 
-    Every option has a variable of the environment too, such as FASTGW_SERVE_LISTEN or FASTGW_LOGS_STATE. Exit status: 0 all
-    went well, 1 it could not be done, 2 the command line or the configuration is wrong.
+    Every option has a variable of the environment too, such as FASTGW_SERVE_LISTEN or FASTGW_LOGS_STATE.
+    Exit status: 0 all went well, 1 it could not be done, 2 the command line or the configuration is wrong.
     """
 
 
@@ -38,8 +38,8 @@ def main() -> None:
 def serve(config: Path | None, listen: str | None, workers: int | None, state: Path | None, demo: bool) -> None:
     """Run the gateway until it is stopped.
 
-    SIGTERM or Ctrl-C lets requests end and stops; a second one cuts them off. SIGHUP reads the configuration again, as does a
-    change of its file.
+    SIGTERM or Ctrl-C lets requests end and stops; a second one cuts them off. SIGHUP reads the configuration
+    again, as does a change of its file.
     """
     from fastgw.launch import launch
 
@@ -150,12 +150,12 @@ def mock(
 @click.option("-n", "--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="At most so many.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with new ones as they come.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
-def logs(state: Path, as_json: bool, follow: bool, status: str | None, **wanted: str | int | None) -> None:
+def logs(state: Path, as_json: bool, follow: bool, status: str | None, since: str | None, **wanted: str | int | None) -> None:
     """List the records of exchanges, the latest last."""
     from fastgw.record.terminal import WrongFilter, show
 
     try:
-        for line in show(state / "logs.db", follow=follow, as_json=as_json, status=status, **wanted):
+        for line in show(state / "logs.db", follow=follow, as_json=as_json, status=status, since=since, **wanted):
             click.echo(line)
     except WrongFilter as error:
         raise click.UsageError(str(error)) from error

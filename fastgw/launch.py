@@ -57,7 +57,9 @@ class WrongOption(Exception):
 
 
 def launch(config: Path | None, *, listen: str | None, workers: int | None, state: Path | None) -> int:
-    """Run until stopped and return the exit status: 1 where it cannot serve, 2 where it was told wrongly; no configuration: the demo."""
+    """Run until stopped and return the exit status: 1 where it cannot serve, 2 where it was told wrongly; no
+    configuration: the demo.
+    """
     try:
         if listen is not None:
             check_listen(listen)
@@ -135,7 +137,8 @@ def greeting(url: str, workers: int, secret: str, state: Path) -> str:
     if secret:
         option = "" if state == DEMO_STATE else f" --state {state}"
         lines += [
-            "", f"  virtual key:  {secret}", "", f"  curl {url}/v1/chat/completions \\", f"    -H 'authorization: Bearer {secret}' \\",
+            "", f"  virtual key:  {secret}", "", f"  curl {url}/v1/chat/completions \\",
+            f"    -H 'authorization: Bearer {secret}' \\",
             "    -H 'content-type: application/json' \\",
             "    -d '{\"model\": \"gpt-4.1\", \"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}]}'",
             "", f"  The provider is a mock; see what came by with: fastgw logs{option}", ""]
@@ -143,7 +146,9 @@ def greeting(url: str, workers: int, secret: str, state: Path) -> str:
 
 
 def prepare_demo(state: Path, mock_address: str) -> tuple[Path, str]:
-    """Write a configuration for the mock, and return it with the key, which stays the same from one start to the next."""
+    """Write a configuration for the mock, and return it with the key, which stays the same from one start to the
+    next.
+    """
     key_file, config = state / "demo.key", state / "demo.toml"
     secret = key_file.read_text().strip() if key_file.exists() else ""
     if not secret:
@@ -162,8 +167,9 @@ def start_mock() -> tuple[subprocess.Popen[str], str]:
         prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
     # a process group of its own: Ctrl-C is for the gateway, which ends its requests before it ends the mock
-    mock = subprocess.Popen([sys.executable, "-m", "fastgw", "mock", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True,
-                            process_group=0, preexec_fn=end_with_parent)
+    mock = subprocess.Popen(
+        [sys.executable, "-m", "fastgw", "mock", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True,
+        process_group=0, preexec_fn=end_with_parent)
     assert mock.stdout is not None
     address = mock.stdout.readline().strip().rpartition("http://")[2]
     if not address:

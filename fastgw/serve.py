@@ -1,4 +1,4 @@
-"""Run the gateway: a supervisor that starts the workers and the drain, restarts what dies, and stops everything in order."""
+"""Run the gateway: a supervisor that starts workers and drain, restarts what dies, and stops everything in order."""
 import errno
 import fcntl
 import logging
@@ -63,7 +63,9 @@ class Child(Struct):
 class Supervisor:
     """The parent of all processes of a gateway; single-threaded, so that forking is safe."""
 
-    def __init__(self, document: Document, *, started: Callable[["Supervisor"], None] | None = None, lock: TextIO | None = None) -> None:
+    def __init__(
+        self, document: Document, *, started: Callable[["Supervisor"], None] | None = None, lock: TextIO | None = None,
+    ) -> None:
         self.document = document
         self.gateway = document.config.gateway
         self.state = Path(self.gateway.state).absolute()
@@ -89,10 +91,11 @@ class Supervisor:
         ledger = self.open_ledger()
         lost = ledger.recover()
         if lost:
-            log.warning("%d exchanges were in hand when the gateway died; what was on its way is charged as reserved", len(lost))
+            log.warning("%d exchanges were in hand when the gateway died; those on their way are charged", len(lost))
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         for index in range(self.workers):
-            self.children.append(Child(f"worker {index}", self.worker_run(index, tuple(lost) if index == 0 else ()), index))
+            run = self.worker_run(index, tuple(lost) if index == 0 else ())
+            self.children.append(Child(f"worker {index}", run, index))
         self.children.append(Child("drain", self.drain_run()))
         try:
             for child in self.children:
@@ -108,7 +111,9 @@ class Supervisor:
         return 0 if is_clean else 1
 
     def reserve_address(self) -> socket.socket:
-        """Hold the address with a socket that takes no connections: a port 0 is settled, and a taken one is found out now."""
+        """Hold the address with a socket that takes no connections: a port 0 is settled, and a taken one is found
+        out now.
+        """
         host, _, port = self.gateway.listen.rpartition(":")
         host = "0.0.0.0" if host == "*" else host.strip("[]")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -123,7 +128,8 @@ class Supervisor:
             reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             reserved.bind(bound)
         except OSError as error:
-            hint = "; stop what listens there, or name another address with --listen" if error.errno == errno.EADDRINUSE else ""
+            is_taken = error.errno == errno.EADDRINUSE
+            hint = "; stop what listens there, or name another address with --listen" if is_taken else ""
             raise CannotServe(f"cannot listen on {self.gateway.listen}: {error.strerror}{hint}") from error
         self.host, self.port = host, bound[1]
         return reserved
@@ -141,7 +147,8 @@ class Supervisor:
 
         def run(ready_fd: int) -> int:
             return run_worker(WorkerOptions(
-                document=self.document, host=self.host, port=self.port, state=self.state, index=index, workers=self.workers,
+                document=self.document, host=self.host, port=self.port, state=self.state, index=index,
+                workers=self.workers,
                 parent_pid=supervisor_pid, watch=bool(self.document.path), lost=lost, ready_fd=ready_fd))
         return run
 
@@ -178,7 +185,7 @@ class Supervisor:
         if pid == 0:
             status = 70
             try:
-                # Ctrl-C reaches the whole process group, and so does the end of a terminal: the supervisor passes on what is meant.
+                # Ctrl-C and a terminal that ends reach the whole process group: the supervisor passes on what is meant.
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
                 signal.signal(signal.SIGHUP, signal.SIG_IGN)
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
@@ -194,7 +201,9 @@ class Supervisor:
         child.pid = pid
 
     def wait_until_ready(self) -> bool:
-        """Wait for all workers to accept; False where the gateway is told to stop meanwhile. raises CannotServe where one dies"""
+        """Wait for all workers to accept; False where the gateway is told to stop meanwhile. raises CannotServe
+        where one dies
+        """
         waiting = [child for child in self.children if child.worker is not None]
         while waiting:
             if signal.sigtimedwait(STOP_SIGNALS, 0) is not None:
@@ -208,7 +217,9 @@ class Supervisor:
         return True
 
     def watch(self, ledger: Ledger) -> None:
-        """Until told to stop: pass SIGHUP on, and restart what dies. raises CannotServe where a worker does not start any more"""
+        """Until told to stop: pass SIGHUP on, and restart what dies. raises CannotServe where a worker does not
+        start any more
+        """
         while True:
             caught = signal.sigtimedwait(SIGNALS, self.next_restart())
             if caught is not None and caught.si_signo in STOP_SIGNALS:
@@ -229,7 +240,8 @@ class Supervisor:
         is_worker = child.worker is not None
         child.failed_starts = child.failed_starts + 1 if is_worker and not child.is_ready else 0
         if child.failed_starts >= MOST_FAILED_STARTS:
-            raise CannotServe(f"{child.name} died {MOST_FAILED_STARTS} times in a row before it could serve; what it said is above")
+            raise CannotServe(
+                f"{child.name} died {MOST_FAILED_STARTS} times in a row before it could serve; what it said is above")
         if time.monotonic() - child.started_s > HEALTHY_SECONDS:
             child.restarts = 0
         pause_s = RESTART_SECONDS[min(child.restarts, len(RESTART_SECONDS) - 1)]
@@ -338,7 +350,9 @@ def take_lock(path: Path) -> TextIO:
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 handle.close()
-                raise StateInUse(f"{path.parent} is in use by another fastgw; stop it, or name another directory with --state") from None
+                raise StateInUse(
+                    f"{path.parent} is in use by another fastgw; stop it, or name another directory with --state"
+                ) from None
             time.sleep(0.1)
 
 

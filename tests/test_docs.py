@@ -26,6 +26,12 @@ def test_there_are_pages() -> None:
     assert {"setup", "build", "serve", "test", "check", "bench", "soak", "clean"} <= TARGETS
 
 
+def test_readme_leads_to_every_page() -> None:
+    """README.md has a link to each page under docs/."""
+    linked = {path for path, _ in LINK.findall((ROOT / "README.md").read_text(encoding="utf-8"))}
+    assert linked >= {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")}
+
+
 @every_page
 def test_links_lead_somewhere(page: Path) -> None:
     """Every link to a file of the project leads to one, and its anchor to a heading."""

@@ -51,7 +51,7 @@ cdef struct Record:
     char model[64]             # as the caller named it
     char upstream_model[64]
     char trace_id[40]          # what x-portkey-trace-id said, else empty
-    char dialect[8]
+    char dialect[16]
 
 cdef class RingWriter:
     """The producer's end; one a worker, one thread."""

@@ -49,7 +49,7 @@ cdef int push_record(RingWriter ring, Exchange x, unsigned int worker) except -1
         r.flags |= FLAG_PRICE_UNKNOWN
     if x.operation is not None:
         r.operation = x.operation.index
-        copy(r.dialect, 8, <bytes>dialects[x.operation.speaks])
+        copy(r.dialect, 16, <bytes>dialects[x.operation.speaks])
     if x.caller is not None:
         memcpy(r.key, x.caller.key_label, 48)
         memcpy(r.workspace, x.caller.workspace_label, 32)

@@ -31,8 +31,8 @@ class Record(Struct, gc=False, kw_only=False):
 
     id: Annotated[str, text("the request's id (UUIDv7), as in `x-fastgw-request-id`")]
     trace: Annotated[str, text("W3C trace id, 32 hexadecimal digits; empty where the caller sent none")]
-    started_ns: Annotated[int, count("ns", "wall clock since 1970: first byte of the request")]
-    read_ns: Annotated[int, count("ns", "request read whole")]
+    started_ns: Annotated[int, count("ns", "wall clock since 1970: the request's head is whole")]
+    read_ns: Annotated[int, count("ns", "request read whole; after `sent_ns` where its body streams through")]
     admitted_ns: Annotated[int, count("ns", "key, limits and budget passed")]
     sent_ns: Annotated[int, count("ns", "upstream request handed to the kernel")]
     first_byte_ns: Annotated[int, count("ns", "first byte of the provider's reply")]

@@ -51,7 +51,9 @@ def fastgw(directory: Path, *words: str, timeout_s: float = 20.0, **variables: s
 
 @contextmanager
 def serving(directory: Path, *words: str, **variables: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run `fastgw serve` in a process group of its own until the block ends; yields it with what it printed up to an empty line."""
+    """Run `fastgw serve` in a process group of its own until the block ends; yields it with what it printed up to
+    an empty line.
+    """
     with (directory / "log").open("a") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "fastgw", "serve", *words],
@@ -263,7 +265,8 @@ def bad_certificates(directory: Path) -> dict[str, tuple[str, str]]:
         "no certificate": (tls.format("empty.pem", "key.pem"), "gateway.tls: expected a certificate chain"),
         "no authority": (
             '[integrations.own]\nprovider = "openai"\nca_file = "empty.pem"\n',
-            "integrations.own.ca_file: expected certificates of authorities, PEM, found empty.pem: it holds no certificate",
+            "integrations.own.ca_file: expected certificates of authorities, PEM, found empty.pem: "
+            "it holds no certificate",
         ),
     }
 
@@ -312,7 +315,9 @@ def test_check_tells_good_files_from_bad(tmp_path: Path, config: Path) -> None:
 
 
 def test_a_key_that_was_made_works(tmp_path: Path, mock: RunningMock) -> None:
-    """What `key create` prints goes into the file as it is, and the key it printed is served; the file does not hold the key."""
+    """What `key create` prints goes into the file as it is, and the key it printed is served; the file does not
+    hold the key.
+    """
     made = fastgw(tmp_path, "key", "create", "app-2")
     assert made.returncode == 0
     secret, _, lines = made.stdout.partition("\n\n")
@@ -329,7 +334,9 @@ def printed_curl(said: str) -> list[str]:
 
 
 def test_the_demo_works_twice_with_one_key(tmp_path: Path) -> None:
-    """`serve --demo` prints a key and a curl that works; the next start has the same key; each ends with its mock, cleanly."""
+    """`serve --demo` prints a key and a curl that works; the next start has the same key; each ends with its
+    mock, cleanly.
+    """
     keys = []
     for _ in range(2):
         with serving(tmp_path, "--demo", "--listen", "127.0.0.1:0") as (process, said):
@@ -347,7 +354,9 @@ def test_the_demo_works_twice_with_one_key(tmp_path: Path) -> None:
 
 
 def test_a_killed_demo_leaves_no_process_behind(tmp_path: Path) -> None:
-    """After SIGKILL of the supervisor its mock, workers and drain end by themselves within a few seconds, and a new start works."""
+    """After SIGKILL of the supervisor its mock, workers and drain end by themselves within a few seconds, and a
+    new start works.
+    """
     with serving(tmp_path, "--demo", "--listen", "127.0.0.1:0") as (process, said):
         family = descendants(process.pid)
         process.kill()
@@ -358,7 +367,9 @@ def test_a_killed_demo_leaves_no_process_behind(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_cleanly(tmp_path: Path) -> None:
-    """SIGINT to the whole process group, as a terminal sends it, ends everything with status 0 and no trace of a fault."""
+    """SIGINT to the whole process group, as a terminal sends it, ends everything with status 0 and no trace of a
+    fault.
+    """
     with serving(tmp_path, "--demo", "--listen", "127.0.0.1:0") as (process, said):
         assert json.loads(subprocess.check_output([*printed_curl(said), "-s"]))["choices"]
         family = descendants(process.pid)

@@ -110,7 +110,9 @@ def test_probes_need_no_key_and_leave_no_record(mock: RunningMock, tmp_path: Pat
 
 
 def test_not_ready_while_stopping(tmp_path: Path) -> None:
-    """While a gateway stops, connections that it still has are told 503 and closed, what runs is finished, and no other gets in."""
+    """While a gateway stops, connections that it still has are told 503 and closed, what runs is finished, and no
+    other gets in.
+    """
     gate = Gate()
     with Upstream([pause(gate), *json_reply({"id": "c", "choices": []})]) as upstream:
         with RunningGateway(tmp_path, config(upstream.url)) as gateway, RawClient(gateway.url) as client:
@@ -128,7 +130,9 @@ def test_not_ready_while_stopping(tmp_path: Path) -> None:
 
 
 def test_a_second_signal_cuts_off(tmp_path: Path) -> None:
-    """A gateway that waits for a request to end stops at once when told again; the request is recorded, the status is 1."""
+    """A gateway that waits for a request to end stops at once when told again; the request is recorded, the
+    status is 1.
+    """
     gate = Gate()
     with Upstream([pause(gate)]) as upstream:
         with RunningGateway(tmp_path, config(upstream.url)) as gateway, RawClient(gateway.url) as client:
@@ -147,7 +151,9 @@ def test_a_second_signal_cuts_off(tmp_path: Path) -> None:
 
 
 def test_metrics_are_unavailable_without_the_drain(mock: RunningMock, tmp_path: Path) -> None:
-    """While the drain is away /metrics says so with 503, traffic flows on, and what came meanwhile is recorded once it is back."""
+    """While the drain is away /metrics says so with 503, traffic flows on, and what came meanwhile is recorded
+    once it is back.
+    """
     with RunningGateway(tmp_path, config(mock.url)) as gateway:
         ids = send_chats(gateway, 10)
         drain = drain_pid(gateway)
@@ -179,7 +185,7 @@ def test_killing_the_drain_loses_and_doubles_nothing(mock: RunningMock, tmp_path
             drain = drain_pid(gateway)
             os.kill(drain, signal.SIGKILL)
             ids |= send_chats(gateway, 100)
-            gateway.wait_until(lambda: f"drain (pid {drain}) died" in gateway.log(), "its end")
+            gateway.wait_until(lambda died=f"drain (pid {drain}) died": died in gateway.log(), "its end")
         wait_for_rows(gateway, ids)
 
 
@@ -199,7 +205,9 @@ def test_killing_everything_loses_no_record(mock: RunningMock, tmp_path: Path) -
 
 
 def test_a_locked_log_does_not_slow_the_lane(mock: RunningMock, tmp_path: Path) -> None:
-    """While somebody holds logs.db, requests are served as ever, JSON lines go on, and the rows come when it is free."""
+    """While somebody holds logs.db, requests are served as ever, JSON lines go on, and the rows come when it is
+    free.
+    """
     with RunningGateway(tmp_path, config(mock.url)) as gateway:
         ids = send_chats(gateway, 20)
         wait_for_rows(gateway, ids)
@@ -225,7 +233,9 @@ def test_a_locked_log_does_not_slow_the_lane(mock: RunningMock, tmp_path: Path) 
 
 
 def test_what_a_full_ring_drops_is_counted(mock: RunningMock, tmp_path: Path) -> None:
-    """While the drain stands still and the ring is full, traffic flows on; kept and dropped records add up to what was served."""
+    """While the drain stands still and the ring is full, traffic flows on; kept and dropped records add up to
+    what was served.
+    """
     with RunningGateway(tmp_path, config(mock.url, "[gateway.record]\nring_bytes = 65536\n")) as gateway:
         ids = send_chats(gateway, 1)
         wait_for_rows(gateway, ids)
@@ -325,7 +335,9 @@ def is_refused(port: int) -> bool:
 
 
 def test_a_bad_file_leaves_the_old_configuration_in_force(mock: RunningMock, tmp_path: Path) -> None:
-    """A file that does not hold, certificates included, is refused in the log, /readyz and a metric; the next good one is taken."""
+    """A file that does not hold, certificates included, is refused in the log, /readyz and a metric; the next
+    good one is taken.
+    """
     with RunningGateway(tmp_path, config(mock.url)) as gateway:
         (tmp_path / "empty.pem").write_text("no certificate\n")
         gateway.write_config(config(mock.url, f'ca_file = "{tmp_path / "empty.pem"}"\n'))

@@ -152,7 +152,9 @@ def test_a_served_exchange_is_recorded_as_it_was(gateway: RunningGateway) -> Non
 
 
 def test_times_follow_one_another(gateway: RunningGateway, upstream: Upstream) -> None:
-    """read <= admitted <= sent <= first byte <= replied <= finished; the gateway's own share leaves the provider's time out."""
+    """read <= admitted <= sent <= first byte <= replied <= finished; the gateway's own share leaves the
+    provider's time out.
+    """
     upstream.play(slow(json_reply(REPLY), 120))
     row = record_of(gateway, ask(gateway))
     times = points(row)
@@ -162,7 +164,9 @@ def test_times_follow_one_another(gateway: RunningGateway, upstream: Upstream) -
 
 
 def test_the_share_of_a_second_attempt_leaves_the_first_one_out(gateway: RunningGateway, upstream: Upstream) -> None:
-    """Time that a first target took before the second served is not the gateway's; times follow one another all the same."""
+    """Time that a first target took before the second served is not the gateway's; times follow one another all
+    the same.
+    """
     upstream.play(slow(json_reply({"error": {}}, 503), 150))
     upstream.play(json_reply(REPLY), "/second/v1/chat/completions")
     row = record_of(gateway, ask(gateway, {**CHAT, "model": "twice"}))
@@ -234,7 +238,9 @@ def test_a_refused_request_says_its_trace_id_too(gateway: RunningGateway) -> Non
 
 
 def test_payloads_are_bounded_and_masked(gateway: RunningGateway) -> None:
-    """What is kept of a body ends at max_payload_bytes, and holds no credential, not even one that the bound cut in two."""
+    """What is kept of a body ends at max_payload_bytes, and holds no credential, not even one that the bound cut
+    in two.
+    """
     secret = "sk-proj-0123456789abcdefghijklmnop"
     response = ask(gateway, {**CHAT, "messages": [{"role": "user", "content": f"my key is {secret} " + "x" * 1000}]})
     row = record_of(gateway, response)

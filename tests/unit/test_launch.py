@@ -63,7 +63,9 @@ def test_a_first_start_that_fails_is_fatal(tmp_path: Path) -> None:
 
 
 def test_a_crash_loop_is_bounded_and_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker that was ready once and then cannot start any more is tried so often, less and less; then the gateway gives up."""
+    """A worker that was ready once and then cannot start any more is tried so often, less and less; then the
+    gateway gives up.
+    """
     monkeypatch.setattr(serve, "RESTART_SECONDS", (0.0, 0.001))
 
     def lives(number: int, ready_fd: int) -> int:
@@ -80,7 +82,9 @@ def test_a_crash_loop_is_bounded_and_explained(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_worker_that_serves_is_started_again_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers that die after they were ready are replaced, the first time at once, and never make the gateway give up."""
+    """Workers that die after they were ready are replaced, the first time at once, and never make the gateway
+    give up.
+    """
     monkeypatch.setattr(serve, "RESTART_SECONDS", (0.0, 0.001))
     supervisor_pid = os.getpid()
 
@@ -120,7 +124,9 @@ def test_a_death_is_put_into_words() -> None:
 
 
 def test_rings_of_more_workers_are_read_out_and_removed(tmp_path: Path) -> None:
-    """What a gateway with more workers left in its rings is drained by one with fewer, and its file is removed at a clean end."""
+    """What a gateway with more workers left in its rings is drained by one with fewer, and its file is removed at
+    a clean end.
+    """
     supervisor = Supervisor(document(tmp_path))
     for number in (0, 1, 5):
         (tmp_path / f"ring-{number}.ring").touch()
