@@ -18,7 +18,6 @@ from tests.gateway.lane_gateway import (
     config,
     cpu_seconds,
     get,
-
     pss_kib,
     record_of,
     trace_of,
