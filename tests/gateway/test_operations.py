@@ -75,9 +75,13 @@ def drain_pid(gateway: RunningGateway) -> int:
 
 
 def rows(gateway: RunningGateway) -> list[str]:
-    """The ids in logs.db, in their order."""
+    """The ids in logs.db, in their order; none while the drain has not made it yet."""
+    if not (gateway.state / "logs.db").exists():
+        return []
     connection = sqlite3.connect(f"file:{gateway.state / 'logs.db'}?mode=ro", uri=True)
     try:
+        if not connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'records'").fetchone()[0]:
+            return []
         return [row[0] for row in connection.execute("SELECT id FROM records ORDER BY seq")]
     finally:
         connection.close()
