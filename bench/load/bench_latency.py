@@ -140,7 +140,8 @@ def main() -> int:
     print(machine())
     stalled = 0
     with running() as rig:
-        for name, second in (("A/A floor (direct - direct)", rig.mock), ("nginx - direct", rig.proxy), ("fastgw - direct", rig.gateway)):
+        pairs = (("A/A floor (direct - direct)", rig.mock), ("nginx - direct", rig.proxy), ("fastgw - direct", rig.gateway))
+        for name, second in pairs:
             p50, p99, samples = paired(rig.mock, second, opts.blocks)
             low, high = interval(p50)
             slow = sum(38_000 <= sample <= 44_000 for sample in samples)
@@ -152,7 +153,8 @@ def main() -> int:
             slow = sum(38_000 <= sample <= 44_000 for sample in latencies)
             stalled += slow if name == "fastgw" else 0
             print(f"open loop {name:8} {reached:7.0f}/s  p50 {percentile(latencies, 0.5):7.0f} us  "
-                  f"p99 {percentile(latencies, 0.99):7.0f} us  p99.9 {percentile(latencies, 0.999):7.0f} us  at 38-44 ms: {slow}", flush=True)
+                  f"p99 {percentile(latencies, 0.99):7.0f} us  p99.9 {percentile(latencies, 0.999):7.0f} us  "
+                  f"at 38-44 ms: {slow}", flush=True)
     return 0 if not stalled else 1
 
 

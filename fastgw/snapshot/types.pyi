@@ -67,8 +67,9 @@ class Integration:
     model_in_prefix: bool
     own_names: frozenset[bytes]
     def __init__(
-        self, name: str, provider: Provider, origin: Origin, *, prefix: bytes, cut: bytes, query: bytes, fields: bytes, default_fields: bytes,
-        ask_usage: bool, operations: frozenset[str], output_limits: dict[str, tuple[str, ...]], own_names: frozenset[bytes] = ...,
+        self, name: str, provider: Provider, origin: Origin, *, prefix: bytes, cut: bytes, query: bytes, fields: bytes,
+        default_fields: bytes, ask_usage: bool, operations: frozenset[str], output_limits: dict[str, tuple[str, ...]],
+        own_names: frozenset[bytes] = ...,
         secrets: tuple[bytes, ...] = (),
     ) -> None: ...
     def does(self, operation: Operation) -> bool:
@@ -108,8 +109,9 @@ class Snapshot:
     cors: Cors | None
     served: tuple[tuple[str, Integration], ...]
     def __init__(
-        self, *, version: int, loaded_ns: int, origin_path: str, keys: KeyTable, callers: list[Caller], integrations: dict[str, Integration],
-        aliases: dict[bytes, Plan], resolver: Resolver, payloads: int, max_payload_bytes: int, buffer_reply_bytes: int,
+        self, *, version: int, loaded_ns: int, origin_path: str, keys: KeyTable, callers: list[Caller],
+        integrations: dict[str, Integration], aliases: dict[bytes, Plan], resolver: Resolver,
+        payloads: int, max_payload_bytes: int, buffer_reply_bytes: int,
         cors: Cors | None = None, served: tuple[tuple[str, Integration], ...] = (),
     ) -> None: ...
     def allows(self, caller: Caller, integration: str) -> bool:
