@@ -466,7 +466,7 @@ cdef int decode(Exchange x) except -1:
 
 
 cdef int find_limit(Exchange x) except -1:
-    """The most output that the body allows: by the fields that this operation has, and the greatest of two, since servers differ in which counts."""
+    """The most output that the body allows, by the operation's fields; the greatest of two, since servers differ in which counts."""
     cdef int i
     x.scanned.max_tokens = -1
     for i in range(LIMIT_FIELDS):

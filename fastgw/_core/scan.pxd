@@ -37,7 +37,7 @@ cdef struct RequestFields:
     Span stream_options_null   # the word `null` in its place: replace it, do not put in a second one
     int include_usage          # -1 absent or null, 0, 1
     Span include_usage_value   # `true`, `false` or `null`
-    int64_t max_tokens         # the least of max_tokens, max_completion_tokens, max_output_tokens, generationConfig.maxOutputTokens; -1 absent
+    int64_t max_tokens         # the least of `limits`; -1 absent
     Span max_tokens_value      # the digits of the least one; the word `null` where only that stands; a limit goes in its place
     int64_t limits[4]          # by LimitField; -1 absent or null
     Span limit_values[4]       # the digits or the word `null`

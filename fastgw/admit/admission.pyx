@@ -153,8 +153,8 @@ def price_unknown(Exchange x):
 
 
 def background_unpriced(Exchange x):
-    return error("PriceUnknown", f"a response in the background states its usage only later, and a budget applies to key {x.caller.name!r}: "
-                 "leave out background, or set unknown_price = \"allow\" for the workspace", param="background")
+    return error("PriceUnknown", "a response in the background states its usage only later, and a budget applies to key "
+                 f"{x.caller.name!r}: leave out background, or set unknown_price = \"allow\" for the workspace", param="background")
 
 
 def dollars(int64_t nano):

@@ -23,7 +23,8 @@ cdef Plan find_plan(Exchange x):
     if x.wanted_integration is not None:
         integration = x.wanted_integration.decode("utf-8", "replace")
         if integration not in snapshot.integrations or not snapshot.allows(caller, integration):
-            raise error("IntegrationNotAllowed", f"expected in x-fastgw-integration one of the integrations this key may use, got {integration!r}")
+            raise error("IntegrationNotAllowed",
+                        f"expected in x-fastgw-integration one of the integrations this key may use, got {integration!r}")
     elif x.model is not None:
         plan = <Plan>snapshot.aliases.get(x.model)
         if plan is not None:
@@ -44,7 +45,8 @@ cdef Plan find_plan(Exchange x):
 
 def not_found(Exchange x):
     if x.model is None:
-        return error("IntegrationMissing", f"{x.path[:200].decode('ascii', 'replace')} names no model, so name the integration it shall go to: "
+        return error("IntegrationMissing", f"{x.path[:200].decode('ascii', 'replace')} names no model, so name the integration that it "
+                     "shall go to: "
                      "in the field x-fastgw-integration, or as `integration` of the key")
     return error("ModelNotFound", f"no alias and no integration serves model {x.model.decode('utf-8', 'replace')[:200]!r}; "
                  "GET /v1/models lists what this key may use", param="model")
@@ -78,7 +80,7 @@ def none_left(Exchange x):
     names = [target.integration.name for target in x.plan.targets if target.integration.serves(x.operation)]
     model = x.model.decode("utf-8", "replace") if x.model else ""
     if not names:
-        return error("ModelNotFound", f"model {model!r} is served by {x.plan.targets[0].integration.provider.name}, which does not speak the "
-                     f"dialect of {x.path.decode('ascii', 'replace')}; call it in its own", param="model")
+        return error("ModelNotFound", f"model {model!r} is served by {x.plan.targets[0].integration.provider.name}, which does not speak "
+                     f"the dialect of {x.path.decode('ascii', 'replace')}; call it in its own", param="model")
     return error("IntegrationNotAllowed", f"model {model!r} is served by {', '.join(names)}, which key {x.caller.name!r} may not use",
                  param="model")

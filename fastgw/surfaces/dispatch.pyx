@@ -126,8 +126,8 @@ PLAIN_ACTIONS = frozenset(name.lower() for name in ACTIONS)
 
 
 def not_plain(path):
-    return error("UnknownPath", f"no surface at {path[:200].decode('ascii', 'replace')}: write the path plainly, in the case and with the slashes "
-                 "that the provider's documentation has, and without what need not be percent-encoded")
+    return error("UnknownPath", f"no surface at {path[:200].decode('ascii', 'replace')}: write the path plainly, in the case and with the "
+                 "slashes that the provider's documentation has, and without what need not be percent-encoded")
 
 
 cdef _models(bytes path, int method, bint is_anthropic, bint is_google):

@@ -1,4 +1,5 @@
 """What admission reserves, and what it puts into a body so that the budget pays for it."""
+
 from __future__ import annotations
 
 import json
@@ -35,11 +36,15 @@ REPLIES = {
     MESSAGES: {"type": "message", "usage": {"input_tokens": 4, "output_tokens": 2}},
     GENERATE: {"candidates": [], "usageMetadata": {"promptTokenCount": 4, "candidatesTokenCount": 2, "totalTokenCount": 6}},
 }
-BUDGET_NANO = 1_000_000        # pays for 100 output tokens at $10 a million
+BUDGET_NANO = 1_000_000  # pays for 100 output tokens at $10 a million
 NAMES = ("clamp", "strict", "estimate", "unknown", "allowed", "rich", "fallback", "tiny", "images")
 KEYS = {name: f"fgw-admission-{name}-{'0' * 24}" for name in NAMES}
 MODELS = ("openai/gpt-4.1", "anthropic/claude-sonnet-4-6", "gemini/gemini-2.5-flash", "openai/gpt-image-1")
-CONFIG = "[prices]\n" + "".join(f'"{name}" = {price("0.0")}\n' for name in MODELS) + f'"openai-compatible/cheap" = {price("0.0", "1.0")}\n' + """
+CONFIG = (
+    "[prices]\n"
+    + "".join(f'"{name}" = {price("0.0")}\n' for name in MODELS)
+    + f'"openai-compatible/cheap" = {price("0.0", "1.0")}\n'
+    + """
 [integrations.compatible]
 provider = "openai-compatible"
 base_url = "{url}/v1"
@@ -55,17 +60,24 @@ targets = [{ integration = "openai", model = "gpt-4.1" }, { integration = "compa
 [workspaces.open]
 unknown_price = "allow"
 """
+)
 
 
 def keys() -> str:
     small = "{ usd = 0.001 }"
-    return "".join((
-        key_lines("clamp", KEYS["clamp"], budget=small), key_lines("strict", KEYS["strict"], budget=small, admission='"strict"'),
-        key_lines("estimate", KEYS["estimate"], budget=small, admission='"estimate"'), key_lines("unknown", KEYS["unknown"], budget=small),
-        key_lines("allowed", KEYS["allowed"], budget=small, workspace='"open"'), key_lines("rich", KEYS["rich"], budget="{ usd = 1000 }"),
-        key_lines("fallback", KEYS["fallback"], budget=small), key_lines("tiny", KEYS["tiny"], budget="{ usd = 0.000009 }"),
-        key_lines("images", KEYS["images"], budget="{ usd = 0.1 }"),
-    ))
+    return "".join(
+        (
+            key_lines("clamp", KEYS["clamp"], budget=small),
+            key_lines("strict", KEYS["strict"], budget=small, admission='"strict"'),
+            key_lines("estimate", KEYS["estimate"], budget=small, admission='"estimate"'),
+            key_lines("unknown", KEYS["unknown"], budget=small),
+            key_lines("allowed", KEYS["allowed"], budget=small, workspace='"open"'),
+            key_lines("rich", KEYS["rich"], budget="{ usd = 1000 }"),
+            key_lines("fallback", KEYS["fallback"], budget=small),
+            key_lines("tiny", KEYS["tiny"], budget="{ usd = 0.000009 }"),
+            key_lines("images", KEYS["images"], budget="{ usd = 0.1 }"),
+        )
+    )
 
 
 @pytest.fixture(scope="module")
@@ -92,21 +104,24 @@ def left_tokens(gateway: RunningGateway) -> int:
     return (BUDGET_NANO - account(gateway.state, "key:clamp", 1).spent_nano_usd) // 10_000
 
 
-@pytest.mark.parametrize(("path", "body", "place"), [
-    (CHAT, {"model": "gpt-4.1", "messages": QUESTION}, ("max_completion_tokens",)),
-    (CHAT, {"model": "local", "messages": QUESTION}, ("max_tokens",)),
-    ("/v1/completions", {"model": "gpt-4.1", "prompt": "Paris"}, ("max_tokens",)),
-    (RESPONSES, {"model": "gpt-4.1", "input": "Paris"}, ("max_output_tokens",)),
-    (MESSAGES, {"model": "claude-sonnet-4-6", "messages": QUESTION}, ("max_tokens",)),
-    (GENERATE, {"contents": []}, ("generationConfig", "maxOutputTokens")),
-    (GENERATE, {"contents": [], "generationConfig": {"temperature": 1}}, ("generationConfig", "maxOutputTokens")),
-    (GENERATE, {"contents": [], "generationConfig": {}}, ("generationConfig", "maxOutputTokens")),
-    (GENERATE, {"contents": [], "generation_config": {"temperature": 1}}, ("generation_config", "maxOutputTokens")),
-    (CHAT, {"model": "gpt-4.1", "max_completion_tokens": None, "messages": QUESTION}, ("max_completion_tokens",)),
-    (CHAT, {"model": "gpt-4.1", "max_tokens": None, "messages": QUESTION}, ("max_completion_tokens",)),
-    (MESSAGES, {"model": "claude-sonnet-4-6", "max_tokens": None, "messages": QUESTION}, ("max_tokens",)),
-    (CHAT, {"model": "gpt-4.1", "max_output_tokens": 1, "messages": QUESTION}, ("max_completion_tokens",)),
-])
+@pytest.mark.parametrize(
+    ("path", "body", "place"),
+    [
+        (CHAT, {"model": "gpt-4.1", "messages": QUESTION}, ("max_completion_tokens",)),
+        (CHAT, {"model": "local", "messages": QUESTION}, ("max_tokens",)),
+        ("/v1/completions", {"model": "gpt-4.1", "prompt": "Paris"}, ("max_tokens",)),
+        (RESPONSES, {"model": "gpt-4.1", "input": "Paris"}, ("max_output_tokens",)),
+        (MESSAGES, {"model": "claude-sonnet-4-6", "messages": QUESTION}, ("max_tokens",)),
+        (GENERATE, {"contents": []}, ("generationConfig", "maxOutputTokens")),
+        (GENERATE, {"contents": [], "generationConfig": {"temperature": 1}}, ("generationConfig", "maxOutputTokens")),
+        (GENERATE, {"contents": [], "generationConfig": {}}, ("generationConfig", "maxOutputTokens")),
+        (GENERATE, {"contents": [], "generation_config": {"temperature": 1}}, ("generation_config", "maxOutputTokens")),
+        (CHAT, {"model": "gpt-4.1", "max_completion_tokens": None, "messages": QUESTION}, ("max_completion_tokens",)),
+        (CHAT, {"model": "gpt-4.1", "max_tokens": None, "messages": QUESTION}, ("max_completion_tokens",)),
+        (MESSAGES, {"model": "claude-sonnet-4-6", "max_tokens": None, "messages": QUESTION}, ("max_tokens",)),
+        (CHAT, {"model": "gpt-4.1", "max_output_tokens": 1, "messages": QUESTION}, ("max_completion_tokens",)),
+    ],
+)
 def test_clamp_puts_what_the_budget_pays_for_where_the_provider_reads_it(
     gateway: RunningGateway, upstream: Upstream, path: str, body: dict[str, Any], place: tuple[str, ...]
 ) -> None:
@@ -137,6 +152,7 @@ def test_request_within_the_budget_is_not_touched(gateway: RunningGateway, upstr
     """Where the budget pays for the model's own limit, and where a limit is stated, the body goes on as it came."""
     body = b'{ "messages" :[],"unknown":{"a":[1e5, -0.0]}, "model":"gpt-4.1" }'
     from tests.fakes.raw_client import RawClient
+
     with RawClient(gateway.url) as client:
         reply = client.ask("POST", CHAT, body, [("content-type", "application/json"), *bearer(KEYS["rich"])])
     assert reply.status == 200 and reply.field("x-fastgw-max-tokens") is None
@@ -145,15 +161,18 @@ def test_request_within_the_budget_is_not_touched(gateway: RunningGateway, upstr
     assert sent(upstream)["max_tokens"] == 1
 
 
-@pytest.mark.parametrize("body", [
-    {"model": "gpt-4.1", "messages": QUESTION},
-    {"model": "gpt-4.1", "messages": QUESTION, "max_tokens": 101},
-    {"model": "gpt-4.1", "messages": QUESTION, "max_tokens": 26, "n": 4},
-    {"model": "gpt-4.1", "messages": QUESTION, "max_tokens": 1, "max_completion_tokens": 101},
-    {"model": "gpt-4.1", "messages": QUESTION, "max_output_tokens": 1},
-    {"model": "gpt-4.1", "messages": QUESTION, "generationConfig": {"maxOutputTokens": 1}},
-    {"model": "gpt-4.1", "messages": QUESTION, "max_tokens": 0},
-])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"model": "gpt-4.1", "messages": QUESTION},
+        {"model": "gpt-4.1", "messages": QUESTION, "max_tokens": 101},
+        {"model": "gpt-4.1", "messages": QUESTION, "max_tokens": 26, "n": 4},
+        {"model": "gpt-4.1", "messages": QUESTION, "max_tokens": 1, "max_completion_tokens": 101},
+        {"model": "gpt-4.1", "messages": QUESTION, "max_output_tokens": 1},
+        {"model": "gpt-4.1", "messages": QUESTION, "generationConfig": {"maxOutputTokens": 1}},
+        {"model": "gpt-4.1", "messages": QUESTION, "max_tokens": 0},
+    ],
+)
 def test_strict_refuses_what_may_cost_more_than_is_left(gateway: RunningGateway, upstream: Upstream, body: dict[str, Any]) -> None:
     """A request whose most exceeds the budget is refused by strict, whichever field hides it; nothing goes upstream, nothing is charged."""
     before = len(upstream.received)

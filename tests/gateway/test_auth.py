@@ -1,4 +1,5 @@
 """Who may call, and that no credential crosses the gateway in either direction or stands where it can be read."""
+
 from __future__ import annotations
 
 import json
@@ -30,8 +31,13 @@ DISABLED, EXPIRED, EMPTY_LIST = ("fgw-auth-disabled-000000000000", "fgw-auth-exp
 HEADER_SECRET = "token-of-a-header-77aa88bb99cc"
 REPLY = {"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}
 LEAKING = [
-    ("set-cookie", f"session={PROVIDER_KEY}"), ("x-echo", f"Bearer {PROVIDER_KEY}"), ("Authorization", f"Bearer {PROVIDER_KEY}"),
-    ("x-api-key", PROVIDER_KEY), ("x-debug", f"t={HEADER_SECRET}"), ("x-request-cost", "3"), ("www-authenticate", f"Bearer k={PROVIDER_KEY}"),
+    ("set-cookie", f"session={PROVIDER_KEY}"),
+    ("x-echo", f"Bearer {PROVIDER_KEY}"),
+    ("Authorization", f"Bearer {PROVIDER_KEY}"),
+    ("x-api-key", PROVIDER_KEY),
+    ("x-debug", f"t={HEADER_SECRET}"),
+    ("x-request-cost", "3"),
+    ("www-authenticate", f"Bearer k={PROVIDER_KEY}"),
 ]
 
 
@@ -43,24 +49,42 @@ def upstream() -> Iterator[Upstream]:
 
 @pytest.fixture(scope="module")
 def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
-    config = integrations(upstream.url, headers=f'{{ "x-auth-token" = "{HEADER_SECRET}", "x-team" = "gateway" }}') + "".join((
-        key_lines(integration='"openai"'), key_lines("disabled", DISABLED, enabled="false"),
-        key_lines("expired", EXPIRED, expires_at="2020-01-01T00:00:00Z"), key_lines("models", EMPTY_LIST, models='["gpt-4.1"]'),
-    )) + '\n[gateway.record]\npayloads = "all"\n'
+    config = (
+        integrations(upstream.url, headers=f'{{ "x-auth-token" = "{HEADER_SECRET}", "x-team" = "gateway" }}')
+        + "".join(
+            (
+                key_lines(integration='"openai"'),
+                key_lines("disabled", DISABLED, enabled="false"),
+                key_lines("expired", EXPIRED, expires_at="2020-01-01T00:00:00Z"),
+                key_lines("models", EMPTY_LIST, models='["gpt-4.1"]'),
+            )
+        )
+        + '\n[gateway.record]\npayloads = "all"\n'
+    )
     with RunningGateway(tmp_path_factory.mktemp("auth"), config) as running:
         yield running
 
 
-@pytest.mark.parametrize("fields", [
-    [("authorization", f"Bearer {KEY}")], [("Authorization", f"bEARER   {KEY}")], [("x-api-key", KEY)], [("api-key", KEY)],
-    [("x-goog-api-key", KEY)], [("x-portkey-api-key", KEY)],
-    [("authorization", "Bearer OPENAI_API_KEY"), ("x-portkey-api-key", KEY)],
-    [("x-portkey-api-key", KEY), ("authorization", "Bearer sk-placeholder"), ("x-api-key", "dummy")],
-    [("authorization", "Basic dXNlcjpwYXNz"), ("api-key", KEY)],
-], ids=lambda fields: "+".join(name for name, _ in fields))
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [("authorization", f"Bearer {KEY}")],
+        [("Authorization", f"bEARER   {KEY}")],
+        [("x-api-key", KEY)],
+        [("api-key", KEY)],
+        [("x-goog-api-key", KEY)],
+        [("x-portkey-api-key", KEY)],
+        [("authorization", "Bearer OPENAI_API_KEY"), ("x-portkey-api-key", KEY)],
+        [("x-portkey-api-key", KEY), ("authorization", "Bearer sk-placeholder"), ("x-api-key", "dummy")],
+        [("authorization", "Basic dXNlcjpwYXNz"), ("api-key", KEY)],
+    ],
+    ids=lambda fields: "+".join(name for name, _ in fields),
+)
 def test_key_is_taken_from_every_field_and_goes_no_further(gateway: RunningGateway, upstream: Upstream, fields: Fields) -> None:
     """Each field that clients use carries the key, placeholders beside it do not harm, and none of them goes upstream."""
-    reply = ask(gateway.url, CHAT, {"model": "gpt-4.1", "messages": QUESTION}, [*fields, ("cookie", f"k={KEY}"), ("proxy-authorization", KEY)])
+    reply = ask(
+        gateway.url, CHAT, {"model": "gpt-4.1", "messages": QUESTION}, [*fields, ("cookie", f"k={KEY}"), ("proxy-authorization", KEY)]
+    )
     assert reply.status == 200
     received = upstream.received[-1]
     assert KEY.encode() not in received.raw
@@ -69,11 +93,15 @@ def test_key_is_taken_from_every_field_and_goes_no_further(gateway: RunningGatew
         assert received.field(name) is None
 
 
-@pytest.mark.parametrize(("target", "expected"), [
-    (f"{GENERATE}?key={{key}}", GENERATE), (f"{GENERATE}?alt=sse&key={{key}}&x=1", f"{GENERATE}?alt=sse&x=1"),
-    (f"{GENERATE}?k%65y={{key}}", GENERATE),
-    ("/v1/models/gemini-2.5-flash:generateContent?key={key}", "/v1/models/gemini-2.5-flash:generateContent"),
-])
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        (f"{GENERATE}?key={{key}}", GENERATE),
+        (f"{GENERATE}?alt=sse&key={{key}}&x=1", f"{GENERATE}?alt=sse&x=1"),
+        (f"{GENERATE}?k%65y={{key}}", GENERATE),
+        ("/v1/models/gemini-2.5-flash:generateContent?key={key}", "/v1/models/gemini-2.5-flash:generateContent"),
+    ],
+)
 def test_gemini_key_is_taken_from_the_query_and_out_of_it(gateway: RunningGateway, upstream: Upstream, target: str, expected: str) -> None:
     """?key= authenticates on Gemini's paths, and the rest of the query goes on without it."""
     reply = ask(gateway.url, target.format(key=KEY), {"contents": []}, [])
@@ -92,12 +120,21 @@ def test_key_in_the_query_of_another_path_neither_counts_nor_goes_upstream(gatew
         assert upstream.received[-1].target == f"{CHAT}?a=1&b=2"
 
 
-@pytest.mark.parametrize(("fields", "status", "code"), [
-    ([], 401, "missing_key"), ([("authorization", "Bearer ")], 401, "missing_key"), ([("authorization", KEY)], 401, "missing_key"),
-    (bearer(KEY[:-1]), 401, "invalid_key"), (bearer(KEY + "x"), 401, "invalid_key"), (bearer(KEY.upper()), 401, "invalid_key"),
-    (bearer("k" * 5000), 401, "missing_key"), (bearer(DISABLED), 403, "key_disabled"), (bearer(EXPIRED), 412, "key_expired"),
-    (bearer(PROVIDER_KEY), 401, "invalid_key"),
-])
+@pytest.mark.parametrize(
+    ("fields", "status", "code"),
+    [
+        ([], 401, "missing_key"),
+        ([("authorization", "Bearer ")], 401, "missing_key"),
+        ([("authorization", KEY)], 401, "missing_key"),
+        (bearer(KEY[:-1]), 401, "invalid_key"),
+        (bearer(KEY + "x"), 401, "invalid_key"),
+        (bearer(KEY.upper()), 401, "invalid_key"),
+        (bearer("k" * 5000), 401, "missing_key"),
+        (bearer(DISABLED), 403, "key_disabled"),
+        (bearer(EXPIRED), 412, "key_expired"),
+        (bearer(PROVIDER_KEY), 401, "invalid_key"),
+    ],
+)
 def test_wrong_key_is_refused_in_every_dialect(gateway: RunningGateway, upstream: Upstream, fields: Fields, status: int, code: str) -> None:
     """No key, a wrong one, a disabled one and an expired one are each told apart, in the dialect of the path, before anything is sent."""
     before = len(upstream.received)

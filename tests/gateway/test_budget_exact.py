@@ -84,7 +84,7 @@ class Load:
 
 
 def cost_of(records: list[dict[str, Any]], key: str) -> int:
-    return sum(record["cost_nano_usd"] for record in records if record["key"] == key)
+    return sum(int(record["cost_nano_usd"]) for record in records if record["key"] == key)
 
 
 def test_budget_of_k_requests_serves_exactly_k_to_64_callers(gateway: RunningGateway) -> None:
@@ -164,7 +164,7 @@ def test_killed_worker_is_replaced_and_its_reservations_are_settled(gateway: Run
 def lost_and_served(gateway: RunningGateway, key: str) -> int:
     """How many requests the records charge to a key, those of dead workers (which know no key) included."""
     rows = gateway.records()
-    return (cost_of(rows, key) + sum(row["cost_nano_usd"] for row in rows if row["outcome"] == "lost")) // COST_NANO
+    return (cost_of(rows, key) + sum(int(row["cost_nano_usd"]) for row in rows if row["outcome"] == "lost")) // COST_NANO
 
 
 def test_nothing_more_passes_after_all_processes_were_killed(gateway: RunningGateway) -> None:

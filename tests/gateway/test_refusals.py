@@ -1,4 +1,5 @@
 """Every error that a caller can provoke: in the caller's dialect, with its code and what to do, and one record."""
+
 from __future__ import annotations
 
 import json
@@ -40,18 +41,32 @@ PROVOKED: dict[str, tuple[str | None, Fields, bytes | None, str | None]] = {
     "upstream_credential": (KEY, [JSON], None, "mock-refused"),
 }
 ELSEWHERE = {
-    "malformed_http": "test_lane_*", "head_too_large": "test_lane_*", "request_timeout": "test_lane_*", "method_unknown": "test_lane_*",
-    "http_version_unknown": "test_lane_*", "expectation_failed": "test_lane_*: the head is not read", "method_not_allowed": "below", "unknown_path": "test_routing", "integration_missing": "test_routing",
-    "too_many_parallel": "test_rates", "upstream_tls": "test_upstream_*", "upstream_timeout": "test_upstream_*",
-    "upstream_reset": "test_upstream_*", "upstream_bad_reply": "test_upstream_*", "upstream_busy": "test_upstream_*",
-    "upstream_status": "test_usage_gateway: passed on as it is, in records only", "internal": "a fault of ours; no request provokes it",
-    "ledger_full": "needs 4,096 requests at once", "unavailable": "needs a drain that is down", "client_gone": "test_stream_*: in records only",
+    "malformed_http": "test_lane_*",
+    "head_too_large": "test_lane_*",
+    "request_timeout": "test_lane_*",
+    "method_unknown": "test_lane_*",
+    "http_version_unknown": "test_lane_*",
+    "expectation_failed": "test_lane_*: the head is not read",
+    "method_not_allowed": "below",
+    "unknown_path": "test_routing",
+    "integration_missing": "test_routing",
+    "too_many_parallel": "test_rates",
+    "upstream_tls": "test_upstream_*",
+    "upstream_timeout": "test_upstream_*",
+    "upstream_reset": "test_upstream_*",
+    "upstream_bad_reply": "test_upstream_*",
+    "upstream_busy": "test_upstream_*",
+    "upstream_status": "test_usage_gateway: passed on as it is, in records only",
+    "internal": "a fault of ours; no request provokes it",
+    "ledger_full": "needs 4,096 requests at once",
+    "unavailable": "needs a drain that is down",
+    "client_gone": "test_stream_*: in records only",
 }
 
 
 def config(url: str) -> str:
     aliases = []
-    for dialect, model in MODELS.items():
+    for dialect in MODELS:
         other = "anthropic" if dialect == "openai" else "openai"
         aliases += [
             f'[models.nowhere-{dialect}]\ntargets = [{{ integration = "nowhere-{dialect}", model = "gone" }}]',
@@ -61,10 +76,13 @@ def config(url: str) -> str:
             f'[integrations.nowhere-{dialect}]\nprovider = "{dialect}"\nbase_url = "http://127.0.0.1:1/v1"\nmodels = ["gone"]',
         ]
     keys = [
-        key_lines(), key_lines("disabled", KEYS["disabled"], enabled="false"), key_lines("poor", KEYS["poor"], budget="{ usd = 0 }"),
+        key_lines(),
+        key_lines("disabled", KEYS["disabled"], enabled="false"),
+        key_lines("poor", KEYS["poor"], budget="{ usd = 0 }"),
         key_lines("expired", KEYS["expired"], expires_at="2020-01-01T00:00:00Z"),
         key_lines("slow", KEYS["slow"], rate="{ requests_per_minute = 1 }"),
-        key_lines("wordy", KEYS["wordy"], rate="{ tokens_per_minute = 1 }"), key_lines("narrow", KEYS["narrow"], models='["text-embedding-3-small"]'),
+        key_lines("wordy", KEYS["wordy"], rate="{ tokens_per_minute = 1 }"),
+        key_lines("narrow", KEYS["narrow"], models='["text-embedding-3-small"]'),
         key_lines("barred", KEYS["barred"], integrations='["nowhere-openai"]'),
     ]
     return "\n".join(["[gateway]\nmax_body_bytes = 65536\n", *aliases, integrations(url), *keys])
@@ -101,7 +119,9 @@ def test_error_is_in_the_callers_dialect_and_leaves_one_record(gateway: RunningG
     key, fields, body, model = PROVOKED[code]
     named = f"{model}-{dialect}" if model else MODELS[dialect]
     path = GENERATE.replace("gemini-2.5-flash", named) if dialect == "gemini" else PATHS[dialect]
-    whole = json.dumps({"max_tokens": 5, "messages": QUESTION, "contents": [], **({} if dialect == "gemini" else {"model": named})}).encode()
+    whole = json.dumps(
+        {"max_tokens": 5, "messages": QUESTION, "contents": [], **({} if dialect == "gemini" else {"model": named})}
+    ).encode()
     with RawClient(gateway.url) as client:
         client.send(request("POST", path, whole if body is None else body, [*fields, *(bearer(key) if key else [])]))
         reply = client.read_response("POST")
@@ -132,9 +152,15 @@ def check_shape(dialect: str, body: Any, status: int, request_id: str) -> None:
         assert body["error"]["status"].isupper() and body["error"]["details"][0]["metadata"]["request_id"] == request_id
 
 
-@pytest.mark.parametrize(("method", "path", "allow"), [
-    ("GET", CHAT, "POST"), ("DELETE", MESSAGES, "POST"), ("PUT", GENERATE, "POST"), ("POST", "/v1/models", "GET, HEAD"),
-])
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("GET", CHAT, "POST"),
+        ("DELETE", MESSAGES, "POST"),
+        ("PUT", GENERATE, "POST"),
+        ("POST", "/v1/models", "GET, HEAD"),
+    ],
+)
 def test_wrong_method_says_which_is_right(gateway: RunningGateway, method: str, path: str, allow: str) -> None:
     """A path that exists with another method answers 405 with Allow."""
     with RawClient(gateway.url) as client:

@@ -88,14 +88,14 @@ def test_bad_file_leaves_the_old_one_in_force_and_is_told(gateway: RunningGatewa
     """A file with mistakes changes nothing: it is in the log, in /readyz and in a metric until a good one comes."""
     good = gateway.config_path.read_text()
     gateway.write_config(good + '[integrations.openai.extra]\nwrong = "yes"\n')
-    gateway.wait_until(lambda: "config_refused" in ready(gateway), "/readyz to say so", WITHIN_SECONDS)
+    gateway.wait_until(lambda: all("config_refused" in ready(gateway) for _ in range(12)), "/readyz to say so", WITHIN_SECONDS)
     assert "integrations.openai" in str(ready(gateway)["config_refused"]) and ready(gateway)["status"] == "ready"
     assert both_workers(gateway, KEY, 200) and both_workers(gateway, SECOND, 200)
     gateway.wait_until(lambda: gateway.log().count("is refused, version") == 2, "a line of each worker")
     gateway.wait_until(lambda: metric(gateway, "fastgw_snapshot_faulty") == 2, "the metric")
     assert metric(gateway, "fastgw_snapshot_refused") == 2
     gateway.write_config(good)
-    gateway.wait_until(lambda: "config_refused" not in ready(gateway), "/readyz to be content", WITHIN_SECONDS)
+    gateway.wait_until(lambda: all("config_refused" not in ready(gateway) for _ in range(12)), "/readyz to be content", WITHIN_SECONDS)
     gateway.wait_until(lambda: metric(gateway, "fastgw_snapshot_faulty") == 0, "the metric")
 
 
@@ -133,7 +133,8 @@ def test_worker_that_takes_a_dead_ones_place_serves_by_the_file_as_it_is(gateway
     before = gateway.worker_pids()
     for pid in before:
         os.kill(pid, signal.SIGKILL)
-    gateway.wait_until(lambda: gateway.ready() == 2 and not set(before) & set(gateway.worker_pids()), "two other workers")
+    # in this order: once the dead are gone, so are their sockets
+    gateway.wait_until(lambda: not set(before) & set(gateway.worker_pids()) and gateway.ready() == 2, "two other workers")
     statuses = {chat(gateway.url, SECOND).status for _ in range(40)}
     assert statuses == {401}
     assert code_of(chat(gateway.url, SECOND)) == "invalid_key"

@@ -1,4 +1,5 @@
 """Where a request goes: aliases, allow lists, named integrations, passed-through paths, and what each provider's addresses look like."""
+
 from __future__ import annotations
 
 import json
@@ -46,10 +47,18 @@ def upstream() -> Iterator[Upstream]:
 
 @pytest.fixture(scope="module")
 def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
-    config = integrations(upstream.url) + CONFIG.replace("{url}", upstream.url) + "".join((
-        key_lines(integration='"openai"'), key_lines("listed", KEYS["listed"], models='["fast", "gpt-4.1"]', integration='"openai"'),
-        key_lines("narrow", KEYS["narrow"], integrations='["anthropic", "local"]'), key_lines("bare", KEYS["bare"]),
-    ))
+    config = (
+        integrations(upstream.url)
+        + CONFIG.replace("{url}", upstream.url)
+        + "".join(
+            (
+                key_lines(integration='"openai"'),
+                key_lines("listed", KEYS["listed"], models='["fast", "gpt-4.1"]', integration='"openai"'),
+                key_lines("narrow", KEYS["narrow"], integrations='["anthropic", "local"]'),
+                key_lines("bare", KEYS["bare"]),
+            )
+        )
+    )
     with RunningGateway(tmp_path_factory.mktemp("routing"), config) as running:
         yield running
 
@@ -59,13 +68,18 @@ def send(gateway: RunningGateway, method: str, target: str, body: bytes = b"", f
         return client.ask(method, target, body, [*bearer(key), *(fields or [])])
 
 
-@pytest.mark.parametrize(("path", "model", "target", "sent_model"), [
-    (CHAT, "gpt-4.1", CHAT, "gpt-4.1"), (CHAT, "fast", CHAT, "gpt-4.1-mini"), (f"{CHAT}?a=1&b=%20", "fast", f"{CHAT}?a=1&b=%20", "gpt-4.1-mini"),
-    (CHAT, "deployed", "/openai/v1/chat/completions", "deployed"),
-    (CHAT, "old/model", "/openai/deployments/old%2Fmodel/chat/completions?api-version=2024-10-21", "old/model"),
-    (f"{CHAT}?x=1", "old/model", "/openai/deployments/old%2Fmodel/chat/completions?x=1&api-version=2024-10-21", "old/model"),
-    (CHAT, "llama", "/deep/er/chat/completions", "llama"),
-])
+@pytest.mark.parametrize(
+    ("path", "model", "target", "sent_model"),
+    [
+        (CHAT, "gpt-4.1", CHAT, "gpt-4.1"),
+        (CHAT, "fast", CHAT, "gpt-4.1-mini"),
+        (f"{CHAT}?a=1&b=%20", "fast", f"{CHAT}?a=1&b=%20", "gpt-4.1-mini"),
+        (CHAT, "deployed", "/openai/v1/chat/completions", "deployed"),
+        (CHAT, "old/model", "/openai/deployments/old%2Fmodel/chat/completions?api-version=2024-10-21", "old/model"),
+        (f"{CHAT}?x=1", "old/model", "/openai/deployments/old%2Fmodel/chat/completions?x=1&api-version=2024-10-21", "old/model"),
+        (CHAT, "llama", "/deep/er/chat/completions", "llama"),
+    ],
+)
 def test_model_leads_to_its_provider_by_the_provider_s_address(
     gateway: RunningGateway, upstream: Upstream, path: str, model: str, target: str, sent_model: str
 ) -> None:
@@ -75,10 +89,15 @@ def test_model_leads_to_its_provider_by_the_provider_s_address(
     assert (received.target, json.loads(received.body)["model"]) == (target, sent_model)
 
 
-@pytest.mark.parametrize(("version", "model", "action"), [
-    ("v1beta", "gemini-2.5-flash", "generateContent"), ("v1", "gemini-2.5-flash", "streamGenerateContent"),
-    ("v1beta", "quick%2Fgemini", "generateContent"), ("v1beta", "quick/gemini", "countTokens"),
-])
+@pytest.mark.parametrize(
+    ("version", "model", "action"),
+    [
+        ("v1beta", "gemini-2.5-flash", "generateContent"),
+        ("v1", "gemini-2.5-flash", "streamGenerateContent"),
+        ("v1beta", "quick%2Fgemini", "generateContent"),
+        ("v1beta", "quick/gemini", "countTokens"),
+    ],
+)
 def test_gemini_alias_is_renamed_in_the_path(gateway: RunningGateway, upstream: Upstream, version: str, model: str, action: str) -> None:
     """The model in a Gemini path is the target's upstream, under both versions, and the query stays."""
     assert ask(gateway.url, f"/{version}/models/{model}:{action}?alt=sse", {"contents": []}).status == 200
@@ -110,10 +129,15 @@ def test_path_that_leads_nowhere_says_what_to_name(gateway: RunningGateway) -> N
     assert (reply.status, code_of(reply)) == (404, "integration_missing") and "x-fastgw-integration" in message_of(reply)
 
 
-@pytest.mark.parametrize(("key", "model", "status", "code"), [
-    ("listed", "gpt-4.1-mini", 403, "model_not_allowed"), ("listed", "fast", 200, ""), ("narrow", "gpt-4.1", 403, "integration_not_allowed"),
-    ("narrow", "llama", 200, ""),
-])
+@pytest.mark.parametrize(
+    ("key", "model", "status", "code"),
+    [
+        ("listed", "gpt-4.1-mini", 403, "model_not_allowed"),
+        ("listed", "fast", 200, ""),
+        ("narrow", "gpt-4.1", 403, "integration_not_allowed"),
+        ("narrow", "llama", 200, ""),
+    ],
+)
 def test_allow_lists_hold(gateway: RunningGateway, key: str, model: str, status: int, code: str) -> None:
     """A key uses the models and integrations that it lists, and an alias does not open what it leads to."""
     reply = ask(gateway.url, CHAT, {"model": model, "messages": QUESTION}, bearer(KEYS[key]))
@@ -121,18 +145,40 @@ def test_allow_lists_hold(gateway: RunningGateway, key: str, model: str, status:
     assert status == 200 or code_of(reply) == code
 
 
-@pytest.mark.parametrize("path", [
-    "/v1//chat/completions", "/v1/chat/completions/", "/v1/Chat/Completions", "/v1/chat%2Fcompletions", "/v1/chat/%63ompletions",
-    "/v1/./chat/completions", "/v1/x/../chat/completions", "/v1/x/%2e%2e/chat/completions", "/v1/chat/completions;a=b", "/v1/chat\\completions",
-    "/v1/responses/", "/v1/messages/", "/v1/IMAGES/generations", "/v1/audio%2Fspeech", "/v1/chat/completions%2f", "/v1/%2563hat/completions",
-    "/v1beta/models/gemini-2.5-pro%3AgenerateContent", "/v1beta/models/gemini-2.5-pro:GenerateContent", "/v1beta//models/x:generateContent",
-    "/v1beta/tunedModels/x:generateContent", "/v1/models/../chat/completions", "/upload/v1beta/../../v1/chat/completions",
-])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1//chat/completions",
+        "/v1/chat/completions/",
+        "/v1/Chat/Completions",
+        "/v1/chat%2Fcompletions",
+        "/v1/chat/%63ompletions",
+        "/v1/./chat/completions",
+        "/v1/x/../chat/completions",
+        "/v1/x/%2e%2e/chat/completions",
+        "/v1/chat/completions;a=b",
+        "/v1/chat\\completions",
+        "/v1/responses/",
+        "/v1/messages/",
+        "/v1/IMAGES/generations",
+        "/v1/audio%2Fspeech",
+        "/v1/chat/completions%2f",
+        "/v1/%2563hat/completions",
+        "/v1beta/models/gemini-2.5-pro%3AgenerateContent",
+        "/v1beta/models/gemini-2.5-pro:GenerateContent",
+        "/v1beta//models/x:generateContent",
+        "/v1beta/tunedModels/x:generateContent",
+        "/v1/models/../chat/completions",
+        "/upload/v1beta/../../v1/chat/completions",
+    ],
+)
 def test_disguised_path_does_not_pass_by_the_limits(gateway: RunningGateway, upstream: Upstream, path: str) -> None:
     """A path that a provider may read as one that is priced and limited is refused, not passed through."""
     before = len(upstream.received)
     for fields in ([], [("x-fastgw-integration", "gemini")]):
-        reply = send(gateway, "POST", path, json.dumps({"model": "o3"}).encode(), [("content-type", "application/json"), *fields], KEYS["listed"])
+        reply = send(
+            gateway, "POST", path, json.dumps({"model": "o3"}).encode(), [("content-type", "application/json"), *fields], KEYS["listed"]
+        )
         assert (reply.status, code_of(reply)) == (404, "unknown_path")
     assert len(upstream.received) == before
 
@@ -146,16 +192,25 @@ FILE = ('name="file"; filename="a.wav"', b'Content-Disposition: form-data; name=
 FORM_TYPE: Fields = [("content-type", "multipart/form-data; boundary=edge")]
 
 
-@pytest.mark.parametrize(("body", "status", "code"), [
-    (form(FILE, ('name="model"', b"gpt-4.1")), 200, ""), (form(('name="model"', b"gpt-4.1"), FILE), 200, ""), (form(("name=model", b"fast"), FILE), 200, ""),
-    (form(FILE, ('name="model"', b"o3")), 403, "model_not_allowed"), (form(('name="model"', b"gpt-4.1"), ('name="model"', b"o3")), 400, "invalid_request"),
-    (form(FILE), 403, "model_not_allowed"), (form(("name=model", b"o3")), 403, "model_not_allowed"),
-    (form(('name="Model"', b"o3"), ('name="model"', b"fast")), 400, "invalid_request"),
-    (form(("name*=utf-8''model", b"o3"), ('name="model"', b"fast")), 400, "invalid_request"),
-    (form(('name="model"; filename="name=model"; name="x"', b"o3")), 400, "invalid_request"),
-    (b"no form at all", 400, "invalid_request"), (b"--edge\r\n", 400, "invalid_request"), (form(('name="model"', b"")), 400, "invalid_request"),
-    (b"--edge\r\nx: y\r\n\r\no3\r\n--edge--\r\n", 400, "invalid_request"),
-])
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (form(FILE, ('name="model"', b"gpt-4.1")), 200, ""),
+        (form(('name="model"', b"gpt-4.1"), FILE), 200, ""),
+        (form(("name=model", b"fast"), FILE), 200, ""),
+        (form(FILE, ('name="model"', b"o3")), 403, "model_not_allowed"),
+        (form(('name="model"', b"gpt-4.1"), ('name="model"', b"o3")), 400, "invalid_request"),
+        (form(FILE), 403, "model_not_allowed"),
+        (form(("name=model", b"o3")), 403, "model_not_allowed"),
+        (form(('name="Model"', b"o3"), ('name="model"', b"fast")), 400, "invalid_request"),
+        (form(("name*=utf-8''model", b"o3"), ('name="model"', b"fast")), 400, "invalid_request"),
+        (form(('name="model"; filename="name=model"; name="x"', b"o3")), 400, "invalid_request"),
+        (b"no form at all", 400, "invalid_request"),
+        (b"--edge\r\n", 400, "invalid_request"),
+        (form(('name="model"', b"")), 400, "invalid_request"),
+        (b"--edge\r\nx: y\r\n\r\no3\r\n--edge--\r\n", 400, "invalid_request"),
+    ],
+)
 def test_model_of_a_form_is_the_one_that_the_provider_reads(
     gateway: RunningGateway, upstream: Upstream, body: bytes, status: int, code: str
 ) -> None:
@@ -168,11 +223,14 @@ def test_model_of_a_form_is_the_one_that_the_provider_reads(
         assert upstream.received[-1].body == body.replace(b"fast", b"gpt-4.1-mini")
 
 
-@pytest.mark.parametrize(("path", "fields", "names"), [
-    ("/v1/models", [], lambda body: [row["id"] for row in body["data"]]),
-    ("/v1/models", [("anthropic-version", "2023-06-01")], lambda body: [row["id"] for row in body["data"]]),
-    ("/v1beta/models", [], lambda body: [row["name"].removeprefix("models/") for row in body["models"]]),
-])
+@pytest.mark.parametrize(
+    ("path", "fields", "names"),
+    [
+        ("/v1/models", [], lambda body: [row["id"] for row in body["data"]]),
+        ("/v1/models", [("anthropic-version", "2023-06-01")], lambda body: [row["id"] for row in body["data"]]),
+        ("/v1beta/models", [], lambda body: [row["name"].removeprefix("models/") for row in body["models"]]),
+    ],
+)
 def test_listing_has_what_the_key_may_use(gateway: RunningGateway, path: str, fields: Fields, names: object) -> None:
     """The models of each dialect's listing are those that the key's lists allow, and one of them can be asked for."""
     assert callable(names)

@@ -1,4 +1,5 @@
 """What a request used and cost, in every dialect: the header, the record, the ledger and the price agree."""
+
 from __future__ import annotations
 
 import json
@@ -15,24 +16,38 @@ from tests.fakes.upstream import LAST_CHUNK, SSE_FIELDS, Upstream, bytes_reply, 
 from tests.gateway.limited import CHAT, GENERATE, MESSAGES, QUESTION, RESPONSES, account, ask, bearer, integrations, key_lines, price
 from tests.gateway.running import RunningGateway
 
-OWN = price("3.0", "7.0", cache_read="0.5", cache_write="4.0", cache_write_1h="6.0", audio_input="11.0", audio_output="13.0", request="0.001")
+OWN = price(
+    "3.0", "7.0", cache_read="0.5", cache_write="4.0", cache_write_1h="6.0", audio_input="11.0", audio_output="13.0", request="0.001"
+)
 OWN_ROW = PriceRow([[0, 3 * 10**9, 7 * 10**9, 5 * 10**8, 4 * 10**9, 6 * 10**9, 11 * 10**9, 13 * 10**9]], 1_000_000)
 
 OPENAI_USAGE = {
-    "prompt_tokens": 1000, "completion_tokens": 500, "total_tokens": 1500,
+    "prompt_tokens": 1000,
+    "completion_tokens": 500,
+    "total_tokens": 1500,
     "prompt_tokens_details": {"cached_tokens": 300, "audio_tokens": 40},
     "completion_tokens_details": {"reasoning_tokens": 200, "audio_tokens": 30},
 }
 RESPONSES_USAGE = {
-    "input_tokens": 1000, "output_tokens": 500, "total_tokens": 1500, "input_tokens_details": {"cached_tokens": 300},
+    "input_tokens": 1000,
+    "output_tokens": 500,
+    "total_tokens": 1500,
+    "input_tokens_details": {"cached_tokens": 300},
     "output_tokens_details": {"reasoning_tokens": 200},
 }
 CLAUDE_USAGE = {
-    "input_tokens": 600, "output_tokens": 500, "cache_read_input_tokens": 300, "cache_creation_input_tokens": 100,
+    "input_tokens": 600,
+    "output_tokens": 500,
+    "cache_read_input_tokens": 300,
+    "cache_creation_input_tokens": 100,
     "cache_creation": {"ephemeral_5m_input_tokens": 60, "ephemeral_1h_input_tokens": 40},
 }
 GEMINI_USAGE = {
-    "promptTokenCount": 1000, "candidatesTokenCount": 300, "thoughtsTokenCount": 200, "totalTokenCount": 1500, "cachedContentTokenCount": 300,
+    "promptTokenCount": 1000,
+    "candidatesTokenCount": 300,
+    "thoughtsTokenCount": 200,
+    "totalTokenCount": 1500,
+    "cachedContentTokenCount": 300,
     "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 960}, {"modality": "AUDIO", "tokenCount": 40}],
 }
 
@@ -50,32 +65,46 @@ def sse(*events: object) -> list[Any]:
 
 DELTA = {"choices": [{"index": 0, "delta": {"content": "Hi"}}]}
 SCRIPTS: dict[str, Any] = {
-    CHAT: json_reply({"choices": [], "usage": OPENAI_USAGE}), RESPONSES: json_reply({"status": "completed", "usage": RESPONSES_USAGE}),
+    CHAT: json_reply({"choices": [], "usage": OPENAI_USAGE}),
+    RESPONSES: json_reply({"status": "completed", "usage": RESPONSES_USAGE}),
     MESSAGES: json_reply({"type": "message", "content": [], "usage": CLAUDE_USAGE}),
     GENERATE: json_reply({"candidates": [], "usageMetadata": GEMINI_USAGE}),
 }
 STREAMS: dict[str, Any] = {
     CHAT: sse(DELTA, {"choices": [], "usage": OPENAI_USAGE}, "[DONE]"),
-    RESPONSES: sse(("response.output_text.delta", {"type": "response.output_text.delta", "delta": "Hi"}),
-                   ("response.completed", {"type": "response.completed", "response": {"usage": RESPONSES_USAGE}})),
-    MESSAGES: sse(("message_start", {"type": "message_start", "message": {"usage": {**CLAUDE_USAGE, "output_tokens": 1}}}),
-                  ("content_block_delta", {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hi"}}),
-                  ("message_delta", {"type": "message_delta", "delta": {}, "usage": {"output_tokens": 500}}),
-                  ("message_stop", {"type": "message_stop"})),
-    GENERATE: sse({"candidates": [{"content": {"parts": [{"text": "Hi"}]}}], "usageMetadata": {"promptTokenCount": 1000, "totalTokenCount": 1000}},
-                  {"candidates": [{"finishReason": "STOP"}], "usageMetadata": GEMINI_USAGE}),
+    RESPONSES: sse(
+        ("response.output_text.delta", {"type": "response.output_text.delta", "delta": "Hi"}),
+        ("response.completed", {"type": "response.completed", "response": {"usage": RESPONSES_USAGE}}),
+    ),
+    MESSAGES: sse(
+        ("message_start", {"type": "message_start", "message": {"usage": {**CLAUDE_USAGE, "output_tokens": 1}}}),
+        ("content_block_delta", {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hi"}}),
+        ("message_delta", {"type": "message_delta", "delta": {}, "usage": {"output_tokens": 500}}),
+        ("message_stop", {"type": "message_stop"}),
+    ),
+    GENERATE: sse(
+        {"candidates": [{"content": {"parts": [{"text": "Hi"}]}}], "usageMetadata": {"promptTokenCount": 1000, "totalTokenCount": 1000}},
+        {"candidates": [{"finishReason": "STOP"}], "usageMetadata": GEMINI_USAGE},
+    ),
 }
 BODIES: dict[str, dict[str, Any]] = {
-    CHAT: {"model": "gpt-4.1", "messages": QUESTION}, RESPONSES: {"model": "gpt-4.1", "input": "Hi"},
-    MESSAGES: {"model": "claude-sonnet-4-6", "max_tokens": 900, "messages": QUESTION}, GENERATE: {"contents": []},
+    CHAT: {"model": "gpt-4.1", "messages": QUESTION},
+    RESPONSES: {"model": "gpt-4.1", "input": "Hi"},
+    MESSAGES: {"model": "claude-sonnet-4-6", "max_tokens": 900, "messages": QUESTION},
+    GENERATE: {"contents": []},
 }
 USED: dict[str, dict[str, int]] = {
-    CHAT: {"cache_read_tokens": 300, "audio_input_tokens": 40, "audio_output_tokens": 30}, RESPONSES: {"cache_read_tokens": 300},
+    CHAT: {"cache_read_tokens": 300, "audio_input_tokens": 40, "audio_output_tokens": 30},
+    RESPONSES: {"cache_read_tokens": 300},
     MESSAGES: {"cache_read_tokens": 300, "cache_write_tokens": 100, "cache_write_1h_tokens": 40},
     GENERATE: {"cache_read_tokens": 300, "audio_input_tokens": 40},
 }
-NAMES = {CHAT: ("openai", "gpt-4.1"), RESPONSES: ("openai", "gpt-4.1"), MESSAGES: ("anthropic", "claude-sonnet-4-6"),
-         GENERATE: ("gemini", "gemini-2.5-flash")}
+NAMES = {
+    CHAT: ("openai", "gpt-4.1"),
+    RESPONSES: ("openai", "gpt-4.1"),
+    MESSAGES: ("anthropic", "claude-sonnet-4-6"),
+    GENERATE: ("gemini", "gemini-2.5-flash"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +115,10 @@ def upstream() -> Iterator[Upstream]:
 
 @pytest.fixture(scope="module")
 def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
-    aliases = "".join(f'[models.own-{provider}]\ntargets = [{{ integration = "{provider}", model = "{model}" }}]\nprice = {OWN}\n'
-                      for provider, model in sorted(set(NAMES.values())))
+    aliases = "".join(
+        f'[models.own-{provider}]\ntargets = [{{ integration = "{provider}", model = "{model}" }}]\nprice = {OWN}\n'
+        for provider, model in sorted(set(NAMES.values()))
+    )
     config = integrations(upstream.url) + aliases + key_lines(budget="{ usd = 1000 }")
     with RunningGateway(tmp_path_factory.mktemp("usage"), config) as running:
         yield running
@@ -101,7 +132,9 @@ def record_of(gateway: RunningGateway, request_id: str | None) -> dict[str, Any]
 @pytest.mark.parametrize("own", [False, True], ids=["catalog", "config"])
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize("path", [CHAT, RESPONSES, MESSAGES, GENERATE])
-def test_every_kind_of_token_is_counted_and_priced(gateway: RunningGateway, upstream: Upstream, path: str, streamed: bool, own: bool) -> None:
+def test_every_kind_of_token_is_counted_and_priced(
+    gateway: RunningGateway, upstream: Upstream, path: str, streamed: bool, own: bool
+) -> None:
     """Cached, cache-write, reasoning and audio tokens are read, recorded and charged as the price says; header, record and ledger agree."""
     provider, model = NAMES[path]
     upstream.play((STREAMS if streamed else SCRIPTS)[path])
@@ -166,11 +199,17 @@ def test_cost_of_a_long_reply_stands_in_the_record(gateway: RunningGateway, upst
         assert (row["input_tokens"], row["output_tokens"], row["flags"]) == (1000, 500, "")
 
 
-@pytest.mark.parametrize(("options", "sent"), [
-    (b"", b'{"stream_options":{"include_usage":true},"model":"gpt-4.1", "stream" : true, "x":[1.50, 1E3, "\\u00e9"]}'),
-    (b', "stream_options": null', None), (b', "stream_options": {}', None), (b', "stream_options": {"other":1}', None),
-    (b', "stream_options": {"include_usage": false, "z":0}', None), (b', "stream_options": {"include_usage": null}', None),
-])
+@pytest.mark.parametrize(
+    ("options", "sent"),
+    [
+        (b"", b'{"stream_options":{"include_usage":true},"model":"gpt-4.1", "stream" : true, "x":[1.50, 1E3, "\\u00e9"]}'),
+        (b', "stream_options": null', None),
+        (b', "stream_options": {}', None),
+        (b', "stream_options": {"other":1}', None),
+        (b', "stream_options": {"include_usage": false, "z":0}', None),
+        (b', "stream_options": {"include_usage": null}', None),
+    ],
+)
 def test_usage_is_asked_for_once_and_every_other_byte_stays(
     gateway: RunningGateway, upstream: Upstream, options: bytes, sent: bytes | None
 ) -> None:
