@@ -24,7 +24,7 @@ from tests.gateway.lane_gateway import (
 )
 from tests.gateway.running import RunningGateway
 
-HEAD_MS, BODY_MS, IDLE_MS, WRITE_MS = 400, 500, 700, 600
+HEAD_MS, BODY_MS, IDLE_MS, WRITE_MS = 300, 400, 500, 500
 LIMITS = f"""[gateway]
 max_connections = 40
 [gateway.timeouts]
@@ -136,7 +136,7 @@ def test_a_client_that_never_reads_is_cut_off(gateway: RunningGateway, upstream:
     rows = [row for row in gateway.records() if row["trace_id"] == "silent"]
     assert [row["outcome"] for row in rows] == ["cancelled"]
 
-@pytest.mark.parametrize("wire", [get("/v1/models"), request("GET", "/v1/models"), get("/v1/big"), chat()])
+@pytest.mark.parametrize("wire", [get("/v1/models"), request("GET", "/v1/models"), get("/v1/big")])
 def test_a_client_that_only_sends_is_held_back(gateway: RunningGateway, wire: bytes) -> None:
     """Endless pipelined requests of a client that reads no replies fill no memory: it is read no further, then cut off."""
     pid = gateway.worker_pids()[0]
