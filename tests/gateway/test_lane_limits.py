@@ -1,8 +1,10 @@
 """What a caller's connection may cost: time, memory and number."""
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -182,6 +184,29 @@ def test_no_more_connections_than_max_connections(gateway: RunningGateway, upstr
     finally:
         for client in clients:
             client.close()
+
+def test_a_worker_without_descriptors_waits_for_some(gateway: RunningGateway) -> None:
+    """When no descriptor is left, callers wait in the kernel's queue, those that are there are served, and no processor burns."""
+    pid = gateway.worker_pids()[0]
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    used = max(int(path.name) for path in Path(f"/proc/{pid}/fd").iterdir())
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 10, limits[1]))
+    clients = [RawClient(gateway.url) for _ in range(30)]
+    try:
+        clients[0].send(get("/v1/models", "there"))
+        assert trace_of(clients[0].read_response()) == "there"
+        clients[-1].send(get("/v1/models", "waited"))
+        before = cpu_seconds(pid)
+        clients[-1].expect_nothing(200)
+        assert cpu_seconds(pid) - before < 0.1
+        for client in clients[:-1]:
+            client.close()      # makes room
+        assert trace_of(clients[-1].read_response()) == "waited"
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        for client in clients:
+            client.close()
+
 
 def is_served(gateway: RunningGateway) -> bool:
     with RawClient(gateway.url) as client:
