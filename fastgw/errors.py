@@ -101,7 +101,8 @@ _ROWS = (
      "a budget of the key or its workspace does not pay for this request; the message says which, and when it renews",
      "ask for less output, wait for the window's end, or raise the budget"),
     ("PriceUnknown", CallerError, "price_unknown", 412, False, UNPAID,
-     "a budget applies, the model has no known price, and the workspace says unknown_price = \"refuse\"",
+     "a budget applies, the model has no known price or no reply will state the cost (a batch, a path that is only passed on), and the "
+     "workspace says unknown_price = \"refuse\"",
      "state the price under `[prices]` or in the alias, or set `unknown_price = \"allow\"` in the workspace"),
     ("RateLimited", CallerError, "rate_limited", 429, True, LIMITED,
      "more requests a minute than the key or its workspace may make",

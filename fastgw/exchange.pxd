@@ -121,3 +121,4 @@ cdef class Exchange(Flow):
     cdef int close(self) except -1
     cdef int drop_leg(self) except -1
     cdef int cut_off(self, object error) except -1
+    cdef bint costs_unseen(self)           # it may cost money that no reply will state

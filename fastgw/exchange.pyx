@@ -12,6 +12,7 @@ from libc.string cimport memcpy, memmove, memset
 
 from fastgw._core.buffer cimport append, release
 from fastgw._core.clock cimport monotonic_ns, wall_ns
+from fastgw._core.http1 cimport PATCH, POST, PUT
 from fastgw._core.flow cimport BODY_REFUSED, BODY_STREAM, BODY_WHOLE
 from fastgw._core.ring cimport CANCELLED, FAILED, FLAG_RETRIED, REFUSED, SERVED
 from fastgw._core.usage cimport FORM_JSON, FORM_SSE, USAGE_NONE, open_tap, read_usage
@@ -440,3 +441,10 @@ cdef class Exchange(Flow):
         self.body = self.sent_body = self.sent_head = None
         self.snapshot = None
         return self.client.done()
+
+    cdef bint costs_unseen(self):
+        """Work that is begun now and done later, and what only passes: a batch, a path that the gateway does not know."""
+        cdef str name = self.operation.name
+        if self.operation.metered or self.method not in (POST, PUT, PATCH) or self.path.endswith(b"/cancel"):
+            return False
+        return name == "proxy" or name == "batches" or name == "messages"

@@ -19,7 +19,8 @@ cdef struct Usage:
     bint seen                      # the reply stated a usage
     bint final                     # and it was the last word (message_delta, the usage chunk, response.completed, a whole JSON reply)
 
-# Read the usage of one whole JSON reply. False where there is none, or the reply is cut short. What is not JSON otherwise is read as far as it makes sense.
+# Read the usage of one whole JSON reply. False where there is none, or the reply is cut short. What is not JSON otherwise is read
+# as far as it makes sense.
 cdef bint read_usage(int dialect, const char* p, Py_ssize_t n, Usage* out) noexcept nogil
 
 # How a stream is framed.

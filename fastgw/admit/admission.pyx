@@ -38,6 +38,8 @@ cdef int admit(Ledger ledger, Exchange x) except -1:
                 tokens += x.scanned.max_tokens * x.scanned.choices
             elif caller.depth:
                 tokens += ledger.mean_output(caller.chain[caller.depth - 1])
+    if caller.has_budget and caller.refuse_unknown_price and x.costs_unseen():
+        raise unseen(x)
     if caller.has_budget and x.operation.metered:
         if caller.refuse_unknown_price and not keep_priced(x):
             raise price_unknown(x)
@@ -59,6 +61,12 @@ cdef int admit(Ledger ledger, Exchange x) except -1:
             break
         cost = most_it_can_cost(ledger, x, now, True)
     raise denied(x, cost, denial.reason, denial.account, denial.limit, denial.remaining, denial.retry_after_ns, denial.resets_at_ns)
+
+
+def unseen(Exchange x):
+    path = x.path[:200].decode("ascii", "replace")
+    return error("PriceUnknown", f"what {path} costs cannot be seen from here, and a budget applies to key "
+                 f"{x.caller.name!r}: use a path whose replies state their usage, or set unknown_price = \"allow\" for the workspace")
 
 
 cdef bint keep_priced(Exchange x):

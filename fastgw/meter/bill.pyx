@@ -28,7 +28,9 @@ cdef int bill(Ledger ledger, Exchange x) except -1:
     if x.dispatched and x.state >= X_SENT and x.operation.metered and x.upstream_status < 400:
         if not x.usage_known or (tap is not None and not x.usage.final and not tap.saw_done):
             estimate(ledger, x)
-    if x.target is None or not x.target.price.price.known:
+    if x.dispatched and 200 <= x.upstream_status < 400 and x.costs_unseen():
+        x.cost_nano_usd = -1
+    elif x.target is None or not x.target.price.price.known:
         # of what used nothing, the cost is known: an error of the provider is free
         x.cost_nano_usd = -1 if x.usage_known or x.usage_estimated else 0
     elif x.usage_known or x.usage_estimated:

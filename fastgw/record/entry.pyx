@@ -1,10 +1,11 @@
 """What is remembered of an exchange: fill in the record and push it; a copy, no allocation, no lock."""
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.stdint cimport int64_t
-from libc.string cimport memcpy
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.string cimport memcpy, memset
 
 from fastgw._core.clock cimport monotonic_ns
-from fastgw._core.ring cimport FLAG_CLAMPED, FLAG_ESTIMATED, FLAG_PRICE_UNKNOWN, FLAG_STREAMED, SERVED, Record, RingWriter
+from fastgw._core.ring cimport FLAG_CLAMPED, FLAG_ESTIMATED, FLAG_PRICE_UNKNOWN, FLAG_STREAMED, LOST, SERVED, Record, RingWriter
+from fastgw.errors import INDEX
 from fastgw.exchange cimport Exchange
 
 DIALECTS = (b"openai", b"anthropic", b"gemini")
@@ -79,4 +80,39 @@ cdef inline int copy(char* to, Py_ssize_t room, bytes name) except -1:
         while n > 0 and (<unsigned char>PyBytes_AS_STRING(name)[n] & 0xC0) == 0x80:
             n -= 1
     memcpy(to, PyBytes_AS_STRING(name), n)
+    return 0
+
+
+cdef int make_id(Exchange x, uint64_t a, uint64_t b) except -1:
+    """A UUIDv7 (RFC 9562, 5.7): 48 bits of milliseconds, the rest random."""
+    cdef uint64_t milliseconds = x.entry.started_ns // 1000000
+    cdef int i
+    for i in range(6):
+        x.entry.id[i] = <uint8_t>(milliseconds >> (40 - 8 * i))
+    for i in range(2):
+        x.entry.id[6 + i] = <uint8_t>(a >> (8 * i))
+    for i in range(8):
+        x.entry.id[8 + i] = <uint8_t>(b >> (8 * i))
+    x.entry.id[6] = 0x70 | (x.entry.id[6] & 0x0F)
+    x.entry.id[8] = 0x80 | (x.entry.id[8] & 0x3F)
+    return 0
+
+
+cdef int push_lost(RingWriter ring, list reclaimed, unsigned int worker, int operation) except -1:
+    """Leave a record of each exchange that a dead worker had in hand."""
+    cdef Record entry
+    cdef bytes tag
+    for left in reclaimed:
+        tag = left.tag
+        memset(&entry, 0, sizeof(Record))
+        memcpy(entry.id, PyBytes_AS_STRING(tag), 16)
+        entry.started_ns = left.started_ns
+        entry.read_ns = entry.admitted_ns = entry.sent_ns = entry.first_byte_ns = entry.replied_ns = -1
+        entry.cost_nano_usd = left.charged_nano_usd
+        entry.outcome = LOST
+        entry.error = INDEX["internal"]
+        entry.flags = FLAG_ESTIMATED
+        entry.operation = operation
+        entry.worker = worker
+        ring.push(&entry, NULL, 0, NULL, 0)
     return 0

@@ -55,7 +55,7 @@ class Record(Struct, gc=False, kw_only=False):
     error: Annotated[str, text("code of the error, as in docs/errors.md; empty where there was none")]
     flags: Annotated[str, text("comma-separated: `streamed`, `estimated` (usage counted by the gateway), `clamped` "
                                "(output limited to what the budget pays for), `price_unknown`, `retried`, `tls`")]
-    attempts: Annotated[int, count("", "requests sent upstream")]
+    attempts: Annotated[int, count("", "targets tried; a transparent retry is the flag `retried`")]
     operation: Annotated[str, text("what was asked for: `chat`, `embeddings`, `messages`, ...")]
     worker: Annotated[int, count("", "number of the worker that served it")]
     key: Annotated[str, text("name of the virtual key; empty where the caller is unknown")]

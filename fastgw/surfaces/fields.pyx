@@ -1,18 +1,21 @@
 """Which fields pass the gateway, and which it adds; requests and replies.
 
 The caller's credential never goes up: every field that can carry one is dropped, whichever was used. The provider's never comes
-down: so are those fields of replies. Hop-by-hop fields end here on both sides (RFC 9110, 7.6.1), and cookies: one connection serves many callers.
+down: so are those fields of replies. Hop-by-hop fields end here on both sides (RFC 9110, 7.6.1), and cookies: one connection serves
+many callers.
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
 
-from fastgw._core.buffer cimport append, append_decimal, reserve
+from posix.uio cimport iovec
+
+from fastgw._core.buffer cimport append, append_decimal, render_decimal
 from fastgw._core.http1 cimport (
     F_ACCEPT_ENCODING, F_ACCESS_CONTROL, F_ACCESS_CONTROL_HEADERS, F_ACCESS_CONTROL_METHOD, F_ALT_SVC, F_ANTHROPIC_VERSION, F_API_KEY,
     F_AUTHORIZATION, F_CONNECTION, F_CONTENT_ENCODING, F_CONTENT_LENGTH, F_CONTENT_TYPE, F_COOKIE, F_EXPECT, F_HOP, F_HOST, F_ORIGIN,
     F_SET_COOKIE, F_SERVER, F_STRICT_TRANSPORT, F_TRACEPARENT, F_TRANSFER_ENCODING, F_X_API_KEY, F_X_FASTGW, F_X_FASTGW_INTEGRATION,
-    F_X_FORWARDED, F_X_GOOG_API_KEY, F_X_PORTKEY, F_X_PORTKEY_API_KEY, F_X_PORTKEY_TRACE_ID, HEAD, Field)
+    F_X_FORWARDED, F_X_GOOG_API_KEY, F_X_PORTKEY, F_X_PORTKEY_API_KEY, F_X_PORTKEY_TRACE_ID, DELETE, GET, HEAD, Field)
 from fastgw._core.usage cimport FORM_JSON, FORM_SSE, open_tap
 from fastgw.errors import error
 from fastgw.snapshot.types cimport FORM_BODY, JSON_BODY, Integration, Target
@@ -78,7 +81,8 @@ cdef int read_request_fields(Exchange x, const char* base, Head* head) except -1
         elif field.id == F_TRACEPARENT:
             read_traceparent(x, base + field.value, field.value_len)
         elif field.id == F_CONTENT_ENCODING and x.operation.body == JSON_BODY and field.value_len != 0:
-            raise error("UnsupportedEncoding", f"expected a JSON body without Content-Encoding, got {value_of(base, field).decode('latin-1')!r}")
+            coding = value_of(base, field).decode("latin-1")
+            raise error("UnsupportedEncoding", f"expected a JSON body without Content-Encoding, got {coding!r}")
         if DROP_UP[field.id] and not (field.id == F_ACCEPT_ENCODING and not x.operation.decodes_reply):
             continue
         if run != NULL and run + run_len == base + field.line:
@@ -187,6 +191,38 @@ def quoted(bytes name):
     """A name as a path segment."""
     from urllib.parse import quote
     return quote(name, safe="-._~").encode()
+
+
+cdef int compose_request(Exchange x, iovec* pieces, char* length) except -1:
+    cdef Py_ssize_t at = 0
+    cdef int count = 2
+    pieces[0].iov_base = PyBytes_AS_STRING(x.sent_head)
+    pieces[0].iov_len = PyBytes_GET_SIZE(x.sent_head)
+    pieces[1].iov_base = x.forward.start
+    pieces[1].iov_len = x.forward.size
+    if not x.has_default_fields and x.target.integration.default_fields:
+        pieces[count].iov_base = PyBytes_AS_STRING(x.target.integration.default_fields)
+        pieces[count].iov_len = PyBytes_GET_SIZE(x.target.integration.default_fields)
+        count += 1
+    if x.body_chunked and x.streams_body:
+        memcpy(length, b"transfer-encoding: chunked\r\n\r\n", 30)
+        at = 30
+    elif x.streams_body and x.body_length == 0 and x.method in (GET, HEAD, DELETE):
+        memcpy(length, b"\r\n", 2)
+        at = 2
+    else:
+        memcpy(length, b"content-length: ", 16)
+        at = 16 + render_decimal(length + 16, x.body_length if x.streams_body else PyBytes_GET_SIZE(x.sent_body))
+        memcpy(length + at, b"\r\n\r\n", 4)
+        at += 4
+    pieces[count].iov_base = length
+    pieces[count].iov_len = at
+    count += 1
+    if not x.streams_body:
+        pieces[count].iov_base = PyBytes_AS_STRING(x.sent_body)
+        pieces[count].iov_len = PyBytes_GET_SIZE(x.sent_body)
+        count += 1
+    return count
 
 
 cdef int read_reply_fields(Exchange x, const char* base, Head* head) except -1:

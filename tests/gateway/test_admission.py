@@ -36,6 +36,7 @@ REPLIES = {
     MESSAGES: {"type": "message", "usage": {"input_tokens": 4, "output_tokens": 2}},
     GENERATE: {"candidates": [], "usageMetadata": {"promptTokenCount": 4, "candidatesTokenCount": 2, "totalTokenCount": 6}},
 }
+LATER = (("/v1/batches", "openai"), ("/v1/rerank", "openai"), ("/v1/messages/batches", "anthropic"), ("/v1beta/cachedContents", "gemini"))
 BUDGET_NANO = 1_000_000  # pays for 100 output tokens at $10 a million
 NAMES = ("clamp", "strict", "estimate", "unknown", "allowed", "rich", "fallback", "tiny", "images")
 KEYS = {name: f"fgw-admission-{name}-{'0' * 24}" for name in NAMES}
@@ -82,7 +83,8 @@ def keys() -> str:
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[Upstream]:
-    with Upstream(routes={path: json_reply(reply) for path, reply in REPLIES.items()}) as running:
+    replies = {**REPLIES, **{path: {"object": "accepted"} for path, _ in LATER}}
+    with Upstream(routes={path: json_reply(reply) for path, reply in replies.items()}) as running:
         yield running
 
 
@@ -225,6 +227,19 @@ def test_response_in_the_background_is_refused_where_a_budget_applies(gateway: R
     reply = ask(gateway.url, RESPONSES, body, bearer(KEYS["unknown"]))
     assert (reply.status, code_of(reply)) == (412, "price_unknown") and "background" in message_of(reply)
     assert ask(gateway.url, RESPONSES, {**body, "background": False}, bearer(KEYS["unknown"])).status == 200
+
+
+@pytest.mark.parametrize(("path", "integration"), LATER)
+def test_cost_that_no_reply_states_is_refused_or_recorded_as_unknown(gateway: RunningGateway, path: str, integration: str) -> None:
+    """Work done later and paths that only pass are refused where a budget applies; where allowed their cost is unknown, never zero."""
+    headers = [("x-fastgw-integration", integration)]
+    refused = ask(gateway.url, path, {}, bearer(KEYS["unknown"]) + headers)
+    assert (refused.status, code_of(refused)) == (412, "price_unknown") and "unknown_price" in message_of(refused)
+    before = len(gateway.records())
+    allowed = ask(gateway.url, path, {}, bearer(KEYS["allowed"]) + headers)
+    assert allowed.status == 200
+    row = gateway.records(before + 1)[-1]
+    assert (row["key"], row["cost_nano_usd"], row["flags"]) == ("allowed", -1, "price_unknown")
 
 
 def test_budget_too_small_for_any_output_refuses(gateway: RunningGateway) -> None:
