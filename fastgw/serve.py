@@ -18,6 +18,8 @@ from fastgw._core.ledger import LayoutError, Ledger, Reclaimed
 from fastgw.errors import CODES
 from fastgw.record.daemon import run_drain
 from fastgw.record.options import DrainOptions
+from fastgw.record.pace import LOOK_SECONDS as PACE_LOOK_SECONDS
+from fastgw.record.pace import Pace
 from fastgw.snapshot.load import Document
 from fastgw.worker import WorkerOptions, ring_path, run_worker
 
@@ -71,6 +73,7 @@ class Supervisor:
         self.state = Path(self.gateway.state).absolute()
         self.workers = self.gateway.workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
         self.children: list[Child] = []
+        self.pace = Pace([ring_path(self.state, index) for index in range(self.workers)])
         self.started = started
         self.lock = lock
         self.host, self.port = "", 0
@@ -221,7 +224,8 @@ class Supervisor:
         start any more
         """
         while True:
-            caught = signal.sigtimedwait(SIGNALS, self.next_restart())
+            caught = signal.sigtimedwait(SIGNALS, min(self.next_restart(), PACE_LOOK_SECONDS))
+            self.pace.look(next(child.pid for child in self.children if child.worker is None))
             if caught is not None and caught.si_signo in STOP_SIGNALS:
                 log.info("stopping; a second signal cuts off what still runs")
                 return
@@ -294,6 +298,7 @@ class Supervisor:
         """Workers first, so that the drain reads the last of their records."""
         self.tell(signal.SIGTERM, lambda child: child.worker is not None)
         is_clean = self.wait_for(lambda child: child.worker is not None, self.gateway.timeouts.shutdown_ms / 1e3 + 5)
+        self.pace.set(is_idle=False)
         self.tell(signal.SIGTERM, lambda child: child.worker is None)
         return self.wait_for(lambda child: True, DRAIN_STOP_SECONDS) and is_clean
 

@@ -31,6 +31,12 @@ class RingWriter:
     def close(self) -> None:
         """Let go of the file, which stays with what is unread. A push after this is dropped."""
 
+def used_share(path: str | os.PathLike[str]) -> float:
+    """How full a ring is, 0 to 1, as anybody may see it; what was read but is not given back yet counts.
+
+    Raises FileNotFoundError; RingError where it is of another layout.
+    """
+
 class RingReader:
     """The consumer's end; one a ring. It reads ahead of the tail; release() gives the space back."""
 

@@ -562,6 +562,22 @@ cdef str hex_of(const uint8_t* p, bint dashes):
     return PyUnicode_DecodeASCII(text, at, NULL)
 
 
+def used_share(path):
+    """How full a ring is, 0 to 1, as anybody may see it; what was read but is not given back yet counts."""
+    cdef Title title
+    cdef uint64_t capacity, used
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        capacity = read_title(fd, &title)
+        page = os.pread(fd, AT_TAIL + 8, 0)
+    finally:
+        os.close(fd)
+    if capacity == 0:
+        return 0.0
+    used = int.from_bytes(page[AT_HEAD:AT_HEAD + 8], "little") - int.from_bytes(page[AT_TAIL:AT_TAIL + 8], "little")
+    return min(used / <double>capacity, 1.0)
+
+
 # -- the layout, for tests and for callers in Python -----------------------------------------------------------------
 
 def record_layout():

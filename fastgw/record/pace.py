@@ -1,0 +1,66 @@
+"""Let the drain take only the processor time that nothing else wants, unless it falls behind.
+
+A batch of records takes milliseconds, and a request that becomes ready meanwhile on the same core would wait for it. As SCHED_IDLE the
+drain is put aside the moment a worker wakes; once a ring fills it is scheduled like everybody until it has caught up. The supervisor
+does this, for a drain that gets no time cannot notice that it should have more.
+"""
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from fastgw._core.ring import RingError, used_share
+
+LOOK_SECONDS = 0.05            # a worker at its limit fills a ring in about four times that
+BEHIND_SHARE = 1 / 3           # of a ring; what lingers for a commit at ordinary rates is less
+CAUGHT_UP_SHARE = 1 / 6
+
+log = logging.getLogger("fastgw.record")
+
+
+class Pace:
+    """The scheduling policy of all threads of the drain; where there is no say in it, nothing is done."""
+
+    def __init__(self, rings: Sequence[Path]) -> None:
+        self.rings = rings
+        self.is_able = hasattr(os, "SCHED_IDLE")
+        self.pid = 0
+        self.is_idle = False
+
+    def __repr__(self) -> str:
+        return f"<Pace of {self.pid}: {'idle' if self.is_idle else 'normal'}>"
+
+    def look(self, pid: int) -> None:
+        """Choose the policy by how full the rings are; 0 where no drain runs."""
+        if pid != self.pid:
+            self.pid, self.is_idle = pid, False
+        if not pid or not self.is_able:
+            return
+        share = max(map(share_of, self.rings), default=0.0)
+        if self.is_idle and share > BEHIND_SHARE:
+            self.set(is_idle=False)
+        elif not self.is_idle and share < CAUGHT_UP_SHARE:
+            self.set(is_idle=True)
+
+    def set(self, is_idle: bool) -> None:
+        """Take the rest, or a full share."""
+        if not self.pid or not self.is_able or is_idle == self.is_idle:
+            return
+        policy = os.SCHED_IDLE if is_idle else os.SCHED_OTHER
+        try:
+            for thread in os.listdir(f"/proc/{self.pid}/task"):
+                os.sched_setscheduler(int(thread), policy, os.sched_param(0))
+        except (FileNotFoundError, ProcessLookupError):
+            return                                # it, or a thread of it, has just ended: look again
+        except OSError as error:
+            self.is_able = False
+            log.info("the drain keeps its share of the processor: %s", error)
+            return
+        self.is_idle = is_idle
+
+
+def share_of(path: Path) -> float:
+    try:
+        return used_share(path)
+    except (FileNotFoundError, RingError):
+        return 0.0

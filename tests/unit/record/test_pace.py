@@ -1,0 +1,52 @@
+"""The drain takes what is left of the processor, unless it falls behind."""
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fastgw._core.ring import RingReader, RingWriter, pack_record, used_share
+from fastgw.record.pace import Pace
+
+
+@pytest.fixture
+def process() -> Iterator[int]:
+    running = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    yield running.pid
+    running.communicate(b"\n", 10)
+
+
+def test_drain_is_put_aside_unless_a_ring_fills(tmp_path: Path, process: int) -> None:
+    """With an empty ring the drain is SCHED_IDLE; past a third it has its share again, and keeps it until it has caught up."""
+    writer = RingWriter(tmp_path / "ring", 65536)
+    reader = RingReader(tmp_path / "ring")
+    pace = Pace([tmp_path / "ring"])
+    pace.look(process)
+    assert os.sched_getscheduler(process) == os.SCHED_IDLE
+    record = pack_record()
+    while used_share(tmp_path / "ring") <= 0.34:
+        assert writer.push_packed(record)
+        pace.look(process)
+    assert os.sched_getscheduler(process) == os.SCHED_OTHER
+    reader.read(15)
+    assert 0.17 < used_share(tmp_path / "ring") < 0.33
+    pace.look(process)
+    assert os.sched_getscheduler(process) == os.SCHED_OTHER
+    while reader.read(10):
+        pace.look(process)
+    assert (used_share(tmp_path / "ring"), os.sched_getscheduler(process)) == (0.0, os.SCHED_IDLE)
+    reader.close()
+    writer.close()
+
+
+def test_what_is_not_there_is_no_fault(tmp_path: Path, process: int) -> None:
+    """A ring that does not exist yet is empty; a drain that has just died is looked for again."""
+    pace = Pace([tmp_path / "none"])
+    pace.look(0)
+    assert not pace.is_idle
+    pace.look(2**22 - 3)
+    assert not pace.is_idle and pace.is_able
+    pace.look(process)
+    assert pace.is_idle
