@@ -14,6 +14,7 @@ class Pipeline:
     worker: int
     health: Health
     metrics: Target | None
+    max_body_bytes: int
     in_flight: int
     served: int
     def __init__(

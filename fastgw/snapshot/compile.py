@@ -64,7 +64,7 @@ class Compiler:
             version=self.versions, loaded_ns=time.time_ns(), origin_path=document.path, keys=keys, callers=callers,
             integrations=integrations, aliases=aliases, resolver=resolver(config, catalog), payloads=PAYLOADS[record.payloads],
             max_payload_bytes=record.max_payload_bytes, buffer_reply_bytes=config.gateway.buffer_reply_bytes, served=served,
-            cors=cors and Cors(frozenset(cors.origins), "*" in cors.origins, ", ".join(cors.headers), cors.max_age_s),
+            cors=None if cors is None else Cors(frozenset(cors.origins), "*" in cors.origins, ", ".join(cors.headers), cors.max_age_s),
         )
         return snapshot, retired
 
