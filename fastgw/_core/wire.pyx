@@ -281,7 +281,7 @@ cdef class Wire(Pollable):
     cdef int _flush(self) except -1:
         cdef bytes first
         cdef Py_ssize_t left, sent, done = 0
-        cdef int many = 0
+        cdef int many = 0, error
         cdef msghdr message
         cdef iovec pieces[16]
         if not self.backlog_bytes:
@@ -305,9 +305,12 @@ cdef class Wire(Pollable):
             if errno == EAGAIN or errno == EINTR:
                 return 0
             self.broken = True
+            error = errno
             self.backlog.clear()
-            self.backlog_bytes = 0
-            return self.ended(errno)
+            self.backlog_bytes = self.backlog_at = 0
+            if self.reading and not self.closing:
+                return self._set_interest()     # what the peer said before it hung up is read first; epoll tells of the end
+            return self.ended(error)
         self.backlog_bytes -= sent
         sent += self.backlog_at
         while done < len(self.backlog) and sent >= PyBytes_GET_SIZE(<bytes>self.backlog[done]):

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fastgw.surfaces.dispatch import asked_of
 
+from fastgw.surfaces.dispatch import asked_of
 from tests.fakes.raw_client import RawClient, Response
 from tests.fakes.script import bytes_reply
 from tests.fakes.upstream import Upstream

@@ -185,27 +185,29 @@ def test_no_more_connections_than_max_connections(gateway: RunningGateway, upstr
         for client in clients:
             client.close()
 
-def test_a_worker_without_descriptors_waits_for_some(gateway: RunningGateway) -> None:
+def test_a_worker_without_descriptors_waits_for_some(upstream: Upstream, tmp_path: Path) -> None:
     """When no descriptor is left, callers wait in the kernel's queue, those that are there are served, and no processor burns."""
-    pid = gateway.worker_pids()[0]
-    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    used = max(int(path.name) for path in Path(f"/proc/{pid}/fd").iterdir())
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 10, limits[1]))
-    clients = [RawClient(gateway.url) for _ in range(30)]
-    try:
-        clients[0].send(get("/v1/models", "there"))
-        assert trace_of(clients[0].read_response()) == "there"
-        clients[-1].send(get("/v1/models", "waited"))
-        before = cpu_seconds(pid)
-        clients[-1].expect_nothing(200)
-        assert cpu_seconds(pid) - before < 0.1
-        for client in clients[:-1]:
-            client.close()      # makes room
-        assert trace_of(clients[-1].read_response()) == "waited"
-    finally:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
-        for client in clients:
-            client.close()
+    with RunningGateway(tmp_path, config(upstream.url, LIMITS)) as gateway:     # of its own: no connection of before closes meanwhile
+        pid = gateway.worker_pids()[0]
+        limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        used = {int(path.name) for path in Path(f"/proc/{pid}/fd").iterdir()}
+        free = [number for number in range(limits[0]) if number not in used]
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (free[10], limits[1]))
+        clients = [RawClient(gateway.url) for _ in range(30)]
+        try:
+            clients[0].send(get("/v1/models", "there"))
+            assert trace_of(clients[0].read_response()) == "there"
+            clients[-1].send(get("/v1/models", "waited"))
+            before = cpu_seconds(pid)
+            clients[-1].expect_nothing(200)
+            assert cpu_seconds(pid) - before < 0.1
+            for client in clients[:-1]:
+                client.close()      # makes room
+            assert trace_of(clients[-1].read_response()) == "waited"
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+            for client in clients:
+                client.close()
 
 
 def is_served(gateway: RunningGateway) -> bool:
@@ -215,6 +217,7 @@ def is_served(gateway: RunningGateway) -> bool:
             return client.read_response().status == 200
         except ConnectionError:
             return False
+
 
 def test_an_idle_gateway_uses_no_cpu(gateway: RunningGateway, upstream: Upstream) -> None:
     """Clients that are half closed, unread or paused do not keep the event loop busy."""
