@@ -262,6 +262,16 @@ JS_INLINE void js_count_media(JsText *text, const char *name, ptrdiff_t length, 
     case 11:
         text->media += !memcmp(name, "input_image", 11);
         break;
+    /* what the provider keeps and puts before the text; null names nothing */
+    case 13:
+        text->media += !memcmp(name, "cachedContent", 13) && i < text->n && text->p[i] != 'n';
+        break;
+    case 14:
+        text->media += !memcmp(name, "cached_content", 14) && i < text->n && text->p[i] != 'n';
+        break;
+    case 20:
+        text->media += !memcmp(name, "previous_response_id", 20) && i < text->n && text->p[i] != 'n';
+        break;
     }
 }
 

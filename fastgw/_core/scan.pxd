@@ -47,6 +47,7 @@ cdef struct RequestFields:
     Span generation_config     # the whole object (generationConfig or generation_config)
     bint generation_config_empty
     Span generation_config_null
-    int media                  # things whose tokens the bytes do not bound: image_url, file_id, file_url, fileUri, file_uri, url sources
+    int media                  # things whose tokens the bytes do not bound: image_url, file_id, file_url, fileUri, file_uri, url sources,
+                               # previous_response_id, cachedContent
 
 cdef int scan_request(const char* p, Py_ssize_t n, RequestFields* out) noexcept nogil

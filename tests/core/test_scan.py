@@ -38,6 +38,9 @@ NAMES = [
     "file_url",
     "fileUri",
     "file_uri",
+    "cachedContent",
+    "cached_content",
+    "previous_response_id",
     "a",
     "é",
 ]

@@ -5,6 +5,7 @@ from typing import NamedTuple, NoReturn
 
 MAX_COUNT = 2147483647
 MAX_DEPTH = 512
+KEPT = {"cachedContent", "cached_content", "previous_response_id"}  # what the provider has already; null names nothing
 MEDIA = {"image_url", "input_image", "file_id", "file_url", "fileUri", "file_uri"}
 COUNTS = {"max_tokens", "max_completion_tokens", "max_output_tokens", "n", "best_of", "candidate_count"}
 LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "generationConfig")
@@ -195,4 +196,6 @@ def _media(value: object) -> int:
 
 
 def _names_media(key: str, value: object) -> bool:
+    if key in KEPT:
+        return value is not None
     return key in MEDIA or (key == "url" and isinstance(value, str) and value[:4].lower() == "http")
