@@ -34,7 +34,7 @@ cdef Plan find_plan(Exchange x):
     place = (x.operation.name, x.operation.speaks, x.model, integration)
     plan = <Plan>snapshot.resolved.get(place)
     if plan is None:
-        plan = snapshot.resolver(snapshot, x.operation, x.model, integration)
+        plan = alias_at(snapshot, x.model, integration) or snapshot.resolver(snapshot, x.operation, x.model, integration)
         if plan is None:
             raise not_found(x)
         if len(snapshot.resolved) >= MOST_RESOLVED:
@@ -43,11 +43,19 @@ cdef Plan find_plan(Exchange x):
     return plan
 
 
+cdef Plan alias_at(Snapshot snapshot, bytes model, str integration):
+    """Of an alias, the targets at the integration that is named beside it."""
+    cdef Plan alias = <Plan>snapshot.aliases.get(model) if model is not None else None
+    if alias is None:
+        return None
+    targets = tuple([target for target in alias.targets if target.integration.name == integration])
+    return Plan("single", targets) if targets else None
+
+
 def not_found(Exchange x):
     if x.model is None:
         return error("IntegrationMissing", f"{x.path[:200].decode('ascii', 'replace')} names no model, so name the integration that it "
-                     "shall go to: "
-                     "in the field x-fastgw-integration, or as `integration` of the key")
+                     "shall go to: in the field x-fastgw-integration, or as `integration` of the key")
     return error("ModelNotFound", f"no alias and no integration serves model {x.model.decode('utf-8', 'replace')[:200]!r}; "
                  "GET /v1/models lists what this key may use", param="model")
 

@@ -113,6 +113,12 @@ def test_unknown_path_passes_with_every_method(gateway: RunningGateway, upstream
     assert (received.method, received.target, received.body) == (method, "/v1/threads/t_1/runs?limit=2&after=%2B", body)
 
 
+def test_alias_beside_a_named_integration_is_its_target_there(gateway: RunningGateway, upstream: Upstream) -> None:
+    """With x-fastgw-integration an alias still means the model that it leads to at that integration."""
+    reply = ask(gateway.url, CHAT, {"model": "fast", "messages": QUESTION}, [*bearer(), ("x-fastgw-integration", "openai")])
+    assert reply.status == 200 and json.loads(upstream.received[-1].body)["model"] == "gpt-4.1-mini"
+
+
 def test_named_integration_comes_before_the_key_s(gateway: RunningGateway, upstream: Upstream) -> None:
     """x-fastgw-integration says where to, where the key may use it; it does not go upstream."""
     assert send(gateway, "GET", "/v1/anything", fields=[("x-fastgw-integration", "local")]).status == 200
