@@ -31,10 +31,10 @@ class RingWriter:
     def close(self) -> None:
         """Let go of the file, which stays with what is unread. A push after this is dropped."""
 
-def used_share(path: str | os.PathLike[str]) -> float:
-    """How full a ring is, 0 to 1, as anybody may see it; what was read but is not given back yet counts.
+def filling(path: str | os.PathLike[str]) -> tuple[float, float]:
+    """How full a ring is, 0 to 1, and how many ringfuls have ever been pushed, as anybody may see it.
 
-    Raises FileNotFoundError; RingError where it is of another layout.
+    What was read but is not given back yet counts as used. Raises FileNotFoundError; RingError where it is of another layout.
     """
 
 class RingReader:

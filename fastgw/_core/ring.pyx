@@ -562,10 +562,13 @@ cdef str hex_of(const uint8_t* p, bint dashes):
     return PyUnicode_DecodeASCII(text, at, NULL)
 
 
-def used_share(path):
-    """How full a ring is, 0 to 1, as anybody may see it; what was read but is not given back yet counts."""
+def filling(path):
+    """How full a ring is, 0 to 1, and how many ringfuls have ever been pushed, as anybody may see it.
+
+    What was read but is not given back yet counts as used.
+    """
     cdef Title title
-    cdef uint64_t capacity, used
+    cdef uint64_t capacity, head, tail
     fd = os.open(path, os.O_RDONLY)
     try:
         capacity = read_title(fd, &title)
@@ -573,9 +576,10 @@ def used_share(path):
     finally:
         os.close(fd)
     if capacity == 0:
-        return 0.0
-    used = int.from_bytes(page[AT_HEAD:AT_HEAD + 8], "little") - int.from_bytes(page[AT_TAIL:AT_TAIL + 8], "little")
-    return min(used / <double>capacity, 1.0)
+        return 0.0, 0.0
+    head = int.from_bytes(page[AT_HEAD:AT_HEAD + 8], "little")
+    tail = int.from_bytes(page[AT_TAIL:AT_TAIL + 8], "little")
+    return min((head - tail) / <double>capacity, 1.0), head / <double>capacity
 
 
 # -- the layout, for tests and for callers in Python -----------------------------------------------------------------

@@ -1,19 +1,20 @@
 """Let the drain take only the processor time that nothing else wants, unless it falls behind.
 
 A batch of records takes milliseconds, and a request that becomes ready meanwhile on the same core would wait for it. As SCHED_IDLE the
-drain is put aside the moment a worker wakes; once a ring fills it is scheduled like everybody until it has caught up. The supervisor
-does this, for a drain that gets no time cannot notice that it should have more.
+drain is put aside the moment a worker wakes. Where rings fill, or would soon at the rate of now, it is scheduled like everybody. The
+supervisor does this, for a drain that gets no time cannot notice that it should have more.
 """
 import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from fastgw._core.ring import RingError, used_share
+from fastgw._core.ring import RingError, filling
 
-LOOK_SECONDS = 0.05            # a worker at its limit fills a ring in about four times that
+LOOK_SECONDS = 0.05
 BEHIND_SHARE = 1 / 3           # of a ring; what lingers for a commit at ordinary rates is less
 CAUGHT_UP_SHARE = 1 / 6
+FAST_SHARE = 1 / 16            # of a ring, pushed between two looks: it would be full in less than a second
 
 log = logging.getLogger("fastgw.record")
 
@@ -26,6 +27,7 @@ class Pace:
         self.is_able = hasattr(os, "SCHED_IDLE")
         self.pid = 0
         self.is_idle = False
+        self.pushed: dict[Path, float] = {}
 
     def __repr__(self) -> str:
         return f"<Pace of {self.pid}: {'idle' if self.is_idle else 'normal'}>"
@@ -36,10 +38,18 @@ class Pace:
             self.pid, self.is_idle = pid, False
         if not pid or not self.is_able:
             return
-        share = max(map(share_of, self.rings), default=0.0)
-        if self.is_idle and share > BEHIND_SHARE:
+        used = fast = 0.0
+        for ring in self.rings:
+            try:
+                share, pushed = filling(ring)
+            except (FileNotFoundError, RingError):
+                continue
+            used = max(used, share)
+            fast = max(fast, pushed - self.pushed.get(ring, pushed))
+            self.pushed[ring] = pushed
+        if self.is_idle and (used > BEHIND_SHARE or fast > FAST_SHARE):
             self.set(is_idle=False)
-        elif not self.is_idle and share < CAUGHT_UP_SHARE:
+        elif not self.is_idle and used < CAUGHT_UP_SHARE and fast < FAST_SHARE / 2:
             self.set(is_idle=True)
 
     def set(self, is_idle: bool) -> None:
@@ -57,10 +67,3 @@ class Pace:
             log.info("the drain keeps its share of the processor: %s", error)
             return
         self.is_idle = is_idle
-
-
-def share_of(path: Path) -> float:
-    try:
-        return used_share(path)
-    except (FileNotFoundError, RingError):
-        return 0.0

@@ -120,7 +120,7 @@ class Recording(Section, frozen=True):
         2**30
     )
     ring_bytes: Annotated[int, Meta(ge=2**16, le=2**32, description="memory between a worker and the drain")] = (
-        4_194_304
+        8_388_608
     )
     sqlite: Annotated[bool, Meta(description="keep records in the embedded store")] = True
     jsonl: Annotated[JsonLines | None, Meta(description="also write lines of JSON")] = None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fastgw._core.ring import RingReader, RingWriter, pack_record, used_share
+from fastgw._core.ring import RingReader, RingWriter, filling, pack_record
 from fastgw.record.pace import Pace
 
 
@@ -20,23 +20,44 @@ def process() -> Iterator[int]:
 
 def test_drain_is_put_aside_unless_a_ring_fills(tmp_path: Path, process: int) -> None:
     """With an empty ring the drain is SCHED_IDLE; past a third it has its share again, and keeps it until it has caught up."""
+
+    def used() -> float:
+        return filling(tmp_path / "ring")[0]
+
     writer = RingWriter(tmp_path / "ring", 65536)
     reader = RingReader(tmp_path / "ring")
     pace = Pace([tmp_path / "ring"])
     pace.look(process)
     assert os.sched_getscheduler(process) == os.SCHED_IDLE
     record = pack_record()
-    while used_share(tmp_path / "ring") <= 0.34:
+    while used() <= 0.34:
         assert writer.push_packed(record)
         pace.look(process)
     assert os.sched_getscheduler(process) == os.SCHED_OTHER
     reader.read(15)
-    assert 0.17 < used_share(tmp_path / "ring") < 0.33
+    assert 0.17 < used() < 0.33
     pace.look(process)
     assert os.sched_getscheduler(process) == os.SCHED_OTHER
     while reader.read(10):
         pace.look(process)
-    assert (used_share(tmp_path / "ring"), os.sched_getscheduler(process)) == (0.0, os.SCHED_IDLE)
+    assert (used(), os.sched_getscheduler(process)) == (0.0, os.SCHED_IDLE)
+    reader.close()
+    writer.close()
+
+
+def test_drain_keeps_its_share_while_a_ring_fills_fast(tmp_path: Path, process: int) -> None:
+    """However well it keeps up: where a sixteenth of a ring comes between two looks, there is no time to notice later."""
+    writer = RingWriter(tmp_path / "ring", 65536)
+    reader = RingReader(tmp_path / "ring")
+    pace = Pace([tmp_path / "ring"])
+    pace.look(process)
+    for is_fast in (True, True, False):
+        for _ in range(10 if is_fast else 2):
+            assert writer.push_packed(pack_record())
+        while reader.read(10):
+            pass
+        pace.look(process)
+        assert os.sched_getscheduler(process) == (os.SCHED_OTHER if is_fast else os.SCHED_IDLE)
     reader.close()
     writer.close()
 
