@@ -74,7 +74,7 @@ class Worker:
         self.options = options
         self.health = Health()
         self.patience_s = options.document.config.gateway.timeouts.shutdown_ms / 1e3
-        self.served_when_trimmed = 0
+        self.served_when_trimmed = self.served_before = 0
 
     def __repr__(self) -> str:
         return f"<Worker {self.options.index} of {self.options.workers}>"
@@ -114,6 +114,9 @@ class Worker:
             head_ms=times.head_ms, body_ms=times.body_ms, idle_ms=times.idle_ms, write_ms=times.write_ms,
             tls=server_context(gateway.tls.cert, gateway.tls.key) if gateway.tls else None,
         )
+        # what was made to serve by stays for good: no collection need look at it
+        gc.collect()
+        gc.freeze()
         self.lane.listen(listening_socket(options.host, options.port))
         self.ring.set_gauge(GAUGES.index("pid"), os.getpid())
         tasks = [loop.create_task(self.every(GAUGE_SECONDS, self.show_gauges)), loop.create_task(self.every(QUIET_SECONDS, self.tidy))]
@@ -182,9 +185,11 @@ class Worker:
             self.ring.set_gauge(GAUGES.index(name), value)
 
     def tidy(self) -> None:
-        """Where nothing is in flight: collect the oldest generation and give memory back."""
-        if self.pipeline.in_flight or self.pipeline.served == self.served_when_trimmed:
-            return
-        self.served_when_trimmed = self.pipeline.served
-        gc.collect()
-        memory.trim()
+        """Once nothing has been asked for a while: collect the oldest generation and give memory back, which take milliseconds."""
+        served = self.pipeline.served
+        is_quiet = not self.pipeline.in_flight and served == self.served_before
+        self.served_before = served
+        if is_quiet and served != self.served_when_trimmed:
+            self.served_when_trimmed = served
+            gc.collect()
+            memory.trim()

@@ -325,7 +325,8 @@ def test_a_dead_worker_is_replaced_at_once(mock: RunningMock, tmp_path: Path) ->
         os.kill(worker, signal.SIGKILL)
         port = int(gateway.url.rpartition(":")[2])
         gateway.wait_until(
-            lambda: is_refused(port) is False and f"worker 0 (pid {worker}) died: killed by SIGKILL" in gateway.log(),
+            # in this order: the port is open until the death is seen as well
+            lambda: f"worker 0 (pid {worker}) died: killed by SIGKILL" in gateway.log() and not is_refused(port),
             "service",
         )
         assert time.monotonic() - began < 2.0
