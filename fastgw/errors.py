@@ -161,6 +161,12 @@ _ROWS = (
     ("ClientGone", CallerError, "client_gone", 499, False, INVALID,
      "the caller closed the connection first (in records only)",
      "nothing; what the provider had done by then is charged"),
+    ("UnsupportedParameter", CallerError, "unsupported_parameter", 400, False, INVALID,
+     "the target's dialect has nothing like a field of the request, and the target says unsupported = \"error\"",
+     "leave the field out, call a target of the request's own dialect, or set `unsupported = \"drop\"` for the target"),
+    ("UpstreamTranslation", UpstreamError, "upstream_translation", 502, True, UPSTREAM,
+     "the provider's reply is not one of the dialect that it is asked in",
+     "see that `provider` and `base_url` of the integration belong together"),
 )
 
 TABLE: dict[str, type[GatewayError]] = {}

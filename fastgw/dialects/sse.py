@@ -1,0 +1,112 @@
+"""Split an event stream into its events and frame events as one, as the HTML standard's section on server-sent events has it."""
+
+from collections.abc import Callable
+
+MOST_EVENT_BYTES = 33_554_432  # a picture in base64 is one event
+
+
+class EventTooLarge(ValueError):
+    """One event is longer than MOST_EVENT_BYTES."""
+
+
+class EventSplitter:
+    """Feed it the bytes of a stream in pieces of any size; it returns (event name, data) pairs as they become whole.
+
+    Line ends may be LF, CRLF or CR; comments, ids and retry times are passed over; data lines are joined by LF. An event without data is
+    none. Memory: one event. raises EventTooLarge
+    """
+
+    __slots__ = ("held", "searched")
+
+    def __init__(self) -> None:
+        self.held = b""
+        self.searched = 0
+
+    def __repr__(self) -> str:
+        return f"<EventSplitter holding {len(self.held)} bytes>"
+
+    def feed(self, piece: bytes) -> list[tuple[str, bytes]]:
+        held = self.held + piece if self.held else piece
+        if b"\r" in held:
+            # a CR at the end may be half of a CRLF: it waits
+            waiting = b"\r" if held.endswith(b"\r") else b""
+            held = held[: len(held) - len(waiting)].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        else:
+            waiting = b""
+        end = held.find(b"\n\n", min(self.searched, len(held)))
+        if end < 0:
+            self.searched = max(len(held) - 1, 0)
+            self.held = held + waiting
+            if len(self.held) > MOST_EVENT_BYTES:
+                raise EventTooLarge(f"expected events of at most {MOST_EVENT_BYTES} bytes")
+            return []
+        events = []
+        start = 0
+        while end >= 0:
+            event = parse(held[start:end])
+            if event is not None:
+                events.append(event)
+            start = end + 2
+            end = held.find(b"\n\n", start)
+        held = held[start:]
+        self.searched = max(len(held) - 1, 0)
+        self.held = held + waiting
+        return events
+
+    def finish(self) -> list[tuple[str, bytes]]:
+        """The event that was not ended: some providers leave the last blank line out."""
+        rest, self.held = self.held.replace(b"\r\n", b"\n").replace(b"\r", b"\n"), b""
+        event = parse(rest)
+        return [] if event is None else [event]
+
+
+def parse(block: bytes) -> tuple[str, bytes] | None:
+    """The event of a block of lines that end in LF; None where it has no data."""
+    if block.startswith(b"data: ") and b"\n" not in block:
+        return "", block[6:]
+    name = ""
+    lines = []
+    for line in block.removeprefix(b"\xef\xbb\xbf").split(b"\n"):
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            lines.append(value)
+        elif field == b"event":
+            name = value.decode("utf-8", "replace")
+    return (name, b"\n".join(lines)) if lines else None
+
+
+def framed(data: bytes, event: str = "") -> bytes:
+    """One event; the data must be one line, as JSON is."""
+    if event:
+        return b"event: " + event.encode() + b"\ndata: " + data + b"\n\n"
+    return b"data: " + data + b"\n\n"
+
+
+class LineSplitter:
+    """The same for lines of JSON (application/x-ndjson): each line is an event without a name. raises EventTooLarge"""
+
+    __slots__ = ("held",)
+
+    def __init__(self) -> None:
+        self.held = b""
+
+    def __repr__(self) -> str:
+        return f"<LineSplitter holding {len(self.held)} bytes>"
+
+    def feed(self, piece: bytes) -> list[tuple[str, bytes]]:
+        if b"\n" not in piece:
+            self.held += piece
+            if len(self.held) > MOST_EVENT_BYTES:
+                raise EventTooLarge(f"expected lines of at most {MOST_EVENT_BYTES} bytes")
+            return []
+        *lines, self.held = (self.held + piece).split(b"\n")
+        return [("", line.strip()) for line in lines if line.strip()]
+
+    def finish(self) -> list[tuple[str, bytes]]:
+        rest, self.held = self.held.strip(), b""
+        return [("", rest)] if rest else []
+
+
+Splitter = EventSplitter | LineSplitter
+SPLITTERS: dict[str, Callable[[], Splitter]] = {"sse": EventSplitter, "ndjson": LineSplitter}
