@@ -1,0 +1,71 @@
+"""Recorded traffic of real providers, read where it lies: ../shared/corpus, or the folder that FASTGW_CORPUS names. Nothing of it is kept."""
+
+import base64
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+CORPUS = Path(os.environ.get("FASTGW_CORPUS", Path(__file__).parents[2] / "shared" / "corpus"))
+
+
+class Recording(NamedTuple):
+    """One exchange. request: the decoded JSON body, None where it was none; reply: the bytes of the body, as sent."""
+
+    name: str
+    provider: str
+    api: str
+    method: str
+    url: str
+    request_fields: dict[str, str]
+    request: Any
+    status: int
+    fields: dict[str, str]
+    reply: bytes
+    model: str
+
+    @property
+    def is_sse(self) -> bool:
+        """Whether the reply is an event stream."""
+        return "event-stream" in self.fields.get("content-type", "") and "amazon" not in self.fields.get("content-type", "")
+
+    def json(self) -> Any:
+        """The reply, decoded."""
+        return json.loads(self.reply)
+
+
+def skip_without_corpus() -> None:
+    """Say plainly that the recordings were left out where there are none."""
+    if not CORPUS.is_dir():
+        pytest.skip(f"the corpus of recorded traffic was left out: no folder {CORPUS}")
+
+
+def recordings(provider: str, *apis: str) -> Iterator[Recording]:
+    """The recordings of a provider, of certain APIs or of all, in the order of their names."""
+    for path in sorted((CORPUS / provider).glob("*.json")):
+        exchange = json.loads(path.read_bytes())
+        if not apis or exchange["api"] in apis:
+            yield read(path.stem, exchange)
+
+
+def read(name: str, exchange: dict[str, Any]) -> Recording:
+    """A recording as the corpus writes it."""
+    request, response = exchange["request"], exchange["response"]
+    fields = {field.lower(): str(value) for field, value in (response.get("headers") or {}).items()}
+    sent = {field.lower(): str(value) for field, value in (request.get("headers") or {}).items()}
+    return Recording(
+        name, exchange["provider"], exchange["api"], request["method"], request["url"], sent, request.get("body"), response["status"],
+        fields, bytes_of(response), exchange.get("model") or "",
+    )
+
+
+def bytes_of(response: dict[str, Any]) -> bytes:
+    """The body of a recorded response as bytes, whichever way it is kept."""
+    if "body_b64" in response:
+        return base64.b64decode(response["body_b64"])
+    if "body_text" in response:
+        return str(response["body_text"]).encode()
+    return json.dumps(response.get("body")).encode()
