@@ -1,4 +1,4 @@
-"""Recorded traffic of real providers, read where it lies: ../shared/corpus, or the folder that FASTGW_CORPUS names. Nothing of it is kept."""
+"""Recorded traffic of real providers, read where it lies: ../shared/corpus, or the folder that FASTGW_CORPUS names. None of it is kept."""
 
 import base64
 import json
