@@ -9,7 +9,9 @@ from decimal import Decimal
 from hmac import compare_digest
 from typing import Annotated, Final, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
+
+from fastgw.snapshot.section import Milliseconds, Section, UpstreamModel
 
 NANO: Final = 10**9
 NAME_PATTERN: Final = r"\A[A-Za-z0-9._:/-]{1,64}\Z"
@@ -17,9 +19,6 @@ WINDOW_PATTERN: Final = r"\A(total|day|week|month|([1-9]|[1-9][0-9]|[12][0-9][0-
 FIELD_PATTERN: Final = r"\A[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}\Z"
 
 Name = Annotated[str, Meta(pattern=NAME_PATTERN, extra={"expected": "1 to 64 of letters, digits and . _ : / -"})]
-UpstreamModel = Annotated[
-    str, Meta(pattern=r"\A[!-~]{1,128}\Z", extra={"expected": "1 to 128 visible ASCII characters"})
-]
 FieldName = Annotated[str, Meta(pattern=FIELD_PATTERN, extra={"expected": "the name of a header field"})]
 Path = Annotated[str, Meta(pattern=r"\A[^\x00]{1,4096}\Z", extra={"expected": "a path"})]
 Version = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9.-]{1,32}\Z", extra={"expected": "a version such as 2024-10-21"})]
@@ -36,7 +35,6 @@ Dollars = Annotated[
 Rate9 = Annotated[
     Decimal, Meta(extra={"expected": "dollars per million tokens from 0 to 1000000, at most 9 decimals", "most": 10**6})
 ]
-Milliseconds = Annotated[int, Meta(ge=1, le=86_400_000)]
 PerMinute = Annotated[int, Meta(ge=1, le=10**12)]
 Parallel = Annotated[int, Meta(ge=1, le=1_000_000)]
 Tokens = Annotated[int, Meta(ge=0, le=10**9)]
@@ -67,10 +65,6 @@ class Secret:
 
     def __repr__(self) -> str:
         return f"Secret({self.origin})"
-
-
-class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of the file."""
 
 
 class GatewayTimeouts(Section, frozen=True):
