@@ -1,7 +1,5 @@
 """Split an event stream into its events and frame events as one, as the HTML standard's section on server-sent events has it."""
 
-from collections.abc import Callable
-
 MOST_EVENT_BYTES = 33_554_432  # a picture in base64 is one event
 
 
@@ -106,7 +104,3 @@ class LineSplitter:
     def finish(self) -> list[tuple[str, bytes]]:
         rest, self.held = self.held.strip(), b""
         return [("", rest)] if rest else []
-
-
-Splitter = EventSplitter | LineSplitter
-SPLITTERS: dict[str, Callable[[], Splitter]] = {"sse": EventSplitter, "ndjson": LineSplitter}

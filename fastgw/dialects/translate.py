@@ -9,8 +9,8 @@ import msgspec
 
 from fastgw.dialects.assembly import Assembler, events_of
 from fastgw.dialects.canonical import Broke, Delta, Dialect, Event, Failure, Notes, Request, StreamWriter, Usage, UsageStated
+from fastgw.dialects.framing import SPLITTERS
 from fastgw.dialects.reading import an_object
-from fastgw.dialects.sse import SPLITTERS
 
 DEFAULT_LIMIT_TOKENS = 4096  # where a dialect must state a limit, and neither the caller nor the price table does
 
@@ -189,8 +189,10 @@ def translate(client: Dialect, upstream: Dialect, body: bytes, asked: Asked) -> 
     notes = Notes(asked.policy, asked.target)
     written = upstream.write_request(request, notes, asked.quirks)
     for name, value in request.extra.items():
+        if name in written:
+            continue  # the provider's dialect knows it
         if asked.policy == "pass":
-            written.setdefault(name, value)
+            written[name] = value
         else:
             notes.drop(name)
     return Translation(client, upstream, request, _encode(written), notes.dropped)
