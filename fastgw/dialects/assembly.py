@@ -33,7 +33,7 @@ def events_of(reply: Reply) -> list[Event]:
         pending = choice.logprobs
         for index, part in enumerate(choice.parts):
             if isinstance(part, Text):
-                events.append(PartBegan(index, Text(cache=part.cache), number))
+                events.append(PartBegan(index, Text(cache=part.cache, native=part.native), number))
                 events.append(Delta(index, part.text, number, part.signature, citations=part.citations or None, logprobs=pending))
                 pending = None
             elif isinstance(part, Thinking):
@@ -42,10 +42,10 @@ def events_of(reply: Reply) -> list[Event]:
                 if part.text or part.signature:
                     events.append(Delta(index, part.text, number, part.signature))
             elif isinstance(part, ToolCall):
-                events.append(PartBegan(index, ToolCall(part.id, part.name, "", part.custom, part.signature), number))
+                events.append(PartBegan(index, ToolCall(part.id, part.name, "", part.custom, part.signature, native=part.native), number))
                 events.append(Delta(index, part.arguments, number))
             elif isinstance(part, Refusal):
-                events.append(PartBegan(index, Refusal(), number))
+                events.append(PartBegan(index, Refusal(native=part.native), number))
                 events.append(Delta(index, part.text, number))
             else:
                 events.append(PartBegan(index, part, number))
@@ -124,6 +124,8 @@ class Assembler:
             self._text.setdefault((delta.choice, delta.index), []).append(delta.text)
         if delta.signature and isinstance(part, Text | Thinking | ToolCall | Media):
             part.signature = delta.signature
+        if delta.encrypted and isinstance(part, Thinking):
+            part.encrypted = delta.encrypted
         if delta.citations and isinstance(part, Text):
             part.citations = part.citations + delta.citations
         if delta.transcript and isinstance(part, Media):

@@ -47,12 +47,16 @@ class Citation(Struct):
 
 
 class Text(Struct):
-    """Words, of a caller or of a model. signature: Gemini's, of the thought behind it."""
+    """Words, of a caller or of a model. signature: Gemini's, of the thought behind it.
+
+    native   here and in other parts: what its own dialect says of it beside this (id of an item, phase), for writers of that dialect
+    """
 
     text: str = ""
     citations: list[Citation] = []
     cache: Cache | None = None
     signature: str = ""
+    native: "Native | None" = None
 
 
 class Media(Struct):
@@ -79,6 +83,7 @@ class Media(Struct):
     expires_at: int = 0
     cache: Cache | None = None
     signature: str = ""
+    native: "Native | None" = None
 
 
 class ToolCall(Struct):
@@ -94,6 +99,7 @@ class ToolCall(Struct):
     custom: bool = False
     signature: str = ""
     cache: Cache | None = None
+    native: "Native | None" = None
 
 
 class ToolResult(Struct):
@@ -105,6 +111,7 @@ class ToolResult(Struct):
     is_error: bool = False
     custom: bool = False
     cache: Cache | None = None
+    native: "Native | None" = None
 
 
 class Thinking(Struct):
@@ -127,6 +134,7 @@ class Refusal(Struct):
     """The model's own words for why it will not answer."""
 
     text: str = ""
+    native: "Native | None" = None
 
 
 class Native(Struct):
@@ -200,6 +208,9 @@ class Request(Struct):
 
     extra          members of the caller's body that no canonical field has, by name, in its own dialect (`dialect`)
     stream_array   the stream is to be one JSON array (Gemini's, where the caller did not ask for alt=sse)
+    echo           members of the caller's body that its own dialect's writers need again; those of other dialects do not see them
+    bound          what only a provider of the caller's own dialect can serve (a conversation that it keeps), by name, and why:
+                   translate() refuses it whatever the policy, since the answer would be to another question
     """
 
     dialect: str
@@ -234,6 +245,8 @@ class Request(Struct):
     store: bool | None = None
     cache_key: str = ""
     extra: dict[str, object] = {}
+    echo: dict[str, object] = {}
+    bound: dict[str, str] = {}
 
 
 class Usage(Struct):
@@ -319,6 +332,7 @@ class Delta(Struct):
     """More of a part: `text` is appended to a Text's, Thinking's or Refusal's words, a ToolCall's arguments, a Media's `data`.
 
     signature    the whole of a signature (it never comes in pieces); transcript: more of a Media's
+    encrypted    the whole of a Thinking's encrypted words, which OpenAI states last
     """
 
     index: int
@@ -328,6 +342,7 @@ class Delta(Struct):
     transcript: str = ""
     citations: list[Citation] | None = None
     logprobs: list[Logprob] | None = None
+    encrypted: str = ""
 
 
 class PartEnded(Struct):
