@@ -1,9 +1,11 @@
 """What botocore makes of the bytes that Bedrock sends, and what it thinks of those that it is sent: the oracle for what speaks to AWS."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+from unittest.mock import patch
 
-from botocore.auth import SigV4Auth  # type: ignore[import-untyped]  # botocore has no types
+from botocore.auth import S3SigV4Auth, SigV4Auth  # type: ignore[import-untyped]  # botocore has no types
 from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]  # botocore has no types
 from botocore.credentials import Credentials  # type: ignore[import-untyped]  # botocore has no types
 from botocore.eventstream import EventStream, EventStreamBuffer  # type: ignore[import-untyped]  # botocore has no types
@@ -59,7 +61,14 @@ def messages_of(body: bytes) -> list[tuple[str, bytes]]:
     return [(one.headers[":event-type"], one.payload) for one in buffer]
 
 
-def signed(request: AWSRequest, credentials: Credentials, region: str, service: str) -> dict[str, str]:
+def signed(
+    method: str, url: str, fields: list[tuple[str, str]], body: bytes, keys: tuple[str, str, str], region: str, service: str, now: datetime
+) -> dict[str, str]:
     """The fields of a request once botocore has signed it, names in lower case."""
-    SigV4Auth(credentials, service, region).add_auth(request)
+    request = AWSRequest(method, url, data=body)
+    for name, value in fields:
+        request.headers.add_header(name, value)
+    credentials = Credentials(keys[0], keys[1], keys[2] or None)
+    with patch("botocore.auth.get_current_datetime", lambda: now):
+        (S3SigV4Auth if service == "s3" else SigV4Auth)(credentials, service, region).add_auth(request)
     return {name.lower(): value for name, value in request.headers.items()}
