@@ -11,6 +11,7 @@ from fastgw.dialects.assembly import Assembler, events_of
 from fastgw.dialects.canonical import Broke, Delta, Dialect, Event, Failure, Notes, Request, StreamWriter, Usage, UsageStated
 from fastgw.dialects.framing import SPLITTERS
 from fastgw.dialects.reading import an_object
+from fastgw.errors import error
 
 DEFAULT_LIMIT_TOKENS = 4096  # where a dialect must state a limit, and neither the caller nor the price table does
 
@@ -176,10 +177,15 @@ class Translation:
 def translate(client: Dialect, upstream: Dialect, body: bytes, asked: Asked) -> Translation:
     """Read a request of one dialect and write it in another.
 
-    raises  InvalidRequest with the path of what is wrong in the caller's body; UnsupportedParameter by the policy `error`
+    raises  InvalidRequest with the path of what is wrong in the caller's body; UnsupportedParameter by the policy `error`, and for what
+            is bound to a provider of the caller's dialect
     """
     assert client.read_request is not None
     request = client.read_request(an_object(_decode(body), "$"), asked.model, asked.stream)
+    if request.bound and upstream.name != client.name:
+        bound, why = next(iter(request.bound.items()))
+        raise error("UnsupportedParameter", f"{bound} cannot go to {asked.target or 'the target'}, which speaks another dialect: {why}",
+                    param=bound)
     request.model = asked.model
     request.stream_array = asked.array
     if asked.limit >= 0:
