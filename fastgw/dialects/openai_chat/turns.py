@@ -1,0 +1,134 @@
+"""The messages of a request, written for a provider: roles, contents, calls and the results of tools in messages of their own."""
+
+from fastgw.dialects.canonical import Media, Message, Native, Notes, Part, Refusal, Request, Text, Thinking, ToolCall, ToolResult
+from fastgw.dialects.openai_chat.parts import join, write_cache, write_part, write_parts
+from fastgw.dialects.openai_chat.quirks import NAME
+from fastgw.dialects.openai_chat.thinking import chunk_of, echo_thoughts
+from fastgw.dialects.openai_chat.tools import extra_content, fitting_id, write_call
+from fastgw.dialects.reading import Json
+
+
+def write_messages(request: Request, notes: Notes, quirks: frozenset[str]) -> list[object]:
+    """All messages, in order. What goes to nobody here is noted under the place where the caller has it."""
+    written: list[object] = []
+    # Dialects with system words outside of their messages count these without them.
+    shift = 0 if request.dialect.startswith("openai") else sum(message.role in ("system", "developer") for message in request.messages)
+    for at, message in enumerate(request.messages):
+        path = f"messages[{max(at - shift, 0)}].content"
+        if message.role == "assistant":
+            written.append(_assistant(message, path, notes, quirks))
+        else:
+            _others(message, path, written, notes, quirks)
+    if "mistral" in quirks and request.messages and request.messages[-1].role == "assistant":
+        last = written[-1]
+        assert isinstance(last, dict)
+        last["prefix"] = True  # else it refuses a conversation that ends in the model's own words
+    return written
+
+
+def _others(message: Message, path: str, written: list[object], notes: Notes, quirks: frozenset[str]) -> None:
+    """A message of system, developer or user; the results of tools in it come first, each as a message, their media with the words."""
+    role = "system" if message.role == "developer" and "system_role" in quirks else message.role
+    words: list[Part] = []
+    media: list[Part] = []
+    for at, part in enumerate(message.parts):
+        if isinstance(part, ToolResult):
+            media += _result(part, f"{path}[{at}]", written, notes, quirks)
+        else:
+            words.append(part)
+    if not words and not media and message.parts:
+        return
+    words = media + words
+    turn: Json = {"role": role, "content": write_parts(words, path, notes, quirks)}
+    _name(message, turn, quirks, notes, path)
+    written.append(turn)
+
+
+def _name(message: Message, turn: Json, quirks: frozenset[str], notes: Notes, path: str) -> None:
+    if not message.name:
+        return
+    if "no_name" in quirks:
+        notes.drop(path.removesuffix("content") + "name")
+    else:
+        turn["name"] = message.name
+
+
+def _result(result: ToolResult, path: str, written: list[object], notes: Notes, quirks: frozenset[str]) -> list[Part]:
+    """Write one result as a message, and return the media in it: a message of a tool carries words only."""
+    identity = fitting_id(result.call_id, quirks)
+    words: list[Part] = [part for part in result.parts if isinstance(part, Text)]
+    media: list[Part] = [part for part in result.parts if isinstance(part, Media)]
+    if len(words) + len(media) < len(result.parts):
+        for at, part in enumerate(result.parts):
+            if not isinstance(part, Text | Media):
+                notes.drop(f"{path}.content[{at}]")
+    if result.is_error:
+        notes.drop(f"{path}.is_error")
+    if media:
+        words = words or [Text("The result follows as media.")]
+        media = [Text(f"Media of the tool result {identity}:"), *media]
+    content = write_parts(words, f"{path}.content", notes, quirks) if words else ""
+    turn: Json = {"role": "tool", "tool_call_id": identity, "content": content}
+    if result.cache is not None:
+        write_cache(result.cache, turn, quirks)
+    written.append(turn)
+    return media
+
+
+def _assistant(message: Message, path: str, notes: Notes, quirks: frozenset[str]) -> Json:
+    turn: Json = {"role": "assistant"}
+    content: list[object] = []
+    plain: list[str] | None = []  # the words, as long as there is nothing but words
+    thoughts: list[Thinking] = []
+    calls: list[object] = []
+    refusals: list[str] = []
+    for at, part in enumerate(message.parts):
+        if isinstance(part, Text):
+            piece = write_part(part, quirks)
+            content.append(piece)
+            if plain is not None:
+                plain = None if piece is not None and len(piece) > 2 else [*plain, part.text]
+            if part.signature and "extra_content" in quirks:
+                turn["extra_content"] = extra_content(part.signature)
+        elif isinstance(part, ToolCall):
+            calls.append(_call(part, quirks))
+        elif isinstance(part, Thinking):
+            thoughts.append(part)
+            if "mistral" in quirks and part.text:
+                content.append(chunk_of(part))
+                plain = None
+        elif isinstance(part, Refusal):
+            refusals.append(part.text)
+        elif isinstance(part, Media) and part.audio_id:
+            turn["audio"] = {"id": part.audio_id}
+        elif isinstance(part, Native) and part.dialect == NAME:
+            content.append(part.value)
+            plain = None
+        else:
+            notes.drop(f"{path}[{at}]")
+    turn["content"] = _content(content, plain, path, notes, quirks)
+    if refusals:
+        turn["refusal"] = "".join(refusals)
+    if calls:
+        turn["tool_calls"] = calls
+    if thoughts:
+        echo_thoughts(thoughts, turn, quirks)
+    _name(message, turn, quirks, notes, path)
+    return turn
+
+
+def _content(content: list[object], plain: list[str] | None, path: str, notes: Notes, quirks: frozenset[str]) -> object:
+    if not content:
+        return None
+    if plain is not None and (len(plain) == 1 or "text_content" in quirks):
+        return "".join(plain)
+    return join(content, path, notes, "") if "text_content" in quirks else content
+
+
+def _call(call: ToolCall, quirks: frozenset[str]) -> Json:
+    written = write_call(call, fitting_id(call.id, quirks))
+    if call.signature and "extra_content" in quirks:
+        written["extra_content"] = extra_content(call.signature)
+    if call.cache is not None:
+        write_cache(call.cache, written, quirks)
+    return written
