@@ -156,12 +156,10 @@ def check_url(url: str, rules: HostRules) -> Host:
     if address is None and ("[" in parts.netloc or not is_name(name)):
         raise HostRefused("expected a host name, an IPv4 address of four decimal numbers or [IPv6], got another spelling")
     host = Host(parts.scheme, name, (443 if parts.scheme == "https" else 80) if port is None else port, address)
-    if host.port < FIRST_FREE_PORT and host.port not in WEB_PORTS and not is_listed(host, rules):
-        raise HostRefused(f"expected port 80, 443 or from {FIRST_FREE_PORT} on, got {host.port}")
-    if port == 0:
-        raise HostRefused("expected a port from 1 to 65535, got 0")
     if address is not None:
         check_address(str(address), name, rules)
+    if host.port == 0 or host.port < FIRST_FREE_PORT and host.port not in WEB_PORTS and not is_listed(host, rules):
+        raise HostRefused(f"expected port 80, 443 or from {FIRST_FREE_PORT} on, got {host.port}")
     return host
 
 
