@@ -72,5 +72,5 @@ $(BUILT): $(INSTALLED) setup.py $(KERNELS) $(PRICES)
 	$(BIN)/python setup.py -q build_ext --inplace -j 2
 	touch $@
 
-$(PRICES): $(INSTALLED) tools/compile_prices.py fastgw/providers/table.py
+$(PRICES): $(INSTALLED) tools/compile_prices.py $(wildcard fastgw/providers/*.py)
 	$(BIN)/python -m tools.compile_prices $@

@@ -1,4 +1,4 @@
-"""The command line: serve, check, mock, logs, key. Each command parses its options and makes one call."""
+"""The command line: serve, check, mock, logs, providers, key. Each command parses its options and makes one call."""
 
 import sys
 from pathlib import Path
@@ -163,6 +163,30 @@ def logs(state: Path, as_json: bool, follow: bool, status: str | None, since: st
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         return
+
+
+@main.command()
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def providers(name: str | None, as_json: bool) -> None:
+    """List the providers, or show everything about the one called NAME."""
+    import json
+
+    from fastgw.providers.listing import as_object, list_lines, row_lines
+    from fastgw.providers.table import ALIASES, PROVIDERS, ROWS, find_provider
+    from fastgw.snapshot.names import nearest
+
+    row = None if name is None else find_provider(name)
+    if name is not None and row is None:
+        meant = nearest(name, (*PROVIDERS, *ALIASES))
+        raise click.UsageError(f"no provider {name!r}" + (f"; did you mean {meant}?" if meant else ""))
+    rows = ROWS if row is None else (row,)
+    if as_json:
+        for one in rows:
+            click.echo(json.dumps(as_object(one), ensure_ascii=False))
+        return
+    for line in list_lines() if row is None else row_lines(row):
+        click.echo(line)
 
 
 @main.group()

@@ -1,16 +1,15 @@
 """Check what types cannot say: references, addresses, duplicates, and fields that exclude one another."""
 
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import urlsplit
 
 from fastgw.auth.keys import digest_in, digest_of
 from fastgw.meter.catalog import Catalog
-from fastgw.providers.table import PROVIDERS, upstream_of
-from fastgw.snapshot.config import Config, Integration, Key, Model, Price
+from fastgw.providers.table import ALIASES, PROVIDERS
+from fastgw.snapshot.config import Config, Key, Model, Price
+from fastgw.snapshot.integrations import check_file, check_integration
 from fastgw.snapshot.names import Place, shown
 from fastgw.snapshot.problem import Problems
 
@@ -20,21 +19,6 @@ LAST_EXPIRY: Final = datetime(2262, 1, 1, tzinfo=UTC)
 FIRST_EXPIRY: Final = datetime(1970, 1, 1, tzinfo=UTC)
 LISTEN = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9.*_-]+):([0-9]{1,5})\Z")
 ORIGIN = re.compile(r"(?:\*|https?://[A-Za-z0-9._\[\]:-]+)\Z")
-# The gateway writes these itself; a configured one would frame a request twice or send it elsewhere.
-OWN_FIELDS = frozenset(
-    {
-        "connection",
-        "content-length",
-        "expect",
-        "host",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
 
 
 class Checker:
@@ -64,7 +48,7 @@ class Checker:
     def run(self) -> None:
         self.gateway()
         for name, integration in self.config.integrations.items():
-            self.integration(("integrations", name), integration)
+            check_integration(("integrations", name), integration, self.problems)
         for name, model in self.config.models.items():
             self.model(("models", name), model)
         for name, price in self.config.prices.items():
@@ -85,40 +69,12 @@ class Checker:
                 ("gateway", "listen"), '"HOST:PORT" with a port from 0 to 65535', f'"{shown(gateway.listen)}"'
             )
         if gateway.tls is not None:
-            self.file(("gateway", "tls", "cert"), gateway.tls.cert)
-            self.file(("gateway", "tls", "key"), gateway.tls.key)
+            check_file(self.problems, ("gateway", "tls", "cert"), gateway.tls.cert)
+            check_file(self.problems, ("gateway", "tls", "key"), gateway.tls.key)
         for index, origin in enumerate(gateway.cors.origins if gateway.cors else ()):
             if not ORIGIN.match(origin):
                 place = ("gateway", "cors", "origins", index)
                 self.problems.add(place, 'an origin such as "https://app.example", or "*"', f'"{shown(origin)}"')
-
-    def integration(self, place: Place, integration: Integration) -> None:
-        provider = PROVIDERS.get(integration.provider)
-        if provider is None:
-            self.unknown((*place, "provider"), "a known provider", integration.provider, PROVIDERS)
-        elif integration.base_url is None and not provider.base_url and not self.problems.touch((*place, "base_url")):
-            self.problems.add((*place, "base_url"), f"an address, as {provider.name} has none of its own", "nothing")
-        if integration.base_url is not None:
-            try:
-                upstream_of(provider or PROVIDERS["openai"], integration.base_url)
-            except ValueError as error:
-                # `split` and `port` state their own reasons, which may hold parts of the address
-                reason = str(error)
-                expected = (
-                    reason.removeprefix("expected ") if reason.startswith("expected ") else "a valid host and port"
-                )
-                self.problems.add((*place, "base_url"), expected, "another form")
-        if provider is not None and integration.api_version is not None and not provider.version_query:
-            self.problems.add((*place, "api_version"), f"nothing, as {provider.name} has no versions", "a version")
-        for name in integration.headers:
-            if name.lower() in OWN_FIELDS:
-                self.problems.add(
-                    (*place, "headers", name), "a field that the gateway does not write itself", f'"{name}"'
-                )
-        if integration.ca_file is not None:
-            self.file((*place, "ca_file"), integration.ca_file)
-        if integration.proxy is not None and not is_proxy(integration.proxy.reveal()):
-            self.problems.add((*place, "proxy"), "http://[USER:PASSWORD@]HOST:PORT", "another form")
 
     def model(self, place: Place, model: Model) -> None:
         if not model.targets and not self.problems.touch((*place, "targets")):
@@ -143,7 +99,7 @@ class Checker:
         if not slash or not model:
             self.problems.add(place, '"PROVIDER/MODEL"', f'"{shown(name)}"')
         elif provider not in PROVIDERS:
-            self.unknown(place, "a known provider before the slash", provider, PROVIDERS)
+            self.unknown(place, "a known provider before the slash", provider, (*PROVIDERS, *ALIASES))
 
     def key(self, place: Place, key: Key) -> None:
         if not self.problems.touch((*place, "key")) and not self.problems.touch((*place, "hash")):
@@ -210,10 +166,6 @@ class Checker:
     def unknown(self, place: Place, kind: str, name: str, known: Iterable[str]) -> None:
         self.problems.add(place, kind, f'"{shown(name)}"', name, sorted(known))
 
-    def file(self, place: Place, path: str) -> None:
-        if not os.access(path, os.R_OK) or os.path.isdir(path):
-            self.problems.add(place, "a file that can be read", f"{shown(path)}: it cannot")
-
     def __repr__(self) -> str:
         return f"Checker({len(self.integrations)} integrations, {len(self.config.keys)} keys)"
 
@@ -228,11 +180,3 @@ def key_digest(key: Key) -> bytes | None:
 def names_in(raw: Mapping[str, object], section: str) -> set[str]:
     table = raw.get(section)
     return set(table) if isinstance(table, dict) else set()
-
-
-def is_proxy(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme == "http" and bool(parts.hostname) and parts.port != 0 and parts.path in ("", "/")
-    except ValueError:
-        return False

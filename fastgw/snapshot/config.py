@@ -6,11 +6,12 @@ in. docs/config.md is tested against these definitions.
 
 from datetime import datetime
 from decimal import Decimal
-from hmac import compare_digest
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta, field
 
+from fastgw.snapshot.credentials import Aws, Azure, Google, Oracle, Segment, Word
+from fastgw.snapshot.secret import Secret as Secret
 from fastgw.snapshot.section import Milliseconds, Section, UpstreamModel
 
 NANO: Final = 10**9
@@ -39,32 +40,6 @@ PerMinute = Annotated[int, Meta(ge=1, le=10**12)]
 Parallel = Annotated[int, Meta(ge=1, le=1_000_000)]
 Tokens = Annotated[int, Meta(ge=0, le=10**9)]
 Admission = Literal["strict", "clamp", "estimate"]
-
-
-class Secret:
-    """A resolved secret that shows only where it came from: "env:NAME", "file:PATH" or "literal"."""
-
-    __slots__ = ("_value", "origin")
-
-    def __init__(self, value: str, origin: str = "literal") -> None:
-        self._value = value
-        self.origin = origin
-
-    def reveal(self) -> str:
-        """The secret itself; call this only where it is sent or hashed."""
-        return self._value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and compare_digest(self._value.encode(), other._value.encode())
-
-    def __hash__(self) -> int:
-        return hash(self._value)
-
-    def __reduce__(self) -> str:
-        raise TypeError("a secret is not serialised")
-
-    def __repr__(self) -> str:
-        return f"Secret({self.origin})"
 
 
 class GatewayTimeouts(Section, frozen=True):
@@ -159,6 +134,17 @@ class Integration(Section, frozen=True):
     api_key: Annotated[Secret | None, Meta(description='"env:NAME", "file:PATH" or the key itself')] = None
     api_version: Annotated[
         Version | None, Meta(description="azure-openai only: address deployments with this version")
+    ] = None
+    aws: Annotated[Aws | None, Meta(description="region and credentials, for providers that sign as AWS does")] = None
+    google: Annotated[Google | None, Meta(description="project, region and credentials, for vertex-ai")] = None
+    azure: Annotated[Azure | None, Meta(description="resource and identity, for azure-openai and azure-ai")] = None
+    oracle: Annotated[Oracle | None, Meta(description="region and key, for oracle")] = None
+    settings: Annotated[
+        dict[Name, Segment], Meta(description="what else the provider's address needs, such as account_id")
+    ] = field(default_factory=dict)
+    token_url: Annotated[Word | None, Meta(description="where tokens are fetched, instead of the cloud's address")] = None
+    metadata_url: Annotated[
+        Word | None, Meta(description="where the instance's identity is fetched, instead of the cloud's address")
     ] = None
     models: Annotated[
         tuple[UpstreamModel, ...],

@@ -9,11 +9,13 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from msgspec import NODEFAULT, Meta, Struct, UnsetType, structs
 
 from fastgw.snapshot.config import Config, Secret
+from fastgw.snapshot.secret import SecretText
 
 PLAIN: dict[object, str] = {
     str: "a string",
     bool: "true or false",
     Secret: '"env:NAME", "file:PATH" or the secret itself',
+    SecretText: '"env:NAME", "file:PATH" or the secret itself, in lines',
     datetime: "a date and time with an offset",
     Decimal: "a number",
 }

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from fastgw._core.price import PriceRow
 from fastgw.meter.catalog import Catalog
+from fastgw.providers.table import ALIASES
 from fastgw.snapshot.check import Checker, key_digest
 from fastgw.snapshot.config import Config, Price
 from fastgw.snapshot.problem import ConfigError, Problem, Problems, explain
@@ -83,12 +84,26 @@ def parse(text: str, environ: Mapping[str, str], path: str = "", catalog: Catalo
     reader = Reader(environ, problems)
     config = reader.read(Config, raw, ())
     assert isinstance(config, Config)  # no field of it is required
+    config = by_own_names(config)
     known = cache(Catalog.load) if catalog is None else (lambda: catalog)
     Checker(config, raw, reader.kept.get(("keys",), ()), problems, known).run()
     if problems.found:
         raise ConfigError(problems.located(text, path))
     digests = tuple(digest for key in config.keys if (digest := key_digest(key)) is not None)
     return Document(config, digests, path)
+
+
+def by_own_names(config: Config) -> Config:
+    """The configuration with each provider called by the name of its row, whatever alias was written."""
+    integrations = {
+        name: msgspec.structs.replace(row, provider=ALIASES.get(row.provider, row.provider))
+        for name, row in config.integrations.items()
+    }
+    prices: dict[str, Price] = {}
+    for name, price in config.prices.items():
+        provider, slash, model = name.partition("/")
+        prices[f"{ALIASES.get(provider, provider)}{slash}{model}"] = price
+    return msgspec.structs.replace(config, integrations=integrations, prices=prices)
 
 
 def price_row(price: Price, source: str, context_tokens: int = 0, max_output_tokens: int = 0) -> PriceRow:

@@ -17,6 +17,7 @@ from fastgw.snapshot.config import NANO, Secret
 from fastgw.snapshot.describe import bare, is_section, note_of, takes
 from fastgw.snapshot.names import Place, nearest, shown
 from fastgw.snapshot.problem import Problems
+from fastgw.snapshot.secret import SecretText
 
 MAX_SECRET_BYTES: Final = 65_536
 MISSING: Final = object()  # in the place of what could not be read
@@ -65,8 +66,8 @@ class Reader:
             return self.table(kind, value, place)
         if get_origin(kind) is tuple:
             return self.items(annotation, value, place)
-        if kind is Secret:
-            return self.secret(value, place)
+        if kind is Secret or kind is SecretText:
+            return self.secret(kind, value, place)
         if kind is Decimal:
             return self.amount(annotation, value, place)
         try:
@@ -143,10 +144,10 @@ class Reader:
         self.problems.add(place, takes(annotation), found(value))
         return MISSING
 
-    def secret(self, value: object, place: Place) -> object:
+    def secret(self, kind: type[Secret], value: object, place: Place) -> object:
         """Resolve "env:NAME", "file:PATH" or a literal; no message ever holds what was found."""
         if not isinstance(value, str):
-            self.problems.add(place, takes(Secret), found(value))
+            self.problems.add(place, takes(kind), found(value))
             return MISSING
         origin, text = "literal", value
         if value.startswith("env:"):
@@ -161,12 +162,15 @@ class Reader:
             if content is None:
                 return MISSING
             text = content
-        if not text or not all(" " <= character <= "~" for character in text) or text != text.strip():
+        if kind is SecretText:
+            text = text.strip()
+        lines = text.splitlines() if kind is SecretText else [text]
+        if not text or not all(" " <= character <= "~" for line in lines for character in line) or text != text.strip():
             self.problems.add(
                 place, "visible ASCII characters", f"other characters or none in a {origin.split(':')[0]} secret"
             )
             return MISSING
-        return Secret(text, origin)
+        return kind(text, origin)
 
     def near(self, name: str) -> list[str]:
         """Names of variables that look like this one and share its first letters, so that none is shown by accident."""

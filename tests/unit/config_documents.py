@@ -5,6 +5,14 @@ from fastgw.auth.keys import hash_of
 ENVIRON = {"OPENAI_API_KEY": "sk-in-the-environment", "APP_1_KEY": "fgw-in-the-environment"}
 HASH = hash_of("another")
 
+ACCOUNT = """{
+  "type": "authorized_user",
+  "client_id": "c",
+  "client_secret": "sk-in-an-account",
+  "refresh_token": "r"
+}
+"""
+
 # Every field of the configuration, each other than its default.
 FULL = """
 [gateway]
@@ -61,6 +69,48 @@ provider = "azure-openai"
 base_url = "https://x.openai.azure.com"
 api_key = "file:@SECRET@"
 api_version = "2024-10-21"
+
+[integrations.foundry]
+provider = "azure-ai"
+token_url = "https://login.example"
+metadata_url = "http://127.0.0.1:1"
+[integrations.foundry.azure]
+resource = "x"
+identity = "client_secret"
+tenant_id = "t"
+client_id = "c"
+client_secret = "file:@SECRET@"
+token_file = "@FILE@"
+scope = "s"
+[integrations.vertex]
+provider = "vertex-ai"
+[integrations.vertex.google]
+project = "p"
+region = "eu"
+service_account = "file:@ACCOUNT@"
+[integrations.bedrock]
+provider = "bedrock"
+[integrations.bedrock.aws]
+region = "us-east-1"
+access_key_id = "AKIDEXAMPLE"
+secret_access_key = "file:@SECRET@"
+session_token = "file:@SECRET@"
+role_arn = "arn:aws:iam::1:role/r"
+external_id = "e"
+role_session = "s"
+[integrations.oracle]
+provider = "oci"
+[integrations.oracle.oracle]
+region = "us-chicago-1"
+tenancy = "ocid1.tenancy.oc1..a"
+user = "ocid1.user.oc1..a"
+fingerprint = "20:3b:97"
+private_key = "file:@FILE@"
+passphrase = "file:@SECRET@"
+compartment = "ocid1.compartment.oc1..a"
+[integrations.workers]
+provider = "workers-ai"
+settings = { account_id = "a" }
 
 [models.alias]
 strategy = "weighted"

@@ -21,7 +21,7 @@ from fastgw.snapshot.describe import FieldRow, bare, field_rows
 from fastgw.snapshot.load import ConfigError, Document, Problem, explain, load, parse, priced
 from fastgw.snapshot.names import nearest, place_text, places_of
 from tests.unit.config_cases import CASES, Case, integration
-from tests.unit.config_documents import ENVIRON, FULL, HASH, LEAST
+from tests.unit.config_documents import ACCOUNT, ENVIRON, FULL, HASH, LEAST
 from tools.compile_prices import compile_prices
 
 PAGE = Path(__file__).parents[2] / "docs" / "config.md"
@@ -39,7 +39,9 @@ def full(tmp_path: Path) -> str:
     """The full document with files that are there."""
     (tmp_path / "file.pem").write_text("a certificate")
     (tmp_path / "secret").write_text("sk-in-a-file\n")
+    (tmp_path / "account.json").write_text(ACCOUNT)
     text = FULL.replace("@FILE@", str(tmp_path / "file.pem")).replace("@SECRET@", str(tmp_path / "secret"))
+    text = text.replace("@ACCOUNT@", str(tmp_path / "account.json"))
     return text.replace("@HASH@", HASH)
 
 
@@ -310,7 +312,7 @@ def test_file_is_loaded(full: str, tmp_path: Path, catalog: Catalog) -> None:
     path = tmp_path / "config.toml"
     path.write_text(full)
     document = load(path, ENVIRON, catalog)
-    assert repr(document) == f"Document({str(path)!r}, 2 integrations, 2 keys)"
+    assert repr(document) == f"Document({str(path)!r}, 7 integrations, 2 keys)"
 
 
 @pytest.mark.parametrize(
