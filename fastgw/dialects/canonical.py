@@ -47,10 +47,7 @@ class Citation(Struct):
 
 
 class Text(Struct):
-    """Words, of a caller or of a model. signature: Gemini's, of the thought behind it.
-
-    native   here and in other parts: what its own dialect says of it beside this (id of an item, phase), for writers of that dialect
-    """
+    """Words. signature: Gemini's, of the thought behind them. native: here and in other parts, what else its own dialect's writers need."""
 
     text: str = ""
     citations: list[Citation] = []
@@ -209,8 +206,7 @@ class Request(Struct):
     extra          members of the caller's body that no canonical field has, by name, in its own dialect (`dialect`)
     stream_array   the stream is to be one JSON array (Gemini's, where the caller did not ask for alt=sse)
     echo           members of the caller's body that its own dialect's writers need again; those of other dialects do not see them
-    bound          what only a provider of the caller's own dialect can serve (a conversation that it keeps), by name, and why:
-                   translate() refuses it whatever the policy, since the answer would be to another question
+    bound          what only a provider of the caller's dialect can serve (a conversation that it keeps), by name, and why: always refused
     """
 
     dialect: str
