@@ -91,7 +91,7 @@ def thinking_of(reasoning: Reasoning, model: str, notes: Notes) -> Json:
     """How much to think, {} where the model cannot."""
     if NOT_THINKING.search(model):
         if not reasoning.off:
-            notes.drop("reasoning")
+            notes.drop("reasoning_effort")
         return {}
     if reasoning.off:
         return {"type": "disabled"}

@@ -187,7 +187,7 @@ def test_tools() -> None:
     (THINKS, Reasoning("high"), {"type": "enabled"}, []),
     (THINKS, Reasoning(), {"type": "enabled"}, []),
     (THINKS, Reasoning(off=True), {"type": "disabled"}, []),
-    (PLAIN, Reasoning("high"), None, ["reasoning"]),
+    (PLAIN, Reasoning("high"), None, ["reasoning_effort"]),
     (PLAIN, Reasoning(off=True), None, []),
 ])
 def test_reasoning(model: str, reasoning: Reasoning, thinking: object, dropped: list[str]) -> None:
