@@ -39,8 +39,11 @@ def streamed(body: bytes) -> BetaMessage:
 
 
 def members(message: Any) -> dict[str, Any]:
-    """A message of the client's as plain values, without what it adds or what is not stated."""
-    found: dict[str, Any] = message.to_dict()
+    """A message of the client's as plain values, without what it adds or what is not stated.
+
+    An image, which the client has no type for, it keeps as it came and warns of.
+    """
+    found: dict[str, Any] = message.model_dump(by_alias=True, exclude_unset=True, warnings=False)
     for block in found["content"]:
         block.pop("parsed_output", None)
     return found

@@ -13,7 +13,7 @@ def read(body: dict[str, Any]) -> Request:
     return DIALECT.read_request(deepcopy(body), "of-the-path", False)
 
 
-def normal(body: dict[str, Any]) -> dict[str, Any]:
+def normal(stated: Any) -> dict[str, Any]:
     """What may differ, since it means the same.
 
     1. a string of content is one text block; content of a tool's result that is empty is left out
@@ -23,7 +23,7 @@ def normal(body: dict[str, Any]) -> dict[str, Any]:
     5. output_format is the beta name of output_config.format
     6. an empty system prompt or description is none
     """
-    body = deepcopy(body)
+    body: dict[str, Any] = deepcopy(stated)
     turns: list[dict[str, Any]] = []
     for message in body["messages"]:
         blocks = blocks_of(message["content"])
@@ -52,7 +52,7 @@ def blocks_of(content: Any) -> list[dict[str, Any]]:
     blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
     for block in blocks:
         if block["type"] == "tool_result":
-            block["content"] = blocks_of(block.get("content") or [])
+            block |= {"content": blocks_of(block.get("content") or [])}
             if not block.get("is_error"):
                 block.pop("is_error", None)
     return list(blocks)
