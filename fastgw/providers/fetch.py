@@ -61,12 +61,12 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def opener_of(ways: Ways, is_metadata: bool) -> OpenerDirector:
+def opener_of(ways: Ways, is_direct: bool) -> OpenerDirector:
     context = ssl.create_default_context()
     if ways.ca_file is not None:
         context.load_verify_locations(ways.ca_file)
     proxies: list[ProxyHandler] = []
-    if is_metadata:
+    if is_direct:
         proxies.append(ProxyHandler({}))
     elif ways.proxy is not None:
         proxies.append(ProxyHandler({"https": ways.proxy}))
@@ -95,7 +95,8 @@ def ask(
     request = Request(f"{url}?{urlencode(query)}" if query else url, data=body, headers=headers, method=method)
     place = place_of(url)
     try:
-        opener = opener_of(ways or Ways(), is_metadata)
+        # no proxy reaches what is on this machine or its link
+        opener = opener_of(ways or Ways(), is_metadata or is_loopback(urlsplit(url).hostname or ""))
         with opener.open(request, timeout=METADATA_TIMEOUT_S if is_metadata else TIMEOUT_S) as reply:
             content: bytes = reply.read(MOST_BYTES + 1)
     except HTTPError as error:

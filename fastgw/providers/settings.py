@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from fastgw.providers.address import VARIABLE, address_of, template_of
+from fastgw.providers.address import VARIABLE, Upstream, address_of, template_of, upstream_of
 from fastgw.providers.operations import OPERATIONS
 from fastgw.providers.row import Provider, apply_variant
 from fastgw.snapshot.config import Integration
@@ -87,6 +87,14 @@ def settings_of(provider: Provider, integration: Integration) -> dict[str, str]:
     """The values that the provider's templates are filled with, by their names in the templates."""
     found = {SETTINGS[place].name: value_of(place, integration) or provider.defaults.get(place) for place in provider.requires}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def upstream_for(provider: Provider, integration: Integration) -> Upstream:
+    """Where an integration's requests go, by all that the configuration says.
+
+    raises  ValueError where a setting is missing, which the check of the configuration has told before
+    """
+    return upstream_of(provider, integration.base_url or "", integration.api_version or "", settings_of(provider, integration))
 
 
 def missing_settings(provider: Provider, integration: Integration) -> Iterator[Missing]:

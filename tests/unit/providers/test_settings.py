@@ -3,7 +3,7 @@
 import pytest
 from msgspec import structs
 
-from fastgw.providers.settings import SETTINGS, missing_settings, settings_of
+from fastgw.providers.settings import SETTINGS, missing_settings, settings_of, upstream_for
 from fastgw.providers.table import PROVIDERS
 from fastgw.snapshot.config import Integration
 from fastgw.snapshot.credentials import Aws, Google
@@ -154,3 +154,5 @@ def test_values_come_from_their_places() -> None:
     assert settings_of(row, integration) == {"project": "p", "region": "global"}
     assert list(missing_settings(row, structs.replace(integration, google=None)))
     assert settings_of(PROVIDERS["openai"], integration) == {}
+    upstream = upstream_for(row, integration)
+    assert (upstream.host, upstream.prefix) == ("aiplatform.googleapis.com", "/v1/projects/p/locations/global")
