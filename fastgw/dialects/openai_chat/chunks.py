@@ -34,7 +34,7 @@ from fastgw.dialects.openai_chat.failure import write_failure
 from fastgw.dialects.openai_chat.parts import write_picture
 from fastgw.dialects.openai_chat.thinking import RESPONSES, block_of, details_of, is_block
 from fastgw.dialects.openai_chat.tools import extra_content
-from fastgw.dialects.openai_chat.usage import rare_members, word_for, write_logprobs, write_usage
+from fastgw.dialects.openai_chat.usage import TIERS, rare_members, word_for, write_logprobs, write_usage
 from fastgw.dialects.reading import Json
 
 _encode = msgspec.json.encode
@@ -134,8 +134,8 @@ class ChatWriter:
             "id": began.id or f"chatcmpl-{os.urandom(12).hex()}", "object": "chat.completion.chunk",
             "created": began.created or int(time.time()), "model": began.model or self._model,
         }
-        if began.service_tier:
-            shared["service_tier"] = began.service_tier
+        if began.service_tier in TIERS:
+            shared["service_tier"] = TIERS[began.service_tier]
         shared["system_fingerprint"] = began.system_fingerprint or None
         self._opening = b"data: " + _encode(shared)[:-1] + b","
 

@@ -146,6 +146,8 @@ READERS: MappingProxyType[str, Callable[[Json, str], Part]] = MappingProxyType({
 
 def write_parts(parts: list[Part], path: str, notes: Notes, quirks: frozenset[str]) -> str | list[object]:
     """Parts as the content of a message: a string where there is only text, and only one of it."""
+    if not parts:
+        return ""
     if len(parts) == 1:
         only = parts[0]
         if type(only) is Text and (only.cache is None or "cache_control" not in quirks and "cache_breakpoint" not in quirks):

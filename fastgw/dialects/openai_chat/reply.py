@@ -15,6 +15,7 @@ from fastgw.dialects.openai_chat.parts import from_url, read_pictures, write_pic
 from fastgw.dialects.openai_chat.thinking import thinking_chunk, thoughts_of, write_thoughts
 from fastgw.dialects.openai_chat.tools import digest_of, extra_content, signature_of, write_call
 from fastgw.dialects.openai_chat.usage import (
+    TIERS,
     finish_members,
     finish_of,
     met_sequence,
@@ -112,7 +113,7 @@ def _calls(message: Json, seed: str) -> list[ToolCall]:
 def called(call: Json) -> tuple[str, str, bool]:
     """Name and arguments of a call, and whether it is of a custom tool. Snowflake has both kinds in one, the other empty."""
     function, custom = as_object(call.get("function")), as_object(call.get("custom"))
-    if as_text(custom.get("name")) or call.get("type") == "custom" and custom:
+    if custom and (call.get("type") == "custom" or as_text(custom.get("name")) or as_text(custom.get("input"))):
         return as_text(custom.get("name")), as_text(custom.get("input")), True
     return as_text(function.get("name")), argument_text(function.get("arguments")), False
 
@@ -147,8 +148,8 @@ def write_reply(reply: Reply, request: Request) -> Json:
     }
     if reply.usage is not None:
         body["usage"] = write_usage(reply.usage)
-    if reply.service_tier:
-        body["service_tier"] = reply.service_tier
+    if reply.service_tier in TIERS:
+        body["service_tier"] = TIERS[reply.service_tier]
     body["system_fingerprint"] = reply.system_fingerprint or None
     for name, value in reply.extra.items():
         body.setdefault(name, value)

@@ -167,8 +167,8 @@ def echo_thoughts(thoughts: list[Thinking], message: Json, quirks: frozenset[str
             message["thinking_blocks"] = blocks
         if words:
             message["reasoning_content"] = words
-    elif "echo_reasoning_content" in quirks and words:
-        message["reasoning_content"] = words
+    elif "echo_reasoning_content" in quirks and (words or "tool_calls" in message):
+        message["reasoning_content"] = words  # DeepSeek refuses calls without it, though it be empty
     elif "echo_reasoning" in quirks and words:
         message["reasoning"] = words
 

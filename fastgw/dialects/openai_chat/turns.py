@@ -111,7 +111,7 @@ def _assistant(message: Message, path: str, notes: Notes, quirks: frozenset[str]
         turn["refusal"] = "".join(refusals)
     if calls:
         turn["tool_calls"] = calls
-    if thoughts:
+    if thoughts or calls:
         echo_thoughts(thoughts, turn, quirks)
     _name(message, turn, quirks, notes, path)
     return turn

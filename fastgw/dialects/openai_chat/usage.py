@@ -24,6 +24,10 @@ WORDS: MappingProxyType[FinishReason, str] = MappingProxyType({
     "refusal": "content_filter", "pause": "stop", "context_window": "length", "error": "stop",
 })
 
+# OpenAI's words for how a request was served, and what others call the plain way; for a word of another kind it has none.
+TIERS = MappingProxyType({name: name for name in ("auto", "default", "flex", "scale", "priority", "fast")}
+                         | {"standard": "default", "on_demand": "default"})
+
 
 def read_usage(usage: Json) -> Usage:
     """A usage object, in any provider's words, bounded as the usage kernel bounds it: no part exceeds its whole."""
