@@ -7,8 +7,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from fastgw.providers.address import VARIABLE, Upstream, address_of, template_of, upstream_of
-from fastgw.providers.operations import OPERATIONS
+from fastgw.providers.address import VARIABLE, Upstream, address_of, upstream_of
 from fastgw.providers.row import Provider, apply_variant
 from fastgw.snapshot.config import Integration
 from fastgw.snapshot.credentials import LABEL_PATTERN, SEGMENT_PATTERN
@@ -115,10 +114,7 @@ def paths_in_use(provider: Provider, integration: Integration) -> Iterator[str]:
     if not (integration.base_url or "").partition("://")[2].rstrip("/").partition("/")[2]:
         yield provider.versioned_prefix if integration.api_version and provider.version_query else provider.prefix
     for row in (provider, *(apply_variant(provider, variant) for variant in provider.variants)):
-        for operation in row.operations & set(OPERATIONS):
-            for stream in (False, True):
-                if operation in row.paths or operation in row.stream_paths:
-                    yield template_of(row, operation, stream)
+        yield from (*row.paths.values(), *row.stream_paths.values())
 
 
 def wrong_settings(provider: Provider, integration: Integration) -> Iterator[Setting]:

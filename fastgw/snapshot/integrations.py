@@ -31,8 +31,8 @@ OWN_FIELDS = frozenset(
 )
 # The sub-table that goes with a way to sign.
 TABLES = {"aws": "aws", "google": "google", "entra": "azure", "oci": "oracle"}
-IDENTITIES = {"client_secret": ("tenant_id", "client_id", "client_secret"), "managed": (), "workload": (), None: ()}
-EXTRAS = {"google": "google", "oci": "oracle"}
+# What a signer writes, which would otherwise stand twice.
+SIGNED_FIELDS = frozenset({"authorization", "date", "opc-compartment-id", "x-amz-date", "x-amz-security-token", "x-content-sha256"})
 
 
 def check_integration(place: Place, integration: Integration, problems: Problems) -> None:
@@ -47,8 +47,9 @@ def check_integration(place: Place, integration: Integration, problems: Problems
             problems.add((*place, "api_version"), f"nothing, as {provider.name} has no versions", "a version")
         check_settings(place, integration, provider, problems)
         check_credentials(place, integration, provider, problems)
+    is_signed = provider is not None and provider.auth in ("aws", "google", "oci", "ibm") and integration.api_key is None
     for name in integration.headers:
-        if name.lower() in OWN_FIELDS:
+        if name.lower() in OWN_FIELDS or (is_signed and name.lower() in SIGNED_FIELDS):
             problems.add((*place, "headers", name), "a field that the gateway does not write itself", f'"{name}"')
     if integration.ca_file is not None:
         check_file(problems, (*place, "ca_file"), integration.ca_file)
@@ -100,17 +101,17 @@ def check_credentials(place: Place, integration: Integration, provider: Provider
         check_aws(place, integration, problems)
     elif provider.auth == "entra":
         check_azure(place, integration, problems)
-    elif provider.auth == "oci" and integration.api_key is None:
+    elif provider.auth == "oci" and integration.api_key is None and not problems.touch((*place, "api_key")):
         for name in ("tenancy", "user", "fingerprint", "private_key"):
             if getattr(integration.oracle, name, None) is None and not problems.touch((*place, "oracle", name)):
                 problems.add((*place, "oracle", name), f"the {name} of an API key, or api_key", "nothing")
-        check_package(place, "oracle", "oracle", problems)
+        check_package((*place, "oracle"), "oracle", problems)
     elif provider.auth == "google" and integration.google is not None and integration.google.service_account is not None:
         try:
             read_account(integration.google.service_account.reveal())
         except ValueError as error:
             problems.add((*place, "google", "service_account"), str(error).removeprefix("expected "), "something else")
-        check_package(place, "google", "service_account", problems)
+        check_package((*place, "google", "service_account"), "google", problems)
     elif provider.auth == "ibm" and integration.api_key is None and not problems.touch((*place, "api_key")):
         problems.add((*place, "api_key"), f"the key that {provider.name} exchanges for tokens", "nothing")
 
@@ -131,9 +132,10 @@ def check_azure(place: Place, integration: Integration, problems: Problems) -> N
     azure = integration.azure
     if azure is None:
         return
-    for name in IDENTITIES[azure.identity]:
-        if getattr(azure, name) is None and not problems.touch((*place, "azure", name)):
-            problems.add((*place, "azure", name), f'what identity = "{azure.identity}" needs', "nothing")
+    for name in ("tenant_id", "client_id", "client_secret"):
+        is_missing = azure.identity == "client_secret" and getattr(azure, name) is None
+        if is_missing and not problems.touch((*place, "azure", name)):
+            problems.add((*place, "azure", name), 'what identity = "client_secret" needs', "nothing")
     if azure.client_secret is not None and azure.identity != "client_secret":
         problems.add((*place, "azure", "identity"), '"client_secret", as a secret is stated', "another or none")
     if azure.identity is not None and integration.api_key is not None:
@@ -142,10 +144,9 @@ def check_azure(place: Place, integration: Integration, problems: Problems) -> N
         check_file(problems, (*place, "azure", "token_file"), azure.token_file)
 
 
-def check_package(place: Place, extra: str, field: str, problems: Problems) -> None:
+def check_package(place: Place, extra: str, problems: Problems) -> None:
     if find_spec("cryptography") is None:
-        where = (*place, extra) if field == extra else (*place, extra, field)
-        problems.add(where, f'the package cryptography: pip install "fastgw[{extra}]"', "none")
+        problems.add(place, f'the package cryptography: pip install "fastgw[{extra}]"', "none")
 
 
 def check_file(problems: Problems, place: Place, path: str) -> None:

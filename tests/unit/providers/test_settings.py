@@ -107,6 +107,7 @@ def test_port_cannot_get_into_a_host() -> None:
          "google.service_account"),
         ('provider = "vertex-ai"\ngoogle = { project = "p" }\ntoken_url = "http://elsewhere.example/token"', "token_url"),
         ('provider = "vertex-ai"\ngoogle = { project = "p" }\ntoken_url = "https://a@b/token"', "token_url"),
+        ('provider = "vertex-ai"\ngoogle = { project = "p" }\nheaders = { Authorization = "x" }', "headers.Authorization"),
         ('provider = "vertex-ai"\ngoogle = { project = "p" }\nmetadata_url = "ftp://169.254.169.254"', "metadata_url"),
     ],
 )  # fmt: skip
