@@ -208,6 +208,6 @@ def read_failure(upstream: Dialect, status: int, body: bytes) -> Failure:
     """What an error body of a provider says, whatever it is."""
     try:
         decoded: object = _decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         decoded = body[:2000].decode("utf-8", "replace") or None
     return upstream.read_failure(status, decoded)

@@ -20,7 +20,7 @@ REPEATED = (
 )
 PLAIN_TEXT: Json = {"format": {"type": "text"}}
 NO_REASONING: Json = {"effort": None, "summary": None}
-# Codes of a failed response that clients act on.
+# Codes of a failed response that clients act on; OpenAI sends some that its own types do not list.
 FAILED = {"rate_limit": "rate_limit_exceeded", "context_window": "context_length_exceeded", "billing": "insufficient_quota",
           "overloaded": "server_is_overloaded", "content_policy": "content_policy_violation", "invalid_request": "invalid_prompt"}
 

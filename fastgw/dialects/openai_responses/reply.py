@@ -54,7 +54,7 @@ class Output:
             self.parts.extend(thoughts)
             if proof is not None:
                 sign(self.parts, proof, self.calls, self.pending)
-        elif item:
+        elif isinstance(kind, str):
             self.parts.append(Native(NAME, item))
 
 

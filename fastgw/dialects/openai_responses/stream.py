@@ -61,6 +61,7 @@ class Heard(msgspec.Struct):
     input: str = ""
 
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _heard = msgspec.json.Decoder(Heard).decode
 _decode = msgspec.json.decode
 
@@ -105,7 +106,7 @@ class Reader:
             return []
         try:
             heard = _heard(data)
-        except (msgspec.DecodeError, RecursionError) as problem:
+        except UNREADABLE as problem:
             return self._odd(event, data, problem)
         if heard.type == "response.output_text.delta":
             slot = self._slots.get((heard.output_index, heard.content_index))
@@ -119,7 +120,7 @@ class Reader:
         events: list[Event] = []
         try:
             step(self, heard, events)
-        except (msgspec.DecodeError, RecursionError) as problem:  # a member that was only passed over before
+        except UNREADABLE as problem:  # a member that was only passed over before
             return events + self._odd(heard.type, data, problem)
         return events
 
@@ -132,7 +133,7 @@ class Reader:
             return []
         try:
             decoded = _decode(data)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             decoded = None
         if isinstance(decoded, dict):
             kind = as_text(decoded.get("type")) or kind

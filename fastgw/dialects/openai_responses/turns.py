@@ -11,7 +11,7 @@ Quirks = frozenset[str]
 class Input:
     """The items of one request, as they are written."""
 
-    __slots__ = ("_content", "_native", "custom", "items", "keeps_files", "marks_cache", "notes", "own")
+    __slots__ = ("_content", "_native", "_thoughts", "custom", "items", "keeps_files", "marks_cache", "notes", "own")
 
     def __init__(self, request: Request, notes: Notes, quirks: Quirks) -> None:
         self.items: list[object] = []
@@ -22,6 +22,7 @@ class Input:
         self.custom: set[str] = set()
         self._content: list[object] = []  # of the message that is being written
         self._native: Native | None = None
+        self._thoughts: list[Thinking] = []  # of the reasoning item that is being written
 
     def __repr__(self) -> str:
         return f"<Input: {len(self.items)} items>"
@@ -59,11 +60,13 @@ class Input:
         order = list(enumerate(message.parts))
         if calls_last:
             order.sort(key=lambda numbered: type(numbered[1]) is ToolCall)
-        previous: Thinking | None = None
         for at, part in order:
-            kind = type(part)
-            if kind is Text or kind is Refusal:
-                assert isinstance(part, Text | Refusal)
+            if isinstance(part, Thinking):
+                self._flush(message)
+                self._think(part)
+                continue
+            self._flush_thoughts()
+            if isinstance(part, Text | Refusal):
                 if part.native is not self._native:
                     self._flush(message)
                     self._native = part.native
@@ -72,11 +75,8 @@ class Input:
                 self._content.append(part.value[PART_KEY])
             else:
                 self._flush(message)
-                if isinstance(part, Thinking):
-                    self._thought(part, previous)
-                else:
-                    self._act(part, f"{path}.content[{at}]")
-            previous = part if isinstance(part, Thinking) else None
+                self._act(part, f"{path}.content[{at}]")
+        self._flush_thoughts()
         self._flush(message)
 
     def _act(self, part: Part, path: str) -> None:
@@ -161,25 +161,31 @@ class Input:
         beside = {} if result.native is None or result.native.dialect != NAME else result.native.value
         return {"type": kind, "call_id": result.call_id, "output": output, **beside}
 
-    def _thought(self, thought: Thinking, previous: Thinking | None) -> None:
-        """Write a thought of this dialect's; one of the same item as the thought before it goes into that item."""
+    def _think(self, thought: Thinking) -> None:
+        """Hold a thought of this dialect's until those of the same item have come."""
         if thought.dialect != NAME:
             return
-        raw = bool(thought.text) and not thought.summary
-        item: Json
-        last = self.items[-1] if self.items else None
-        if isinstance(last, dict) and previous is not None and previous.dialect == NAME and previous.id == thought.id != "":
-            item = last
-        elif self.own or raw or thought.encrypted:
-            item = {"type": "reasoning", "summary": []}
-            if thought.id:
-                item["id"] = thought.id
-            self.items.append(item)
-        else:
-            return  # a summary alone means nothing to a provider that has kept nothing, and its id is refused
-        if thought.text or thought.summary:
-            words = item.setdefault("content" if raw else "summary", [])
-            assert isinstance(words, list)
-            words.append({"type": "reasoning_text" if raw else "summary_text", "text": thought.text})
-        if thought.encrypted:
-            item["encrypted_content"] = thought.encrypted
+        if self._thoughts and not (thought.id and thought.id == self._thoughts[-1].id):
+            self._flush_thoughts()
+        self._thoughts.append(thought)
+
+    def _flush_thoughts(self) -> None:
+        """Write the item of the thoughts that are held.
+
+        Of a caller of another dialect a summary alone is left out: it means nothing to a provider that has kept nothing, and the id is
+        refused there.
+        """
+        thoughts, self._thoughts = self._thoughts, []
+        raw = [thought for thought in thoughts if thought.text and not thought.summary]
+        encrypted = next((thought.encrypted for thought in reversed(thoughts) if thought.encrypted), "")
+        if not thoughts or not (self.own or raw or encrypted):
+            return
+        item: Json = {"type": "reasoning", "summary": [
+            {"type": "summary_text", "text": thought.text} for thought in thoughts if thought.summary]}
+        if thoughts[0].id:
+            item["id"] = thoughts[0].id
+        if raw:
+            item["content"] = [{"type": "reasoning_text", "text": thought.text} for thought in raw]
+        if encrypted:
+            item["encrypted_content"] = encrypted
+        self.items.append(item)

@@ -5,7 +5,7 @@ import re
 from types import SimpleNamespace
 from typing import Any
 
-import httpx
+import httpx2 as httpx  # what the official client is made with
 from openai import OpenAI
 from openai.types.responses import ParsedResponse, Response, ResponseStreamEvent
 from pydantic import TypeAdapter
