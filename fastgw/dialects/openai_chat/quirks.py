@@ -35,7 +35,8 @@ QUIRKS = MappingProxyType({
     "echo_reasoning_details": "as reasoning_details, with their proofs (OpenRouter, Snowflake)",
     "echo_thinking_blocks": "as thinking_blocks, with their proofs (LiteLLM)",
     # a maker with a wire of its own
-    "mistral": "random_seed, `any`, chunks of thinking and documents, call ids of 9 letters and digits; and all of MISTRAL",
+    "mistral": "random_seed, `any`, chunks of thinking and documents, call ids of 9 letters and digits, a model's turn between a "
+               "tool's and a user's, two efforts; and all of MISTRAL",
     # any other
     "no_<member>": "knows no such member of the body (no_stream_options, no_parallel_tool_calls, no_seed, no_user, ...): it is noted",
 })

@@ -60,7 +60,9 @@ def _function(function: Json, path: str) -> Tool:
 def _custom(custom: Json, path: str) -> Tool:
     form = mapping(custom, "format", path) or {}
     grammar = mapping(form, "grammar", f"{path}.format") if form.get("type") == "grammar" else None
-    return Tool(required_text(custom, "name", path), text(custom, "description", path), custom=True, grammar=grammar)
+    # As the Responses API has it: one object, with its type.
+    flat = None if grammar is None else {"type": "grammar", **grammar}
+    return Tool(required_text(custom, "name", path), text(custom, "description", path), custom=True, grammar=flat)
 
 
 def read_choice(body: Json) -> ToolChoice | None:
@@ -124,7 +126,8 @@ def write_tool(tool: Tool, quirks: frozenset[str]) -> Json | None:
         if "no_custom_tools" in quirks:
             return None
         if tool.grammar is not None:
-            described["format"] = {"type": "grammar", "grammar": tool.grammar}
+            grammar = {name: value for name, value in tool.grammar.items() if name != "type"}
+            described["format"] = {"type": "grammar", "grammar": grammar}
         written = {"type": "custom", "custom": described}
     else:
         if tool.parameters is not None:

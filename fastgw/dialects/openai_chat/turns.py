@@ -5,7 +5,7 @@ from fastgw.dialects.openai_chat.parts import join, write_cache, write_part, wri
 from fastgw.dialects.openai_chat.quirks import NAME
 from fastgw.dialects.openai_chat.thinking import chunk_of, echo_thoughts
 from fastgw.dialects.openai_chat.tools import extra_content, fitting_id, write_call
-from fastgw.dialects.reading import Json
+from fastgw.dialects.reading import Json, as_object, as_text
 
 
 def write_messages(request: Request, notes: Notes, quirks: frozenset[str]) -> list[object]:
@@ -19,11 +19,22 @@ def write_messages(request: Request, notes: Notes, quirks: frozenset[str]) -> li
             written.append(_assistant(message, path, notes, quirks))
         else:
             _others(message, path, written, notes, quirks)
-    if "mistral" in quirks and request.messages and request.messages[-1].role == "assistant":
-        last = written[-1]
-        assert isinstance(last, dict)
-        last["prefix"] = True  # else it refuses a conversation that ends in the model's own words
-    return written
+    return _alternating(written) if "mistral" in quirks else written
+
+
+def _alternating(written: list[object]) -> list[object]:
+    """The order that Mistral insists on: a model's turn between a tool's and a user's; its last words are marked as a beginning."""
+    turns: list[object] = []
+    before = ""
+    for turn in map(as_object, written):
+        role = as_text(turn.get("role"))
+        if before == "tool" and role in ("user", "system"):
+            turns.append({"role": "assistant", "content": "OK"})
+        turns.append(turn)
+        before = role
+    if before == "assistant":
+        as_object(turns[-1])["prefix"] = True
+    return turns
 
 
 def _others(message: Message, path: str, written: list[object], notes: Notes, quirks: frozenset[str]) -> None:
@@ -111,6 +122,8 @@ def _assistant(message: Message, path: str, notes: Notes, quirks: frozenset[str]
         turn["refusal"] = "".join(refusals)
     if calls:
         turn["tool_calls"] = calls
+    if turn["content"] is None and len(turn) == 2:
+        turn["content"] = ""  # null is refused where nothing else is said
     if thoughts or calls:
         echo_thoughts(thoughts, turn, quirks)
     _name(message, turn, quirks, notes, path)

@@ -28,30 +28,37 @@ WORDS: MappingProxyType[FinishReason, str] = MappingProxyType({
 TIERS = MappingProxyType({name: name for name in ("auto", "default", "flex", "scale", "priority", "fast")}
                          | {"standard": "default", "on_demand": "default"})
 
+MOST_TOKENS = 2**53  # a greater count is ignored, as the usage kernel does
+
+
+def _count(value: object) -> int:
+    count = as_count(value)
+    return count if count <= MOST_TOKENS else 0
+
 
 def read_usage(usage: Json) -> Usage:
     """A usage object, in any provider's words, bounded as the usage kernel bounds it: no part exceeds its whole."""
     asked = as_object(usage.get("prompt_tokens_details") or usage.get("input_tokens_details"))
     given = as_object(usage.get("completion_tokens_details") or usage.get("output_tokens_details"))
     stated_input = usage.get("prompt_tokens", usage.get("input_tokens"))
-    stated_output, total = as_count(usage.get("completion_tokens", usage.get("output_tokens"))), as_count(usage.get("total_tokens"))
-    entering = as_count(stated_input) if stated_input is not None else max(total - stated_output, 0)
+    stated_output, total = _count(usage.get("completion_tokens", usage.get("output_tokens"))), _count(usage.get("total_tokens"))
+    entering = _count(stated_input) if stated_input is not None else max(total - stated_output, 0)
     # Some leave the reasoning out of completion_tokens and have it in the total only (xAI, Gemini's OpenAI-compatible API).
     leaving = max(stated_output, total - entering)
     cached = asked.get("cached_tokens")
     for name in ("prompt_cache_hit_tokens", "num_cached_tokens", "cached_tokens", "cache_read_input_tokens"):
         if cached is None:
             cached = usage.get(name)
-    made = (as_count(asked.get("cache_write_tokens")) or as_count(asked.get("cache_creation_tokens"))
-            or as_count(usage.get("cache_creation_input_tokens")))
-    found = Usage(entering, leaving, min(as_count(cached), entering))
+    made = (_count(asked.get("cache_write_tokens")) or _count(asked.get("cache_creation_tokens"))
+            or _count(usage.get("cache_creation_input_tokens")))
+    found = Usage(entering, leaving, min(_count(cached), entering))
     if made:
         found.cache_write_tokens = min(made, entering - found.cache_read_tokens)
         hourly = as_object(asked.get("cache_creation_token_details") or usage.get("cache_creation"))
-        found.cache_write_1h_tokens = min(as_count(hourly.get("ephemeral_1h_input_tokens")), found.cache_write_tokens)
-    found.reasoning_tokens = min(as_count(given.get("reasoning_tokens")), leaving)
-    found.audio_input_tokens = min(as_count(asked.get("audio_tokens")), entering)
-    found.audio_output_tokens = min(as_count(given.get("audio_tokens")), leaving)
+        found.cache_write_1h_tokens = min(_count(hourly.get("ephemeral_1h_input_tokens")), found.cache_write_tokens)
+    found.reasoning_tokens = min(_count(given.get("reasoning_tokens")), leaving)
+    found.audio_input_tokens = min(_count(asked.get("audio_tokens")), entering)
+    found.audio_output_tokens = min(_count(given.get("audio_tokens")), leaving)
     return found
 
 

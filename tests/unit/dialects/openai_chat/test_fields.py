@@ -13,6 +13,7 @@ from fastgw.dialects.canonical import (
     Reasoning,
     Request,
     Text,
+    Thinking,
     Tool,
     ToolCall,
     ToolChoice,
@@ -127,7 +128,7 @@ def test_choices_of_tools_are_read(members: dict[str, Any], choice: ToolChoice |
     assert read(**members).tool_choice == choice
 
 
-TOOLS = [Tool("f", "does f", SCHEMA, True), Tool("g", custom=True, grammar={"syntax": "lark", "definition": "start: A"})]
+TOOLS = [Tool("f", "does f", SCHEMA, True), Tool("g", custom=True, grammar={"type": "grammar", "syntax": "lark", "definition": "start: A"})]
 F = {"type": "function", "function": {"name": "f", "description": "does f", "parameters": SCHEMA, "strict": True}}
 G = {"type": "custom", "custom": {"name": "g", "format": {"type": "grammar", "grammar": {"syntax": "lark", "definition": "start: A"}}}}
 POINT_F = {"type": "function", "function": {"name": "f"}}
@@ -327,6 +328,20 @@ def test_quirks_change_messages() -> None:
     long = [Message("assistant", [ToolCall("x" * 64, "f", "{}")]), Message("user", [ToolResult("x" * 64)])]
     turn, answer = messages_for(messages=long)
     assert turn["tool_calls"][0]["id"] == answer["tool_call_id"] and len(answer["tool_call_id"]) <= 40
+
+
+def test_mistral_gets_the_order_that_it_insists_on() -> None:
+    """A user's words do not follow a tool's directly there."""
+    asked = [
+        Message("assistant", [ToolCall("abcdefgh1", "f", "{}")]),
+        Message("user", [ToolResult("abcdefgh1", "f", [Text("1")]), Text("and?")]),
+    ]
+    assert [message["role"] for message in messages_for("mistral", messages=asked)] == ["assistant", "tool", "assistant", "user"]
+
+
+def test_a_message_of_nothing_is_empty() -> None:
+    """Where all that a model said was a thought that stays here, its message has empty words: OpenAI refuses null."""
+    assert messages_for(messages=[Message("assistant", [Thinking("hm")])]) == [{"role": "assistant", "content": ""}]
 
 
 def test_quirks_are_documented() -> None:

@@ -31,13 +31,14 @@ def seen(completion: ChatCompletion, details: bool) -> list[object]:
     found: list[object] = []
     for choice in completion.choices:
         message: Any = choice.message  # whose types a provider may break
+        reason: Any = choice.finish_reason
         content: Any = message.content
         if isinstance(content, list):  # Mistral's chunks
             content = "".join(chunk.get("text", "") for chunk in content)
         calls = [(call.function.name, call.function.arguments or "{}") for call in message.tool_calls or []]
         asked = message.function_call
         older = (asked.name, asked.arguments) if asked is not None and asked.name else None
-        finish = str(choice.finish_reason or "") or ("tool_calls" if calls else "stop")
+        finish = reason or ("tool_calls" if calls else "stop")
         finish = "stop" if finish == "eos" else finish  # Together's word
         # OpenAI and others say "stop" after a call that was forced; it is written as the end of calls.
         finish = "tool_calls" if calls and finish == "stop" else finish
