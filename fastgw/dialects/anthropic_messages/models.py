@@ -47,7 +47,7 @@ _ROWS: tuple[tuple[Version, tuple[str, ...], Traits], ...] = (
     ((3, 7), (), Traits("budget")),
     ((0, 0), (), Traits("none")),
 )
-_NAMED = re.compile(r"claude-(?:([a-z]+)-)?(\d+)(?:[-.](\d{1,2})(?!\d))?(?:-([a-z]+))?")
+_NAMED = re.compile(r"claude-(?:([a-z]+)-)?v?(\d+)(?:[-.](\d{1,2})(?!\d))?(?:-([a-z]+))?")
 _UNNUMBERED = re.compile(r"claude-([a-z]+)")
 
 

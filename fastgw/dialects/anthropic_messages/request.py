@@ -18,7 +18,7 @@ one_sampling       and of temperature and top_p only the first that they state
 from fastgw.dialects.anthropic_messages.content import read_cache, read_content, rest
 from fastgw.dialects.anthropic_messages.models import traits_of
 from fastgw.dialects.anthropic_messages.settings import write_sampling, write_thinking
-from fastgw.dialects.anthropic_messages.tools import write_output, write_tools
+from fastgw.dialects.anthropic_messages.tools import declare, write_output, write_tools
 from fastgw.dialects.anthropic_messages.turns import Turns
 from fastgw.dialects.anthropic_messages.vocabulary import BEDROCK_VERSION, NAME, REQUEST_TIERS, TIERS_TO_ASK, VERTEX_VERSION
 from fastgw.dialects.canonical import Message, Native, Notes, OutputFormat, Reasoning, Request, Role, Tool, ToolChoice
@@ -64,6 +64,8 @@ def read_request(body: Json, model: str, stream: bool) -> Request:
         stop=texts(body, "stop_sequences", "$"),
         extra={name: value for name, value in body.items() if name not in _KNOWN},
     )
+    if system is not None:
+        request.echo["system"] = True  # the first message is not one of the client's `messages`
     if "tools" in body:
         _read_tools(body, request)
     if "tool_choice" in body:
@@ -119,17 +121,18 @@ def _read_choice(body: Json, request: Request) -> None:
 
 
 def _read_thinking(body: Json, request: Request) -> None:
-    """thinking, output_config and output_format. What they say as they are goes back as it is (`echo`)."""
+    """thinking and output_config. What is said of thinking also goes back as it is (`echo`)."""
+    config = mapping(body, "output_config", "$") or {}
+    effort = text(config, "effort", "$.output_config")
+    form = mapping(config, "format", "$.output_config")
+    older = mapping(body, "output_format", "$")
+    read = ["effort"]
+    if form is not None and _read_format(form, request, "$.output_config.format"):
+        read.append("format")
+    elif older is not None and not _read_format(older, request, "$.output_format"):
+        request.extra["output_format"] = older
+    _leave(request, "output_config", config, *read)
     thinking = mapping(body, "thinking", "$")
-    config = mapping(body, "output_config", "$")
-    form = mapping(body, "output_format", "$")
-    effort = ""
-    if config is not None:
-        effort = text(config, "effort", "$.output_config")
-        form = mapping(config, "format", "$.output_config") or form
-        _leave(request, "output_config", config, "effort", "format")
-    if form is not None:
-        request.output = OutputFormat("json_schema", schema=mapping(form, "schema", "$.output_config.format"))
     if thinking is not None:
         display = text(thinking, "display", "$.thinking")
         request.reasoning = Reasoning(
@@ -141,6 +144,14 @@ def _read_thinking(body: Json, request: Request) -> None:
         request.echo["thinking"] = thinking
     elif effort:
         request.reasoning = Reasoning(effort)
+
+
+def _read_format(form: Json, request: Request, path: str) -> bool:
+    """Read the form of the answer, if it is one that is known."""
+    if form.get("type") != "json_schema":
+        return False
+    request.output = OutputFormat("json_schema", schema=an_object(form.get("schema"), f"{path}.schema"))
+    return True
 
 
 def write_request(request: Request, notes: Notes, quirks: frozenset[str]) -> Json:
@@ -157,16 +168,18 @@ def write_request(request: Request, notes: Notes, quirks: frozenset[str]) -> Jso
     else:
         body["model"] = request.model
     turns = Turns(own, hosted, notes)
-    turns.take(request.messages)
+    turns.take(request.messages, 1 if own and "system" in request.echo else 0)
     if request.max_tokens is not None:
         body["max_tokens"] = request.max_tokens
     body["messages"] = turns.messages()
     if request.stream and "bedrock" not in quirks:
         body["stream"] = True
-    thinks = request.reasoning is not None and write_thinking(request, body, traits, notes)
+    thinks = request.reasoning is not None and write_thinking(request, body, traits, turns.resumes_without_thought(), notes)
     write_sampling(request, body, traits, thinks, notes)
-    if request.tools:
+    if request.tools or request.tool_choice is not None:
         write_tools(request, body, traits, notes)
+    if not own:
+        declare(turns.called, body)
     if request.output is not None:
         structured = traits.structured or (own and "no_output_format" not in quirks)
         write_output(request, body, traits, turns.instruct, structured)
@@ -225,5 +238,7 @@ def _write_extra(request: Request, body: Json, hosted: bool, notes: Notes) -> No
         if name in _ONLY_ANTHROPIC if hosted else name == "anthropic_beta":
             notes.drop(name)
         else:
+            if name == "anthropic_beta" and isinstance(value, str):
+                value = value.split(",")  # as the header has it
             known = body.get(name)
             body[name] = {**known, **value} if isinstance(known, dict) and isinstance(value, dict) else value

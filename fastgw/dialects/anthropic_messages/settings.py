@@ -20,8 +20,11 @@ BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh":
 _NAMES = {"openai_responses": "reasoning", "gemini_generate": "generationConfig.thinkingConfig"}
 
 
-def write_thinking(request: Request, body: Json, traits: Traits, notes: Notes) -> bool:
-    """Write thinking and output_config.effort of a request that states some reasoning; whether the model will think."""
+def write_thinking(request: Request, body: Json, traits: Traits, resumes: bool, notes: Notes) -> bool:
+    """Write thinking and output_config.effort of a request that states some reasoning; whether the model will think.
+
+    resumes   it goes on with what was said without a thought, which a model that thinks within a budget refuses, as it does a forced tool
+    """
     reasoning = request.reasoning
     if reasoning is None:
         return False
@@ -48,7 +51,7 @@ def write_thinking(request: Request, body: Json, traits: Traits, notes: Notes) -
         return True
     is_forced = request.tool_choice is not None and request.tool_choice.mode in ("required", "named") and bool(request.tools)
     budget = reasoning.budget_tokens or BUDGETS.get(reasoning.effort or "medium", BUDGETS["medium"])
-    fitting = None if traits.thinking == "none" or is_forced else _fitting(budget, request.max_tokens)
+    fitting = None if traits.thinking == "none" or is_forced or resumes else _fitting(budget, request.max_tokens)
     if fitting is None:
         notes.drop(name)
         return False
@@ -104,7 +107,7 @@ def write_sampling(request: Request, body: Json, traits: Traits, thinks: bool, n
     if request.dialect != NAME:
         none = traits.sampling == "none"
         if temperature is not None:
-            if (thinks or none) and temperature != 1 or temperature > 1:
+            if temperature > 1 or (temperature != 1 and (thinks or none)):
                 notes.drop("temperature")
             temperature = None if thinks or none else min(temperature, 1.0)
         is_second = temperature is not None and traits.sampling == "one"

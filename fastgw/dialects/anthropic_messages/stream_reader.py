@@ -21,7 +21,6 @@ from fastgw.dialects.canonical import (
     Event,
     Failure,
     Native,
-    Part,
     PartBegan,
     PartEnded,
     Text,
@@ -71,20 +70,18 @@ class Block:
     """A block that has begun.
 
     index    of its part, -1 where the part waits until it is whole
-    part     as it began
-    given    arguments that the block began with, for a tool call whose arguments do not come in pieces
-    pieces   of a part that waits: its arguments
+    begun    the block as it began
+    given    arguments that it began with, for as long as none come in pieces
+    pieces   of a part that waits: its input
     """
 
-    __slots__ = ("begun", "given", "has_pieces", "index", "is_open", "part", "pieces")
+    __slots__ = ("begun", "given", "index", "is_open", "pieces")
 
-    def __init__(self, part: Part, begun: Json, index: int) -> None:
-        self.part = part
+    def __init__(self, begun: Json) -> None:
         self.begun = begun
-        self.index = index
+        self.index = -1
         self.is_open = True
         self.given = ""
-        self.has_pieces = False
         self.pieces: list[str] = []
 
     def __repr__(self) -> str:
@@ -122,10 +119,12 @@ class StreamReader:
             block = self._blocks.get(frame.index)
             if fragment is None or block is None:
                 return self._broken(f"expected a delta of a block that has begun, got one of block {frame.index}")
+            if block.index < 0:
+                return self._keep(block, fragment, data)
             text = fragment.text
             if text is not None and fragment.type == "text_delta":
                 return [Delta(block.index, text)] if text else []
-            return self._more(block, fragment, data)
+            return self._more(block, fragment)
         if kind == "content_block_start":
             return self._begin(frame)
         if kind == "content_block_stop":
@@ -184,7 +183,7 @@ class StreamReader:
         earlier = self._blocks.get(frame.index)
         events = self._end(earlier) if earlier is not None and earlier.is_open else []
         part = part_of(begun)
-        block = self._blocks[frame.index] = Block(part, begun, -1)
+        block = self._blocks[frame.index] = Block(begun)
         if isinstance(part, ToolCall):
             self._calls += 1
             if part.custom:
@@ -207,41 +206,39 @@ class StreamReader:
         words, part.text = part.text, ""
         return [PartBegan(index, part), Delta(index, words)] if words else [PartBegan(index, part)]
 
-    def _more(self, block: Block, fragment: Fragment, data: bytes) -> list[Event]:
+    def _keep(self, block: Block, fragment: Fragment, data: bytes) -> list[Event]:
+        """More of a block that waits: pieces of its input, or members as they are now."""
+        if fragment.type == "input_json_delta":
+            block.pieces.append(fragment.partial_json or "")
+        else:
+            delta = as_object(as_object(_decode(data)).get("delta"))
+            block.begun = {**block.begun, **{name: value for name, value in delta.items() if name != "type"}}
+        return []
+
+    def _more(self, block: Block, fragment: Fragment) -> list[Event]:
         kind = fragment.type
         if kind == "input_json_delta":
-            piece = fragment.partial_json
-            if not piece:
-                return []
-            block.has_pieces = True
-            if block.index >= 0:
-                return [Delta(block.index, piece)]
-            block.pieces.append(piece)
+            if fragment.partial_json:
+                block.given = ""
+                return [Delta(block.index, fragment.partial_json)]
         elif kind == "thinking_delta":
             return [Delta(block.index, fragment.thinking)] if fragment.thinking else []
         elif kind == "signature_delta":
             return [Delta(block.index, signature=fragment.signature)] if fragment.signature else []
         elif kind == "citations_delta":
             return [Delta(block.index, citations=[read_citation(fragment.citation)])] if fragment.citation is not None else []
-        elif block.index < 0:
-            # of a native block: its members as they are now
-            delta = as_object(as_object(_decode(data)).get("delta"))
-            block.begun = {**block.begun, **{name: value for name, value in delta.items() if name != "type"}}
         return []
 
     def _end(self, block: Block) -> list[Event]:
         block.is_open = False
         if block.index >= 0:
-            given = block.given if not block.has_pieces else ""
             ended = PartEnded(block.index)
-            return [Delta(block.index, given), ended] if given else [ended]
-        begun, part = block.begun, block.part
-        if block.has_pieces:
-            begun = {**begun, "input": _input_of("".join(block.pieces))}
-        if isinstance(part, ToolCall):
-            part = part_of(begun)
-        else:
-            part = Native(NAME, begun)
+            return [Delta(block.index, block.given), ended] if block.given else [ended]
+        begun = block.begun
+        pieces = "".join(block.pieces)
+        if pieces:
+            begun = {**begun, "input": _input_of(pieces)}
+        part = part_of(begun)
         block.index = self._parts
         self._parts += 1
         if isinstance(part, ToolCall):
@@ -307,7 +304,7 @@ class BedrockStreamReader(StreamReader):
                 said = data[:2000].decode("utf-8", "replace")
             kind, status = EXCEPTIONS.get(name, ("server", 500))
             failure = read_failure(status, said)
-            return self._fail(Failure(status, kind if failure.kind == "invalid_request" else failure.kind, failure.message, name))
+            return self._fail(Failure(status, failure.kind if kind == "invalid_request" else kind, failure.message, name))
         try:
             inner = b64decode(_chunk(data).bytes)
         except (msgspec.DecodeError, UnicodeError, Error, ValueError, RecursionError) as problem:

@@ -5,7 +5,7 @@ schema is output_config.format; where the platform has none, it is a tool that t
 budget, or that takes no forced tool, is asked in words to call it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -51,9 +51,10 @@ def write_tools(request: Request, body: Json, traits: Traits, notes: Notes) -> N
             written = _write_tool(tool, f"$.tools[{at}].name", own, strict or own)
             more = left.get(tool.name) if isinstance(left, dict) else None
             tools.append({**written, **more} if isinstance(more, dict) else written)
-    if not tools:
+    if tools:
+        body["tools"] = tools
+    elif not own:
         return
-    body["tools"] = tools
     written_choice = _write_choice(choice, request.parallel_tool_calls, traits, own, notes)
     if written_choice is not None:
         body["tool_choice"] = written_choice
@@ -101,6 +102,14 @@ def _write_choice(choice: ToolChoice | None, parallel: bool | None, traits: Trai
     if parallel is False:
         written["disable_parallel_tool_use"] = True
     return written
+
+
+def declare(called: Iterable[str], body: Json) -> None:
+    """Where a conversation has calls and the caller names no tools any more, name those that were called: the API demands it."""
+    tools: list[Json] = [{"name": name, "input_schema": NO_ARGUMENTS} for name in called]
+    if tools and "tools" not in body:
+        body["tools"] = tools
+        body["tool_choice"] = {"type": "none"}
 
 
 def write_output(request: Request, body: Json, traits: Traits, instruct: Callable[[str], None], structured: bool) -> None:

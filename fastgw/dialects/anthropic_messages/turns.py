@@ -1,9 +1,9 @@
 """Write the conversation as turns of a user and an assistant, and its system prompt.
 
 Messages of one role that follow each other are one turn; in a user's turn the results of tools come first. Every system and developer
-message of another dialect is moved to the system prompt, in order; an Anthropic client's first goes there, and later ones stay in their
-place. A conversation of another dialect that does not begin with a user gets a first turn that says so. An assistant's last turn stays (the
-model goes on with it), without white space at its end. Texts of nothing but white space are left out: the API refuses them.
+message of another dialect is moved to the system prompt, in order; those among an Anthropic client's messages stay in their place. A
+conversation of another dialect that does not begin with a user gets a first turn that says so: the API demands one. An assistant's last
+turn stays (the model goes on with it), without white space at its end. Texts of nothing but white space are left out: the API refuses them.
 """
 
 import msgspec
@@ -40,9 +40,10 @@ class Turns:
 
     own      the request is of an Anthropic client
     hosted   the platform takes images and documents in base64 only
+    called   names of the tools that the assistant called, as they are written
     """
 
-    __slots__ = ("_hosted", "_notes", "_own", "_system", "_turns")
+    __slots__ = ("_hosted", "_notes", "_own", "_system", "_turns", "called")
 
     def __init__(self, own: bool, hosted: bool, notes: Notes) -> None:
         self._own = own
@@ -50,17 +51,21 @@ class Turns:
         self._notes = notes
         self._system: list[Json] = []
         self._turns: list[Turn] = []
+        self.called: dict[str, None] = {}
 
     def __repr__(self) -> str:
         return f"<Turns: {len(self._turns)}>"
 
-    def take(self, messages: list[Message]) -> None:
-        """raises InvalidRequest where the arguments of a call are no JSON object"""
-        for at, message in enumerate(messages):
-            where = f"messages[{at}]"
+    def take(self, messages: list[Message], before: int = 0) -> None:
+        """Take the messages, of which so many stood before the caller's own.
+
+        raises  InvalidRequest where the arguments of a call are no JSON object
+        """
+        for at, message in enumerate(messages, -before):
+            where = f"messages[{at}]" if at >= 0 else "system"
             if message.name:
                 self._notes.drop(f"{where}.name")
-            if message.role in ("system", "developer") and (not self._own or at == 0):
+            if message.role in ("system", "developer") and (not self._own or at < 0):
                 self._take_system(message, where)
                 continue
             turn = Turn(message.role)
@@ -86,15 +91,27 @@ class Turns:
     def messages(self) -> list[Json]:
         """The turns as the API has them."""
         turns = self._turns
-        if turns and turns[-1].role == "assistant":
-            blocks = turns[-1].blocks
-            words = blocks[-1].get("text")
-            if blocks[-1].get("type") == "text" and isinstance(words, str):
-                blocks[-1] = {**blocks[-1], "text": words.rstrip()}
+        if turns and turns[-1].role == "assistant" and turns[-1].blocks:
+            last = turns[-1].blocks.pop()
+            words = last.get("text")
+            turns[-1].blocks.append({**last, "text": words.rstrip()} if isinstance(words, str) else last)
         written: list[Json] = [{"role": turn.role, "content": _shortened(turn.results + turn.blocks)} for turn in turns]
         if not self._own and (not turns or turns[0].role != "user"):
             written.insert(0, {"role": "user", "content": BEGINNING})
         return written
+
+    def resumes_without_thought(self) -> bool:
+        """Whether the model is to go on with a turn of the assistant (its last, or its calls with their results) that has no thought first.
+
+        A model that thinks within a budget refuses that: "a final assistant message must start with a thinking block".
+        """
+        turns = self._turns
+        last = turns[-1] if turns else None
+        if last is not None and last.results:
+            last = turns[-2] if len(turns) > 1 else None
+        if last is None or last.role != "assistant" or not last.blocks:
+            return False
+        return last.blocks[0].get("type") not in ("thinking", "redacted_thinking")
 
     def _take_system(self, message: Message, where: str) -> None:
         for number, part in enumerate(message.parts):
@@ -113,7 +130,9 @@ class Turns:
         elif isinstance(part, ToolResult):
             turn.results.append(self._write_result(part, where))
         elif isinstance(part, ToolCall):
-            turn.blocks.append(_write_call(part, where))
+            block = _write_call(part, where)
+            self.called[str(block["name"])] = None
+            turn.blocks.append(block)
         elif isinstance(part, Thinking):
             if part.dialect == NAME and part.redacted:
                 turn.blocks.append({"type": "redacted_thinking", "data": part.redacted})

@@ -139,6 +139,29 @@ def test_tool_choice_is_read(choice: dict[str, Any], read_as: ToolChoice) -> Non
     assert DIALECT.write_request(request, Notes(), frozenset())["tool_choice"] == choice
 
 
+def test_unknown_forms_of_the_answer_are_kept() -> None:
+    """A format that is not known here goes back as it was, under either of its names."""
+    for body in ({"output_config": {"effort": "low", "format": {"type": "regex"}}}, {"output_format": {"type": "regex"}}):
+        written = DIALECT.write_request(read({"messages": [], **body}), Notes(), frozenset())
+        assert {name: written[name] for name in body} == body
+
+
+def test_system_messages_stay_where_they_are() -> None:
+    """A system message among the messages is not the system prompt, even as the first; what is noted has the client's own index."""
+    messages = [{"role": "system", "content": "a"}, {"role": "user", "content": "b"}, {"role": "system", "content": "c"}]
+    assert DIALECT.write_request(read({"messages": messages}), Notes(), frozenset())["messages"] == messages
+    image = {"type": "image", "source": {"type": "url", "url": "https://a.example"}}
+    notes = Notes()
+    DIALECT.write_request(read({"system": "x", **said(image)}), notes, frozenset({"bedrock"}))
+    assert notes.dropped == ["messages[0].content[0]"]
+
+
+def test_choice_without_tools_is_kept() -> None:
+    """Tools may come from a server that the request names, so a choice needs none beside it."""
+    request = read({"messages": [], "tool_choice": {"type": "auto"}, "mcp_servers": [{"name": "s"}]})
+    assert DIALECT.write_request(request, Notes(), frozenset())["tool_choice"] == {"type": "auto"}
+
+
 @pytest.mark.parametrize(("body", "path"), [
     ({"messages": "hi"}, "$.messages"),
     ({"messages": [1]}, "$.messages[0]"),
@@ -160,6 +183,7 @@ def test_tool_choice_is_read(choice: dict[str, Any], read_as: ToolChoice) -> Non
     ({"messages": [], "tool_choice": {"type": "tool"}}, "$.tool_choice.name"),
     ({"messages": [], "thinking": {"type": "enabled", "budget_tokens": "many"}}, "$.thinking.budget_tokens"),
     ({"messages": [], "output_config": {"format": []}}, "$.output_config.format"),
+    ({"messages": [], "output_format": {"type": "json_schema"}}, "$.output_format.schema"),
     ({"messages": [], "metadata": "me"}, "$.metadata"),
 ])
 def test_what_is_wrong_is_named(body: dict[str, Any], path: str) -> None:
@@ -205,15 +229,19 @@ JSON = st.recursive(
 KINDS = st.sampled_from(["text", "image", "document", "tool_use", "tool_result", "thinking", "redacted_thinking", "server_tool_use"])
 
 
+ROLES = st.sampled_from(["user", "assistant", "system"])
+
+
 @given(st.fixed_dictionaries({}, optional={
     name: JSON for name in ("model", "messages", "system", "max_tokens", "tools", "tool_choice", "thinking", "output_config", "metadata",
                             "stop_sequences", "stream", "container")
-}), st.lists(st.tuples(KINDS, JSON), max_size=3))
-def test_no_body_makes_the_reader_stumble(body: dict[str, Any], blocks: list[tuple[str, Any]]) -> None:
+}), st.lists(st.tuples(ROLES, KINDS, JSON), max_size=4))
+def test_no_body_makes_the_reader_stumble(body: dict[str, Any], blocks: list[tuple[str, str, Any]]) -> None:
     """Whatever a caller sends is read and written, or refused with a path; nothing else is raised."""
     if blocks:
-        body["messages"] = [{"role": "user", "content": [
-            {"type": kind, **(rest if isinstance(rest, dict) else {"text": rest})} for kind, rest in blocks]}]
+        body["messages"] = [{"role": role, "content": [{
+            "text": "x", "tool_use_id": "a", "id": "a", "name": "f", "data": "d", **(rest if isinstance(rest, dict) else {"input": rest}),
+            "type": kind}]} for role, kind, rest in blocks]
     try:
         request = read(body)
         DIALECT.write_request(request, Notes(), frozenset({"bedrock", "no_output_format"}))

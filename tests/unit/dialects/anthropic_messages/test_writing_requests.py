@@ -238,6 +238,30 @@ def test_forced_tools_and_thinking() -> None:
     assert body["tool_choice"] == {"type": "auto"} and dropped == ["tool_choice"]
 
 
+CALLED = [say("user", "?"), say("assistant", ToolCall("c", "f", "{}")), say("user", ToolResult("c", parts=[Text("r")]))]
+
+
+def test_thinking_within_a_budget_needs_the_thought_before() -> None:
+    """A model that is to go on after calls whose thought another dialect did not keep does not think; others do."""
+    thought = say("assistant", Thinking("hm", "Eo==", dialect="anthropic_messages"), ToolCall("c", "f", "{}"))
+    for messages, model, thinks in (
+        (CALLED, "claude-sonnet-4-5", False),
+        (CALLED[:1] + [thought] + CALLED[2:], "claude-sonnet-4-5", True),
+        ([*CALLED, say("assistant", "So")], "claude-sonnet-4-5", False),
+        ([*CALLED, say("assistant", "So"), say("user", "And?")], "claude-sonnet-4-5", True),
+        (CALLED, "claude-opus-5", True),
+    ):
+        body, dropped = write(messages, model, tools=[TOOL], reasoning=Reasoning("low"))
+        assert ("thinking" in body) is thinks and dropped == ([] if thinks else ["reasoning_effort"])
+
+
+def test_called_tools_are_declared() -> None:
+    """A conversation with calls names their tools even where the caller does so no more, and none may be called."""
+    body, _ = write(CALLED)
+    assert body["tools"] == [{"name": "f", "input_schema": {"type": "object", "properties": {}}}]
+    assert body["tool_choice"] == {"type": "none"}
+
+
 def test_tools_are_written() -> None:
     """Schemas pass unchanged; strict only where the model has it; free text becomes one argument; tools of others are noted."""
     grammar: dict[str, object] = {"syntax": "lark", "definition": "start: /a+/"}
@@ -335,6 +359,8 @@ def test_platforms_have_bodies_of_their_own() -> None:
     request, notes = Request("anthropic_messages", "claude-opus-5", HI), Notes()
     request.extra = {"anthropic_beta": ["a"], "container": "c", "context_management": {}}
     body = DIALECT.write_request(request, notes, frozenset({"bedrock"}))
+    request.extra = {"anthropic_beta": "a,b"}
+    assert DIALECT.write_request(request, Notes(), frozenset({"vertex"}))["anthropic_beta"] == ["a", "b"]
     assert body["anthropic_beta"] == ["a"] and body["context_management"] == {} and notes.dropped == ["container"]
 
 
