@@ -70,8 +70,9 @@ def check(schema: object, path: str) -> None:
                 refs.append((where, found))
             if "$anchor" in found or "$id" in found:
                 names += [name for name in (found.get("$id"), f"#{found.get('$anchor')}") if isinstance(name, str)]
-            for key in HOLDING.intersection(found):
-                deeper += inner(found[key], key, (where, f".{key}"))
+            for key, value in found.items():
+                if key in HOLDING:
+                    deeper += inner(value, key, (where, f".{key}"))
         if not deeper:
             break
         level = deeper

@@ -20,7 +20,7 @@ def read_failure(status: int, body: object) -> Failure:
         stated = {"message": stated}
     if not isinstance(stated, dict):
         message = body if isinstance(body, str) else f"the provider answered with status {status} and no error of Google's shape"
-        return Failure(status, kind_of(status), message)
+        return Failure(status if 400 <= status < 600 else 502, kind_of(status), message)
     code = stated.get("code")
     if isinstance(code, int) and 400 <= code < 600 and not 400 <= status < 600:
         status = code  # an error in a stream that began with 200

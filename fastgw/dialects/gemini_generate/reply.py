@@ -88,7 +88,7 @@ def read_part(part: Json, ids: Ids) -> Part | None:
             return read_media({name: blob}, blob, signature, {})
     if signature and len(part) == 1:
         return Text(signature=signature)
-    return Native(NAME, part) if part else None
+    return Native(NAME, part) if any(member is not None for member in part.values()) else None
 
 
 def words_of(args: object) -> str:

@@ -171,16 +171,11 @@ class StreamReader:
         if self._over:
             return []
         try:
-            piece = _piece(data)
-        except msgspec.ValidationError:
-            try:
-                piece = loose_piece(_decode(data))
-            except (ValueError, RecursionError) as problem:
-                return self._break(Failure(502, "server", f"expected a reply of generateContent: {problem}"))
-        except (msgspec.DecodeError, RecursionError) as problem:
+            piece = read_piece(data)
+        except (ValueError, RecursionError) as problem:  # DecodeError is a ValueError
             if data.strip() == b"[DONE]":  # of proxies that speak OpenAI's dialect too
                 return []
-            return self._break(Failure(502, "server", f"expected a reply of generateContent, got no JSON: {problem}"))
+            return self._break(Failure(502, "server", f"expected a reply of generateContent: {problem}"))
         if piece.error is not None:
             return self._break(read_failure(200, {"error": piece.error}))
         return self._take(piece, data)
@@ -260,6 +255,14 @@ def whole_part(data: bytes, candidate: int, part: int) -> Json:
         piece = piece[0]
     found = as_object(as_array(as_object(piece).get("candidates"))[candidate])
     return as_object(as_array(as_object(found.get("content")).get("parts"))[part])
+
+
+def read_piece(data: bytes) -> Piece:
+    """A piece of whatever it holds. raises ValueError, RecursionError"""
+    try:
+        return _piece(data)
+    except msgspec.ValidationError:
+        return loose_piece(_decode(data))
 
 
 def loose_piece(body: object) -> Piece:

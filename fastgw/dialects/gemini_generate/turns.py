@@ -40,7 +40,10 @@ class Turns:
             role = text(content, "role", where)
             if role not in ROLES:
                 unknown("user or model", role, f"{where}.role")
-            parts = [self.part(part, f"{where}.parts[{number}]") for number, part in enumerate(several(content.get("parts")))]
+            parts: list[Part] = []
+            for number, part in enumerate(several(content.get("parts"))):
+                words = part.get("text") if isinstance(part, dict) and len(part) == 1 else None
+                parts.append(Text(words) if isinstance(words, str) else self.part(part, f"{where}.parts[{number}]"))
             messages.append(self._message(ROLES[role], parts, where))
         return messages
 
@@ -62,11 +65,9 @@ class Turns:
         """One part. raises InvalidRequest"""
         part = camel(value, path)
         words = part.get("text")
-        if words is not None and len(part) == 1:
-            return Text(words) if isinstance(words, str) else wrong("a string", words, f"{path}.text")
         signature = text(part, "thoughtSignature", path)
         thought = flag(part, "thought", path)
-        rest = {name: member for name, member in part.items() if name not in BESIDE}
+        rest: Json = {} if BESIDE.issuperset(part) else {name: member for name, member in part.items() if name not in BESIDE}
         if part.get("functionCall") is not None:
             return self._call(part, signature, rest, path)
         if part.get("functionResponse") is not None:
