@@ -105,12 +105,14 @@ class History:
                 return None
             return {"text": part.text, "thought": True} | ({"thoughtSignature": part.signature} if part.signature else {})
         elif isinstance(part, Media):
-            if part.detail in ("low", "high"):
-                self.notes.drop(f"{path}.detail")
             self._note_cache(part, path)
             names = self.is_own or "vertex" in self.quirks
-            if part.name and not names:
-                self.notes.drop(f"{path}.name")
+            for member, is_stated in (
+                ("detail", part.detail in ("low", "high")), ("context", part.context), ("citations", part.citations),
+                ("name", part.name and not names),
+            ):
+                if is_stated:
+                    self.notes.drop(f"{path}.{member}")
             return write_media(part, self.notes, path, names)
         elif isinstance(part, Refusal):
             return {"text": part.text}
@@ -142,9 +144,9 @@ class History:
     def _result(self, part: ToolResult, path: str, results: list[Json], words: list[Json]) -> None:
         """Add a result to the others; pictures in it too where the model takes them there, else to the words that follow."""
         name = part.name or self.names.get(part.call_id, "")
-        if not name:
-            raise error("InvalidRequest", f"expected the result of a call of this conversation, got one of {part.call_id[:60]!r} at {path}",
-                        param=path)
+        if not name:  # its call was another provider's own, or has been cut off
+            self.notes.drop(path)
+            return
         self._note_cache(part, path)
         texts: list[str] = []
         media: list[Json] = []
