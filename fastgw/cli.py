@@ -1,6 +1,7 @@
-"""The command line: serve, check, mock, logs, providers, key. Each command parses its options and makes one call."""
+"""The command line: serve, check, mock, logs, providers, import, key. Each command parses its options and makes one call."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -61,6 +62,7 @@ def check(file: Path) -> None:
     """
     import os
 
+    from fastgw.portkey.plan import check_saved
     from fastgw.snapshot.certificates import check_certificates
     from fastgw.snapshot.load import ConfigError, explain, load
 
@@ -71,6 +73,9 @@ def check(file: Path) -> None:
         click.echo(explain(error.problems), err=True)
         sys.exit(1)
     config = document.config
+    if wrong := check_saved(config.configs, config.integrations, os.environ):
+        click.echo("\n".join(f"{file}: {line}" for line in wrong), err=True)
+        sys.exit(1)
     sizes = {
         "integration": len(config.integrations),
         "model": len(config.models),
@@ -187,6 +192,52 @@ def providers(name: str | None, as_json: bool) -> None:
         return
     for line in list_lines() if row is None else row_lines(row):
         click.echo(line)
+
+
+@main.group("import")
+def imports() -> None:
+    """Turn the configuration of another gateway into a file for this one.
+
+    Prints what became of each key: taken, changed (and how), or not supported (and why).
+    """
+
+
+def import_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that every import has."""
+    for option in (
+        click.argument("file", type=click.Path(path_type=Path)),
+        click.option("--output", default="fastgw.toml", show_default=True, type=click.Path(path_type=Path), help="The file to write."),
+        click.option("--force", is_flag=True, help="Write over a file that is there."),
+        click.option("--json", "as_json", is_flag=True, help="Print the report as JSON."),
+    ):
+        command = option(command)
+    return command
+
+
+@imports.command()
+@import_options
+def litellm(file: Path, output: Path, force: bool, as_json: bool) -> None:
+    """Import a config.yaml of LiteLLM, with the files that it includes.
+
+    References to the environment stay references where they are secrets; addresses and numbers are looked up now.
+    """
+    import os
+
+    from fastgw.imports.litellm import import_litellm
+    from fastgw.imports.write import finish
+
+    finish(lambda: import_litellm(file, os.environ), file, output, force=force, as_json=as_json)
+
+
+@imports.command()
+@import_options
+@click.option("--name", default="", help="Name of the config where FILE says none; default: that of the file.")
+def portkey(file: Path, output: Path, force: bool, as_json: bool, name: str) -> None:
+    """Import config JSON of Portkey: one config, or what its console or API exported."""
+    from fastgw.imports.portkey import import_portkey
+    from fastgw.imports.write import finish
+
+    finish(lambda: import_portkey(file, name), file, output, force=force, as_json=as_json)
 
 
 @main.group()

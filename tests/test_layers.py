@@ -15,7 +15,7 @@ LAYERS = (
     ("cli",),
     ("launch",),
     ("serve",),
-    ("asgi", "control", "mock", "worker"),
+    ("asgi", "control", "imports", "mock", "worker"),
     ("pipeline", "surfaces", "mcp", "portkey"),
     ("snapshot", "snapshot.compile", "snapshot.watch", "cluster"),
     ("auth", "admit", "guard", "route", "dialects", "providers", "upstream", "meter", "record"),

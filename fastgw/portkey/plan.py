@@ -18,17 +18,32 @@ ANYTHING = Allowed()
 
 
 def read_saved(written: Mapping[str, Mapping[str, object] | str]) -> dict[str, Config]:
-    """Read the saved configs of a snapshot: a table or JSON text by its name.
+    """Read the saved configs of a snapshot by their names: JSON text, a table, or a table with JSON text in its member json.
 
     raises  Refused with the name as its param
     """
     read: dict[str, Config] = {}
     for name, one in written.items():
         try:
-            read[name] = read_config(one)
+            text = one if isinstance(one, str) else one.get("json")
+            read[name] = read_config(text if isinstance(text, str) else one)
         except Refused as error:
             raise Refused(error.message, error.errors, field=name, detail=error.detail) from error
     return read
+
+
+def check_saved(written: Mapping[str, Mapping[str, object]], stored: Mapping[str, Integration], environ: Mapping[str, str]) -> list[str]:
+    """What is wrong with the saved configs of a file, a line each: their form, the integrations they name, the credentials they state."""
+    found: list[str] = []
+    for name, one in written.items():
+        try:
+            config = read_saved({name: one})[name]
+            # without a provider it is one for requests that name theirs
+            if config.targets or config.provider or config.virtual_key:
+                Router(stored, HostRules(), ANYTHING, environ).route(settle(config))
+        except Refused as error:
+            found.append(f"configs.{name}: {'; '.join(error.errors) or error.detail or error.message}")
+    return found
 
 
 def plan(

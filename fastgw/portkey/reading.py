@@ -15,7 +15,7 @@ from fastgw.portkey.names import camel
 Path = tuple[str | int, ...]
 Json = dict[str, object]
 WRONG: Final = object()
-MOST_SHOWN: Final = 40
+MOST_SHOWN: Final = 200
 
 
 class Row(Struct, frozen=True):

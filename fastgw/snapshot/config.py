@@ -285,3 +285,6 @@ class Config(Section, frozen=True):
         default_factory=dict
     )
     keys: Annotated[tuple[Key, ...], Meta(description="virtual keys")] = ()
+    configs: Annotated[
+        dict[Name, dict[str, object]], Meta(description="Portkey configs by the names that x-portkey-config has for them")
+    ] = field(default_factory=dict)

@@ -149,6 +149,10 @@ unknown_price = "allow"
 integrations = ["openai-main", "azure"]
 models = ["alias", "gpt-4.1"]
 
+[configs.pc-fall]
+strategy = { mode = "fallback" }
+targets = [{ virtual_key = "openai-main" }, { virtual_key = "azure" }]
+
 [[keys]]
 name = "app-1"
 key = "env:APP_1_KEY"
