@@ -7,6 +7,7 @@ from typing import cast
 
 import msgspec
 
+from fastgw.dialects.anthropic_messages.naming import TEXT_PREFIX, written_name
 from fastgw.dialects.bedrock_converse.media import Blocks
 from fastgw.dialects.bedrock_converse.models import Model
 from fastgw.dialects.canonical import Cache, Media, Message, Native, Notes, Part, Refusal, Text, Thinking, ToolCall, ToolResult
@@ -35,7 +36,7 @@ class MessageWriter:
         return f"<MessageWriter of {len(self.messages)} messages>"
 
     def write(self, messages: list[Message]) -> None:
-        """Add the messages. Bedrock refuses two of one role in a row, so they become one, and blank texts, so they are left out.
+        """Add the messages. Some models refuse two of one role in a row, so they become one; blank texts are refused, and left out.
 
         System messages in the middle go to the system blocks with the others: what stands in a conversation only some models take.
         """
@@ -51,6 +52,12 @@ class MessageWriter:
                     self.messages.append({"role": message.role, "content": content})
             else:
                 self._system(message, f"messages[{number}]")
+
+    def goes_on_without_thought(self) -> bool:
+        """Whether the last turn answers calls that were made without a thought."""
+        if len(self.messages) < 2 or not any("toolResult" in block for block in cast(list[Json], self.messages[-1]["content"])):
+            return False
+        return "reasoningContent" not in cast(list[Json], self.messages[-2]["content"])[0]
 
     def _content(self, message: Message, path: str, content: list[Json]) -> None:
         for number, part in enumerate(message.parts):
@@ -77,8 +84,9 @@ class MessageWriter:
 
     def _block(self, part: Part, path: str) -> Json | None:
         if isinstance(part, ToolCall):
-            self.tools[part.name] = None
-            return {"toolUse": {"toolUseId": call_id(part.id), "name": part.name, "input": input_of(part, path)}}
+            name = name_on_wire(part.name, part.custom)
+            self.tools[name] = None
+            return {"toolUse": {"toolUseId": call_id(part.id), "name": name, "input": input_of(part, path)}}
         if isinstance(part, ToolResult):
             return self._result(part, path)
         if isinstance(part, Thinking):
@@ -96,7 +104,7 @@ class MessageWriter:
 
     def _result(self, result: ToolResult, path: str) -> Json:
         if result.name:
-            self.tools[result.name] = None
+            self.tools[name_on_wire(result.name, result.custom)] = None
         content: list[Json] = []
         for number, part in enumerate(result.parts):
             block: Json | None = None
@@ -115,7 +123,8 @@ class MessageWriter:
 
     def _cache(self, cache: Cache, content: list[Json], path: str) -> None:
         if self._model.caches:
-            content.append(cache_point(cache, self._model))
+            if "cachePoint" not in content[-1]:
+                content.append(cache_point(cache, self._model))
         else:
             self._notes.drop(f"{path}.cache_control")
 
@@ -153,6 +162,11 @@ def input_of(call: ToolCall, path: str) -> object:
     if not isinstance(found, dict):
         raise error("InvalidRequest", f"expected the text of a JSON object as the arguments of {call.name} at $.{path}", param=f"$.{path}")
     return found
+
+
+def name_on_wire(name: str, custom: bool) -> str:
+    """A tool's name as Bedrock takes it; of one that takes free text, one by which the way back knows it."""
+    return written_name(TEXT_PREFIX + name if custom else name, "$.tools")
 
 
 def call_id(stated: str) -> str:

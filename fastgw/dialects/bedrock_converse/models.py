@@ -28,6 +28,11 @@ class Model(Struct, frozen=True):
         """Whether it takes cache points; the others refuse a request that has one."""
         return self.maker in ("", "anthropic", "amazon")
 
+    @property
+    def structured(self) -> bool:
+        """Whether tools may be strict."""
+        return not self.maker or (self.claude is not None and self.claude.structured)
+
 
 def model_of(name: str, quirks: frozenset[str]) -> Model:
     """What a model's name or ARN says: us.anthropic.claude-sonnet-4-6, arn:aws:bedrock:...:inference-profile/eu.amazon.nova-lite-v1:0."""
@@ -40,14 +45,17 @@ def model_of(name: str, quirks: frozenset[str]) -> Model:
     return Model(name, maker, traits_of(name, AS_ON_AWS) if maker == "anthropic" else None)
 
 
-def fit(request: Request, model: Model, notes: Notes) -> tuple[Json, Json]:
+def fit(request: Request, model: Model, resumes: bool, notes: Notes) -> tuple[Json, Json]:
     """How to sample and how much to think: members of (inferenceConfig, additionalModelRequestFields).
+
+    resumes    the conversation goes on with results of tools that were called without a thought, which Claude may refuse to think about
 
     Claude takes the words of Anthropic's own API in the second, and is as particular about them as there.
     """
     fields: Json = {}
     if model.claude is not None:
-        write_sampling(request, fields, model.claude, write_thinking(request, fields, model.claude, notes), notes)
+        thinks = write_thinking(request, fields, model.claude, resumes, notes)
+        write_sampling(request, fields, model.claude, thinks, notes)
         temperature, top_p = fields.pop("temperature", None), fields.pop("top_p", None)
     else:
         fields = thinking_fields(request.reasoning, model, notes) | top_k_fields(request.top_k, model, notes)

@@ -5,6 +5,7 @@ from binascii import Error
 
 import msgspec
 
+from fastgw.dialects.anthropic_messages.naming import TEXT_PREFIX, read_name
 from fastgw.dialects.bedrock_converse.media import TYPES
 from fastgw.dialects.canonical import (
     Choice,
@@ -52,7 +53,7 @@ def part_of(block: dict[str, object]) -> Part:
         return Text(text)
     use = block.get("toolUse")
     if isinstance(use, dict) and use.get("type") != "server_tool_use":
-        return ToolCall(as_text(use.get("toolUseId")), as_text(use.get("name")), msgspec.json.encode(use.get("input", {})).decode())
+        return call_of(as_text(use.get("toolUseId")), as_text(use.get("name")), use.get("input", {}))
     reasoning = block.get("reasoningContent")
     if isinstance(reasoning, dict):
         redacted = reasoning.get("redactedContent")
@@ -69,6 +70,14 @@ def part_of(block: dict[str, object]) -> Part:
         if isinstance(media, dict):
             return media_of(kind, media)
     return Native("bedrock_converse", block)
+
+
+def call_of(identity: str, name: str, asked: object) -> ToolCall:
+    """A call with all of its arguments; that of a tool that takes free text is told by its name."""
+    if name.startswith(TEXT_PREFIX):
+        words = asked if isinstance(asked, str) else as_text(as_object(asked).get("input"))
+        return ToolCall(identity, read_name(name[len(TEXT_PREFIX) :]), words, custom=True)
+    return ToolCall(identity, read_name(name), msgspec.json.encode(asked).decode())
 
 
 def redacted_thinking(redacted: str) -> Thinking:

@@ -4,9 +4,11 @@ import re
 
 import msgspec
 
-from fastgw.dialects.bedrock_converse.messages import MessageWriter, cache_point
+from fastgw.dialects.anthropic_messages.tools import JSON_OBJECT, closed
+from fastgw.dialects.bedrock_converse.messages import MessageWriter
 from fastgw.dialects.bedrock_converse.models import Model, fit, model_of
-from fastgw.dialects.canonical import Notes, Request, Tool
+from fastgw.dialects.bedrock_converse.tools import one_tool_at_once, tool_config
+from fastgw.dialects.canonical import Notes, Request
 from fastgw.dialects.reading import Json, an_object
 
 # members of Converse that no canonical type has: a caller may state them beside its own
@@ -19,7 +21,6 @@ TIERS = {
 }
 LABEL = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.\-]{0,256}")
 MOST_LABELS = 16
-ANY_OBJECT: Json = {"type": "object", "properties": {}}
 
 
 def write_request(request: Request, notes: Notes, quirks: frozenset[str]) -> Json:
@@ -30,7 +31,7 @@ def write_request(request: Request, notes: Notes, quirks: frozenset[str]) -> Jso
     body: Json = {"messages": writer.messages}
     if writer.system:
         body["system"] = writer.system
-    limits, extras = fit(request, model, notes)
+    limits, extras = fit(request, model, request.reasoning is not None and writer.goes_on_without_thought(), notes)
     if request.max_tokens is not None:
         limits["maxTokens"] = request.max_tokens
     if request.stop:
@@ -44,81 +45,32 @@ def write_request(request: Request, notes: Notes, quirks: frozenset[str]) -> Jso
         extras |= one_tool_at_once(tools, model, notes)
     if extras:
         body["additionalModelRequestFields"] = extras
+    words = _output(request, model, body)
+    if words:
+        body["system"] = [*writer.system, {"text": words}]
     _options(request, model, body, notes)
     _own(request, body)
     note_rest(request, notes)
     return body
 
 
-def tool_config(request: Request, called: list[str], model: Model, notes: Notes) -> Json:
-    """toolConfig, {} where there is none. It must be there where a message has tool blocks, and Converse has no choice of none."""
-    choice = request.tool_choice
-    tools = request.tools
-    if choice is not None and choice.mode == "none":
-        tools = []
-        if called and request.tools:
-            notes.drop("tool_choice")
-            tools, choice = request.tools, None
-    elif choice is not None and (choice.mode != "named" or len(choice.names) > 1) and choice.names:
-        tools = [tool for tool in tools if tool.name in choice.names]
-    specs: list[Json] = []
-    for number, tool in enumerate(tools):
-        spec = tool_spec(tool, f"tools[{number}]", model, notes)
-        if spec is not None:
-            specs.append(spec)
-            if tool.cache is not None:
-                if model.maker in ("", "anthropic"):
-                    specs.append(cache_point(tool.cache, model))
-                else:
-                    notes.drop(f"tools[{number}].cache_control")
-    if not specs:
-        return {"tools": [{"toolSpec": {"name": name, "inputSchema": {"json": ANY_OBJECT}}} for name in called]} if called else {}
-    config: Json = {"tools": specs}
-    if choice is not None and choice.mode == "named" and len(choice.names) == 1:
-        config["toolChoice"] = {"tool": {"name": choice.names[0]}}
-    elif choice is not None and choice.mode != "none":
-        config["toolChoice"] = {"auto": {}} if choice.mode == "auto" else {"any": {}}
-    return config
-
-
-def tool_spec(tool: Tool, path: str, model: Model, notes: Notes) -> Json | None:
-    """One tool; None where it is noted: one that takes free text, or one that another provider runs."""
-    if tool.native is not None and tool.native.dialect == "bedrock_converse":
-        return tool.native.value
-    if tool.native is not None or tool.custom:
-        notes.drop(path)
-        return None
-    spec: Json = {"name": tool.name, "inputSchema": {"json": ANY_OBJECT if tool.parameters is None else tool.parameters}}
-    if tool.description:
-        spec["description"] = tool.description
-    if tool.strict:
-        if model.maker in ("", "anthropic"):
-            spec["strict"] = True
-        else:
-            notes.drop(f"{path}.strict")
-    return {"toolSpec": spec}
-
-
-def one_tool_at_once(tools: Json, model: Model, notes: Notes) -> Json:
-    """Claude's own way not to call tools in parallel, which only fits where the choice of the tool is free."""
-    if model.claude is not None and model.claude.structured and tools.get("toolChoice", {"auto": {}}) == {"auto": {}}:
-        tools.pop("toolChoice", None)  # Bedrock would write it over this one
-        return {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}
-    notes.drop("parallel_tool_calls")
-    return {}
+def _output(request: Request, model: Model, body: Json) -> str:
+    """Ask for an output format where the model has them; else the words that ask for it."""
+    output = request.output
+    if output is None:
+        return ""
+    if output.schema is None:
+        return JSON_OBJECT
+    schema = msgspec.json.encode(closed(output.schema)).decode()
+    if model.claude is not None and not model.claude.structured:
+        return f"{JSON_OBJECT} It must be of this JSON schema: {schema}"
+    stated = {"schema": schema, "name": output.name, "description": output.description}
+    said = {name: value for name, value in stated.items() if value}
+    body["outputConfig"] = {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": said}}}
+    return ""
 
 
 def _options(request: Request, model: Model, body: Json, notes: Notes) -> None:
-    output = request.output
-    if output is not None and output.kind == "json_schema" and output.schema is not None:
-        schema: Json = {"schema": msgspec.json.encode(output.schema).decode()}
-        if output.name:
-            schema["name"] = output.name
-        if output.description:
-            schema["description"] = output.description
-        body["outputConfig"] = {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": schema}}}
-    elif output is not None:
-        notes.drop("response_format")
     if request.service_tier and request.service_tier != "auto":
         if request.service_tier in TIERS:
             body["serviceTier"] = {"type": TIERS[request.service_tier]}

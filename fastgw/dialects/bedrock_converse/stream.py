@@ -3,8 +3,9 @@
 import msgspec
 from msgspec import Struct
 
+from fastgw.dialects.anthropic_messages.naming import TEXT_PREFIX, read_name
 from fastgw.dialects.bedrock_converse.failure import exception
-from fastgw.dialects.bedrock_converse.reply import FINISHES, citation_of, media_of, redacted_thinking, stop_sequence, usage_of
+from fastgw.dialects.bedrock_converse.reply import FINISHES, call_of, citation_of, media_of, redacted_thinking, stop_sequence, usage_of
 from fastgw.dialects.canonical import (
     Began,
     Broke,
@@ -57,7 +58,10 @@ class ContentBlockDelta(Struct):
 
 
 class Gathered(Struct):
-    """What a tool that AWS runs was asked or said, or an image: pieces of one part. start: the block as it was announced."""
+    """Pieces of one part: what a tool that AWS runs was asked or said, an image, the call of a tool that takes free text.
+
+    start   the block as it was announced
+    """
 
     start: Json = {}
     input: str = ""
@@ -70,13 +74,16 @@ class Gathered(Struct):
             return media_of("image", as_object(self.start.get("image")) | self.image)
         if self.content or "toolResult" in self.start:
             return Native("bedrock_converse", {"toolResult": as_object(self.start.get("toolResult")) | {"content": self.content}})
-        if "toolUse" not in self.start:
+        use = self.start.get("toolUse")
+        if not isinstance(use, dict):
             return Native("bedrock_converse", self.start)
         try:
             asked: object = _decode(self.input)
         except (msgspec.DecodeError, RecursionError):
             asked = self.input
-        return Native("bedrock_converse", {"toolUse": as_object(self.start["toolUse"]) | {"input": asked}})
+        if use.get("type") == "server_tool_use":
+            return Native("bedrock_converse", {"toolUse": use | {"input": asked}})
+        return call_of(as_text(use.get("toolUseId")), as_text(use.get("name")), asked)
 
 
 _decode_delta = msgspec.json.Decoder(ContentBlockDelta).decode
@@ -102,7 +109,7 @@ class ConverseReader:
 
     def read(self, event: str, data: bytes) -> list[Event]:
         """See StreamReader; the event is one of the splitter's of event streams. Events of another name are passed over."""
-        if self._broken:
+        if self._broken or (self._stopped and event != "metadata"):
             return []
         try:
             if event == "contentBlockDelta":
@@ -187,17 +194,21 @@ class ConverseReader:
 
     def _start(self, block: int, start: Json) -> list[Event]:
         use = start.get("toolUse")
-        if not isinstance(use, dict) or use.get("type") == "server_tool_use":
+        if not isinstance(use, dict) or use.get("type") == "server_tool_use" or as_text(use.get("name")).startswith(TEXT_PREFIX):
             if start:  # some announce their texts with nothing
                 self._whole[block] = Gathered(start)
             return []
         part = self._calls[block] = self._next
         self._next += 1
-        return [*self._begin(), PartBegan(part, ToolCall(as_text(use.get("toolUseId")), as_text(use.get("name"))))]
+        return [*self._begin(), PartBegan(part, ToolCall(as_text(use.get("toolUseId")), read_name(as_text(use.get("name")))))]
 
     def _one(self, part: Part) -> list[Event]:
         number, self._next = self._next, self._next + 1
-        return [*self._begin(), PartBegan(number, part), PartEnded(number)]
+        words: list[Event] = []
+        if isinstance(part, ToolCall):
+            words.append(Delta(number, part.arguments))
+            part.arguments = ""
+        return [*self._begin(), PartBegan(number, part), *words, PartEnded(number)]
 
     def _stop(self, block: int) -> list[Event]:
         ended = [parts.pop(block) for parts in (self._texts, self._thoughts, self._calls) if block in parts]

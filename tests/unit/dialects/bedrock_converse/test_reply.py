@@ -90,6 +90,8 @@ SIGNED = base64.b64encode(b"EqMBCkgIBx==").decode()
     ({"text": "Hi"}, Text("Hi")),
     ({"toolUse": {"toolUseId": "t1", "name": "f", "input": {"a": [1, "\u00e9"]}}}, ToolCall("t1", "f", '{"a":[1,"\u00e9"]}')),
     ({"toolUse": {"toolUseId": "t1", "name": "f"}}, ToolCall("t1", "f", "{}")),
+    ({"toolUse": {"toolUseId": "t1", "name": "a_x2e_b", "input": {}}}, ToolCall("t1", "a.b", "{}")),
+    ({"toolUse": {"toolUseId": "t1", "name": "fastgw_text_q", "input": {"input": "SELECT"}}}, ToolCall("t1", "q", "SELECT", custom=True)),
     ({"reasoningContent": {"reasoningText": {"text": "Hm", "signature": "s"}}}, Thinking("Hm", "s", dialect="anthropic_messages")),
     ({"reasoningContent": {"redactedContent": SIGNED}}, Thinking(redacted="EqMBCkgIBx==", dialect="anthropic_messages")),
     ({"reasoningContent": {"redactedContent": "/+8="}}, Thinking(redacted="/+8=", dialect="bedrock_converse")),

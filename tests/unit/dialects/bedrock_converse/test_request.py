@@ -102,6 +102,7 @@ def test_recorded_requests_are_written_again() -> None:
     (Text("a", cache=Cache("5m")), [{"text": "a"}, {"cachePoint": {"type": "default"}}]),
     (Text("a", cache=Cache("1h")), [{"text": "a"}, {"cachePoint": {"type": "default", "ttl": "1h"}}]),
     (Text(" \n"), []),
+    (Text("", cache=Cache()), [{"cachePoint": {"type": "default"}}]),
     (Refusal("I will not"), [{"text": "I will not"}]),
     (Media("image", "aGk=", media_type="image/jpg"), [{"image": {"format": "jpeg", "source": {"bytes": "aGk="}}}]),
     (Media("image", "iVBORw0KGgoAAA=="), [{"image": {"format": "png", "source": {"bytes": "iVBORw0KGgoAAA=="}}}]),
@@ -116,7 +117,9 @@ def test_recorded_requests_are_written_again() -> None:
     (ToolResult("t1"), [{"toolResult": {"toolUseId": "t1", "content": []}}]),
     (ToolCall("t1", "f", '{"a": 1}'), [{"toolUse": {"toolUseId": "t1", "name": "f", "input": {"a": 1}}}]),
     (ToolCall("t1", "f", " "), [{"toolUse": {"toolUseId": "t1", "name": "f", "input": {}}}]),
-    (ToolCall("t1", "f", "SELECT 1", custom=True), [{"toolUse": {"toolUseId": "t1", "name": "f", "input": {"input": "SELECT 1"}}}]),
+    (ToolCall("t1", "f", "SELECT 1", custom=True), [
+        {"toolUse": {"toolUseId": "t1", "name": "fastgw_text_f", "input": {"input": "SELECT 1"}}}]),
+    (ToolCall("t1", "a.b"), [{"toolUse": {"toolUseId": "t1", "name": "a_x2e_b", "input": {}}}]),
     (Native("bedrock_converse", {"guardContent": {"text": {"text": "x"}}}), [{"guardContent": {"text": {"text": "x"}}}]),
     (Thinking("Hm", "sig", dialect="anthropic_messages"), [{"reasoningContent": {"reasoningText": {"text": "Hm", "signature": "sig"}}}]),
     (Thinking(redacted="EqMB", dialect="anthropic_messages"), [{"reasoningContent": {"redactedContent": b64encode(b"EqMB").decode()}}]),
@@ -209,12 +212,22 @@ def test_tools_are_there_where_they_were_called() -> None:
 
 
 def test_tools_that_cannot_be_carried_are_named() -> None:
-    """Tools of free text and those that other providers run are named; Bedrock's own go as they are."""
+    """Tools that other providers run are named; Bedrock's own go as they are, and strict ones only to models that know strict."""
     own = Native("bedrock_converse", {"systemTool": {"name": "nova_code_interpreter"}})
-    tools = [Tool("c", custom=True), Tool("web", native=Native("anthropic_messages", {})), Tool("n", native=own), G]
+    tools = [Tool("web", native=Native("anthropic_messages", {})), Tool("n", native=own), G]
     body, dropped = written(asking(tools=tools))
-    assert (body["toolConfig"]["tools"], dropped) == ([own.value, G_SPEC], ["tools[0]", "tools[1]"])
-    assert written(asking(tools=[F], model=LLAMA))[1] == ["tools[0].strict"]
+    assert (body["toolConfig"]["tools"], dropped) == ([own.value, G_SPEC], ["tools[0]"])
+    assert written(asking(tools=[G, F], tool_choice=ToolChoice("auto", ("f",)), model=LLAMA))[1] == ["tools[1].strict"]
+
+
+def test_tools_that_take_free_text_have_one_argument() -> None:
+    """A custom tool is one whose name says so; its grammar is told in words, and it can be chosen."""
+    custom = Tool("sql", "asks", custom=True, grammar={"type": "regex"})
+    body, dropped = written(asking(tools=[custom], tool_choice=ToolChoice("named", ("sql",))))
+    assert dropped == []
+    assert body["toolConfig"] == {"toolChoice": {"tool": {"name": "fastgw_text_sql"}}, "tools": [{"toolSpec": {
+        "name": "fastgw_text_sql", "description": 'asks\n\nThe input must be a text of this grammar: {"type":"regex"}',
+        "inputSchema": {"json": {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}}}}]}
 
 
 def test_cache_points_go_to_models_that_take_them() -> None:
@@ -267,6 +280,16 @@ def test_reasoning_as_each_maker_takes_it(
     assert (body.get("additionalModelRequestFields"), named) == (fields, dropped)
 
 
+def test_thought_begins_with_a_turn() -> None:
+    """A turn that called tools without a thought is gone on with without one; one that had its thought is not."""
+    thought = Thinking("Hm", "sig", dialect="anthropic_messages")
+    for before, fields in (([], None), ([thought], enabled(2000))):
+        request = Request("openai_chat", CLAUDE, [
+            Message("user", [Text("a")]), Message("assistant", [*before, ToolCall("t1", "f")]), Message("user", [ToolResult("t1")])],
+            reasoning=Reasoning(budget_tokens=2000))
+        assert written(request)[0].get("additionalModelRequestFields") == fields
+
+
 def test_thinking_of_anthropics_own_clients_passes() -> None:
     """What a client of Anthropic's wrote about thinking is for the same model, and goes as it is."""
     own = {"type": "adaptive", "display": "summarized"}
@@ -310,18 +333,27 @@ def test_one_tool_at_once() -> None:
     assert written(asking(parallel_tool_calls=False))[1] == []
 
 
-def test_output_format_tier_and_labels() -> None:
-    """A schema is a text in outputConfig; tiers and labels have their members; which stop sequence was met is asked for."""
-    body, dropped = written(asking(
-        output=OutputFormat("json_schema", "n", "d", {"type": "object"}, True), service_tier="flex", metadata={"team": "a-1"},
-        stop=["END"]))
+def test_output_format() -> None:
+    """A schema is a text in outputConfig, its objects closed; a model without output formats, and any JSON object, are asked in words."""
+    output = OutputFormat("json_schema", "n", "d", {"type": "object"}, True)
+    body, dropped = written(asking(output=output))
+    schema = '{"type":"object","additionalProperties":false}'
     assert body["outputConfig"] == {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": {
-        "name": "n", "description": "d", "schema": '{"type":"object"}'}}}}
+        "name": "n", "description": "d", "schema": schema}}}}
+    for asked, model, words in ((output, OLDER, f"JSON schema: {schema}"), (OutputFormat("json_object"), NOVA, "one JSON object")):
+        body, named = written(asking(output=asked, model=model))
+        assert "outputConfig" not in body and words in body["system"][-1]["text"]
+        dropped += named
+    assert dropped == []
+
+
+def test_tier_and_labels() -> None:
+    """Tiers and labels have their members; which stop sequence was met is asked for."""
+    body, dropped = written(asking(service_tier="flex", metadata={"team": "a-1"}, stop=["END"]))
     assert (body["serviceTier"], body["requestMetadata"], dropped) == ({"type": "flex"}, {"team": "a-1"}, [])
     assert body["additionalModelResponseFieldPaths"] == ["/stop_sequence"]
-    for members, name in (({"output": OutputFormat("json_object")}, "response_format"), ({"service_tier": "scale"}, "service_tier"),
-                          ({"metadata": {"a": "\u00e9"}}, "metadata")):
-        assert written(asking(**members))[1] == [name]
+    assert written(asking(service_tier="scale"))[1] == ["service_tier"]
+    assert written(asking(metadata={"a": "\u00e9"}))[1] == ["metadata"]
 
 
 def test_members_of_converse_pass() -> None:

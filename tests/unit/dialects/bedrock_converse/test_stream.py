@@ -141,6 +141,8 @@ def test_every_kind_of_block_is_read() -> None:
         start(6, image={"format": "png"}), delta(6, image={"source": {"bytes": "aGk="}}), stop(6),
         start(7, toolUse={"toolUseId": "t1", "name": "f"}), delta(7, toolUse={"input": '{"a":'}), delta(7, toolUse={"input": "1}"}),
         stop(7),
+        start(8, toolUse={"toolUseId": "t2", "name": "fastgw_text_q"}), delta(8, toolUse={"input": '{"input":"SEL'}),
+        delta(8, toolUse={"input": 'ECT"}'}), stop(8),
         event("messageStop", {"stopReason": "stop_sequence", "additionalModelResponseFields": {"stop_sequence": "END"}}),
         event("metadata", {"usage": {"inputTokens": 1, "outputTokens": 2, "totalTokens": 3}, "metrics": {"latencyMs": 5}}),
     ])
@@ -157,8 +159,16 @@ def test_every_kind_of_block_is_read() -> None:
         PartBegan(4, Native("bedrock_converse", result)), PartEnded(4),
         PartBegan(5, Media("image", "aGk=", media_type="image/png")), PartEnded(5),
         PartBegan(6, ToolCall("t1", "f")), Delta(6, '{"a":'), Delta(6, "1}"), PartEnded(6),
+        PartBegan(7, ToolCall("t2", "q", custom=True)), Delta(7, "SELECT"), PartEnded(7),
         Ended("stop_sequence", raw_finish="stop_sequence", stop_sequence="END"), UsageStated(Usage(1, 2)),
     ]
+
+
+def test_free_text_that_is_cut_off_is_kept() -> None:
+    """A call of a tool of free text whose arguments are not whole is what came of them."""
+    began = START + start(0, toolUse={"toolUseId": "t", "name": "fastgw_text_q"})
+    assert read([began + delta(0, toolUse={"input": '{"input":"SEL'}) + STOP + STOP])[1:] == [
+        PartBegan(0, ToolCall("t", "q", custom=True)), Delta(0, '{"input":"SEL'), PartEnded(0), Ended("stop", raw_finish="end_turn")]
 
 
 def test_parts_left_open_are_ended() -> None:
