@@ -32,7 +32,7 @@ LABEL = re.compile(r"[a-z0-9_-]{0,63}")
 def read_request(body: Json, model: str, stream: bool) -> Request:
     """See Dialect."""
     body = camel(body, "$")
-    request = Request(NAME, model, [], stream, extra={})
+    request = Request(NAME, model, [], stream, include_usage=True)
     if body.get("systemInstruction") is not None:
         request.messages.append(read_system(body["systemInstruction"], "$.systemInstruction"))
     request.messages += Turns().read(body.get("contents"), "$.contents")

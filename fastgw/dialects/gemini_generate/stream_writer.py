@@ -173,7 +173,8 @@ class StreamWriter:
             thought: Json = {"text": text, "thought": True}
             if delta.signature:
                 thought["thoughtSignature"] = delta.signature
-            self._say(delta.choice, thought, out)
+            if text or delta.signature:
+                self._say(delta.choice, thought, out)
         else:  # another's proof is sealed when all of it is known, at the thought's end
             opened.signature = delta.signature or opened.signature
             opened.encrypted = delta.encrypted or opened.encrypted
