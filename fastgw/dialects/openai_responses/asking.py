@@ -1,6 +1,7 @@
 """A canonical request as a provider's POST /v1/responses; the quirks stand in `request`."""
 
 from fastgw.dialects.canonical import Notes, OutputFormat, Reasoning, Request, Text, Thinking, Tool, ToolChoice
+from fastgw.dialects.openai_chat.effort import effort_of
 from fastgw.dialects.openai_responses.proof import NAME
 from fastgw.dialects.openai_responses.request import BOUND, IDLE, LOGPROBS
 from fastgw.dialects.openai_responses.turns import Input, Quirks
@@ -12,8 +13,6 @@ BESIDE_TOOL = frozenset(("type", "name", "description", "parameters", "strict", 
 NO_PARAMETERS = {"type": "object", "properties": {}}
 # Members that OpenAI has in both of its dialects.
 SHARED = frozenset(("safety_identifier", "prompt_cache_retention", "prompt_cache_options", "moderation"))
-# Efforts for who thinks in tokens: the budget below which each is meant.
-EFFORTS = ((4_096, "low"), (16_384, "medium"))
 
 
 def write_request(request: Request, notes: Notes, quirks: Quirks) -> Json:
@@ -170,13 +169,9 @@ def _write_choice(choice: ToolChoice, tools: list[Tool]) -> object:
 
 def _write_reasoning(reasoning: Reasoning) -> Json:
     written: Json = {}
-    if reasoning.off:
-        written["effort"] = "none"
-    elif reasoning.effort:
-        written["effort"] = reasoning.effort
-    elif reasoning.budget_tokens is not None:
-        budget = reasoning.budget_tokens
-        written["effort"] = next((effort for limit, effort in EFFORTS if budget < limit), "high")
+    effort = effort_of(reasoning)
+    if effort:
+        written["effort"] = effort
     if reasoning.summary:
         written["summary"] = reasoning.summary
     elif reasoning.show and not reasoning.off:

@@ -6,8 +6,8 @@ Quirks, as the row of a provider names them, for `write_request`:
                         answers 400 "No tool output found for tool call" otherwise)
     cache_breakpoints   parts may carry `prompt_cache_breakpoint` (OpenAI and OpenRouter, models from gpt-5.6 on); else cache control of
                         other dialects is noted
-    encrypted_reasoning ask for `reasoning.encrypted_content` in every request, not only where the caller speaks of reasoning (Azure,
-                        bedrock-mantle: their models reason unasked); models that do not reason refuse it
+    encrypted_reasoning ask for `reasoning.encrypted_content` in every request, not only where the caller speaks of reasoning: for targets
+                        whose models reason unasked (recorded with Azure and bedrock-mantle); models that do not reason refuse it
 """
 
 from fastgw.dialects.canonical import Message, Native, OutputFormat, Reasoning, Request, Text, Tool, ToolChoice

@@ -84,12 +84,14 @@ class Slot:
 class Reader:
     """See canonical.StreamReader."""
 
-    __slots__ = ("_began", "_calls", "_count", "_done", "_items", "_kinds", "_last_text", "_output", "_over", "_slots")
+    __slots__ = ("_began", "_calls", "_count", "_done", "_items", "_kinds", "_last_text", "_of_item", "_output", "_over",
+                 "_slots")
 
     def __init__(self) -> None:
         self._slots: dict[Place, Slot] = {}
         self._items: dict[int, tuple[Json, Native]] = {}  # as they were added, and what is beside their words
-        self._done: set[int] = set()
+        self._of_item: dict[int, list[Slot]] = {}
+        self._done: dict[int, str] = {}  # items that are whole, with their ids
         self._kinds: set[type] = set()
         self._calls: dict[str, int] = {}  # indexes of calls by their ids
         self._last_text: int | None = None
@@ -211,15 +213,16 @@ class Reader:
         at = heard.output_index
         if at in self._done:
             return
-        self._done.add(at)
         item = as_object(_decode(heard.item))
+        self._done[at] = as_text(item.get("id"))
         kind = item.get("type")
-        slots = [slot for place, slot in self._slots.items() if place[0] == at]
-        known = self._items.get(at)
-        if known is None or not slots:
-            if not slots:
-                self._whole(item, events)
+        slots = self._of_item.get(at)
+        if slots is None:
+            self._whole(item, events)
             return
+        known = self._items.get(at)
+        if known is None:
+            return  # words without an item
         # the parts hold this Native: what it says is no longer in progress
         known[1].value.update(beside(item, BESIDE_CALL if kind in CALLS else BESIDE_WORDS).value)
         if kind == "message":
@@ -254,10 +257,13 @@ class Reader:
             self._begin_reply(response, events)
         for slot in self._slots.values():
             self._end(slot, events)
-        said = self._done | {at for at, _ in self._slots}
-        for at, item in enumerate(as_array(response.get("output"))):
-            if at not in said:  # no event told of it, or none that it is done
-                self._whole(as_object(item), events)
+        ids = {*self._done.values(), *(as_text(self._items[at][0].get("id")) for at in self._of_item if at in self._items)}
+        for at, entry in enumerate(as_array(response.get("output"))):
+            item = as_object(entry)
+            item_id = as_text(item.get("id"))
+            # no event told of it, or none that it is done; some providers count from elsewhere, so its id says more
+            if at not in self._done and at not in self._of_item and not (item_id and item_id in ids):
+                self._whole(item, events)
         finish, raw = finish_of(response, self._kinds)
         events.append(Ended(finish, 0, raw))
         usage = read_usage(response.get("usage"))
@@ -267,7 +273,8 @@ class Reader:
 
     def _failed(self, heard: Heard, events: list[Event]) -> None:
         response = as_object(_decode(heard.response))
-        events += self._fail(failure_of(as_object(response.get("error")), 0))
+        stated = as_object(response.get("error")) or {"message": "the response was ended without a reason"}
+        events += self._fail(failure_of(stated, 0))
 
     def _slot(self, heard: Heard, events: list[Event]) -> Slot:
         """The slot of the part that an event is about."""
@@ -280,14 +287,14 @@ class Reader:
         if slot is None:
             item, native = self._items.get(place[0]) or ({}, Native(NAME, {}))
             # an entry of a reasoning item ends when the next begins, and the last with the item: it gets the proof
-            for (at, _), other in self._slots.items():
-                if at == place[0]:
-                    self._end(other, events)
+            for other in self._of_item.get(place[0], ()):
+                self._end(other, events)
             slot = self._begin(place, make(item, native), events)
         return slot
 
     def _begin(self, place: Place, part: Part, events: list[Event]) -> Slot:
         slot = self._slots[place] = Slot(self._count)
+        self._of_item.setdefault(place[0], []).append(slot)
         self._announce(part, events)
         return slot
 

@@ -73,7 +73,8 @@ class Writer:
         for event in events:
             if type(event) is Delta:
                 section = self._plain.get(event.index)
-                if section is None or event.citations or event.logprobs or event.signature or event.choice or not event.text:
+                if (section is None or not event.text or event.choice or event.citations or event.logprobs or event.signature
+                        or event.encrypted):
                     self._extend(event)
                     continue
                 section.pieces.append(event.text)
@@ -183,6 +184,7 @@ class Writer:
                       "type": "custom_tool_call" if part.custom else "function_call", "call_id": call_id, "name": part.name}
         head.pop("status", None)
         item = self._add(head, {kind[2]: ""} if part.custom else {kind[2]: "", "status": "in_progress"})
+        self._open = None  # calls may interleave: each is done when it says so
         section = self._section(event.index, kind, item)
         self._begin_section(event.index, section)
         if part.arguments:
@@ -208,10 +210,13 @@ class Writer:
             self._add_picture(event.index, picture)
             return
         section = self._sections.get(event.index)
-        if section is not None:
+        if section is None:
+            return
+        if section.kind is not CALL and section.kind is not CUSTOM:
             self._end(section, event.index)
-            if section.kind is CALL or section.kind is CUSTOM:
-                self._close(section.item)
+        elif section.pieces:  # else its arguments may be late; if there are none, that shows at the end
+            self._end(section, event.index)
+            self._close(section.item)
 
     def _end_choice(self, event: Ended) -> None:
         if not event.choice:
@@ -243,7 +248,7 @@ class Writer:
             picture.transcript += event.transcript
             return
         section = self._sections.get(event.index)
-        if section is None:
+        if section is None or not (event.text or event.citations or event.logprobs or event.signature or event.encrypted):
             return
         if section.has_ended:
             section.has_ended = section.item.is_done = False

@@ -202,6 +202,18 @@ def test_late_deltas_are_not_lost() -> None:
     assert response.usage.total_tokens == 3
 
 
+def test_calls_may_interleave() -> None:
+    """Calls that are announced before their arguments come keep them apart, and one without arguments has an empty object."""
+    events: list[Event] = [
+        Began("r", "m"), *(PartBegan(at, ToolCall(f"c{at}", "f")) for at in range(4)), PartEnded(0),
+        Delta(1, "[1"), Delta(2, "[2"), Delta(1, "]"), Delta(0, "[0]"), PartEnded(1), Delta(2, "]"), PartEnded(2), PartEnded(3),
+        Ended("tool_calls"),
+    ]
+    stream = stream_of(events)
+    events_in(stream)
+    assert [item[4] for item in without_ids(streamed(stream))] == ["[0]", "[1]", "[2]", "{}"]
+
+
 def test_a_broken_stream_raises_in_the_client() -> None:
     """Broke ends the stream with an error that the official client raises, and with the failed response that others look for; once."""
     broke = Broke(Failure(429, "rate_limit", "try again later"))

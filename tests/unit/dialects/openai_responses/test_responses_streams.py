@@ -126,6 +126,13 @@ def test_annotations_come_once() -> None:
     assert [citation.native for citation in text.citations] == [first, second]
 
 
+def test_items_are_known_by_their_ids() -> None:
+    """Where events count items from elsewhere than the response does, none is read twice."""
+    whole = {**MESSAGE, "content": [WORDS]}
+    events = [created(), added(MESSAGE, 5), delta("output_text", "hello", 5), done(whole, 5), completed(whole)]
+    assert [part.text for part in reply_of(*events).choices[0].parts if isinstance(part, Text)] == ["hello"]
+
+
 def test_a_response_that_comes_only_at_the_end_is_read() -> None:
     """Where the last event is the only one, its output is the reply."""
     reply = reply_of(completed({**MESSAGE, "content": [WORDS]}, {**CALL, "arguments": "{}"}, model="m"))
