@@ -25,6 +25,8 @@ from fastgw.dialects.canonical import (
     ToolChoice,
     ToolResult,
 )
+from fastgw.dialects.openai_chat import DIALECT as OPENAI
+from fastgw.dialects.translate import Asked, translate
 from fastgw.errors import GatewayError
 from tests.botocore_oracle import Bedrock
 from tests.recordings import recordings, skip_without_corpus
@@ -367,6 +369,13 @@ def test_members_of_converse_pass() -> None:
     assert "other" not in body and dropped == []
     with pytest.raises(GatewayError, match=r"expected an object, got an integer at \$\.additionalModelRequestFields"):
         written(asking(top_k=5, extra={"additionalModelRequestFields": 7}))
+
+
+def test_members_of_converse_are_not_named_as_dropped() -> None:
+    """A caller of another dialect who states them is not told that they were left out; what nobody knows is named."""
+    asked = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "performanceConfig": {"latency": "optimized"}, "other": 1}
+    found = translate(OPENAI, DIALECT, json.dumps(asked).encode(), Asked(CLAUDE, stream=False))
+    assert (json.loads(found.body)["performanceConfig"], found.dropped) == ({"latency": "optimized"}, ["other"])
 
 
 def test_what_converse_has_nothing_like_is_named() -> None:
