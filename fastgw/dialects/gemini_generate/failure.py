@@ -26,6 +26,8 @@ def read_failure(status: int, body: object) -> Failure:
         status = code  # an error in a stream that began with 200
     name = as_text(stated.get("status"))
     kind, usual = STATUSES.get(name, (kind_of(status), status))
+    if status == 402:  # prepaid credit that is used up is a RESOURCE_EXHAUSTED too
+        kind = "billing"
     if not 400 <= status < 600:
         status = usual if 400 <= usual < 600 else 502
     message = as_text(stated.get("message")) or name or f"the provider answered with status {status}"

@@ -37,7 +37,7 @@ REASONS: dict[FinishReason, str] = {
 STATUSES: dict[str, tuple[FailureKind, int]] = {
     "INVALID_ARGUMENT": ("invalid_request", 400),
     "OUT_OF_RANGE": ("invalid_request", 400),
-    # "free tier is not available in your country, enable billing": ai.google.dev/gemini-api/docs/troubleshooting, May 2026
+    # "free tier is not available in your country, enable billing" (ai.google.dev/gemini-api/docs/troubleshooting)
     "FAILED_PRECONDITION": ("billing", 400),
     "UNAUTHENTICATED": ("authentication", 401),
     "PERMISSION_DENIED": ("permission", 403),

@@ -237,6 +237,8 @@ def test_other_signatures_are_geminis(rest: str) -> None:
          Failure(429, "rate_limit", "slow", "RESOURCE_EXHAUSTED", retry_after_s=34.5)),
         (429, {"error": {"message": "slow", "status": "RESOURCE_EXHAUSTED", "details": [{"retryDelay": {"seconds": "7"}}]}},
          Failure(429, "rate_limit", "slow", "RESOURCE_EXHAUSTED", retry_after_s=7.0)),
+        (402, {"error": {"message": "no credit", "status": "RESOURCE_EXHAUSTED"}},
+         Failure(402, "billing", "no credit", "RESOURCE_EXHAUSTED")),
         (503, {"error": {"message": "full", "status": "UNAVAILABLE"}}, Failure(503, "overloaded", "full", "UNAVAILABLE")),
         (504, {"error": {"message": "late", "status": "DEADLINE_EXCEEDED"}}, Failure(504, "timeout", "late", "DEADLINE_EXCEEDED")),
         (403, {"error": {"message": "no", "status": "PERMISSION_DENIED"}}, Failure(403, "permission", "no", "PERMISSION_DENIED")),
