@@ -7,12 +7,13 @@ from fastgw._core.ring cimport Record
 from fastgw._core.scan cimport RequestFields
 from fastgw._core.upstream cimport Leg
 from fastgw._core.usage cimport Usage, UsageTap
-from fastgw.snapshot.types cimport Caller, Operation, Plan, Snapshot, Target
+from fastgw.snapshot.types cimport Caller, Operation, Plan, Snapshot, Target, Way
 
 cdef enum ExchangeState:       # reading > admitted > sending > waiting > replying > done
     X_IDLE = 0
     X_READING                  # the request's body is still coming
     X_ADMITTED                 # charged for, not yet on its way
+    X_WAITING                  # for a token of the integration, or until it is tried again
     X_CONNECTING               # waiting for a connection
     X_SENT                     # waiting for the reply's head
     X_REPLYING                 # the reply comes in
@@ -22,6 +23,8 @@ cdef enum Delivery:            # how the reply goes to the client
     PENDING = 0                # the head is there, nothing has been sent
     HOLDING = 1                # a JSON reply is held until it is whole, so that its cost can stand in the head
     FLOWING = 2                # piece by piece
+    JUDGING = 3                # an error is held until it is whole: it may be another target's turn
+    TRANSLATING = 4            # into the caller's dialect
 
 
 cdef class Steps:
@@ -36,7 +39,10 @@ cdef class Steps:
     cdef object request_error(self, int fault)               # GatewayError
     cdef int reply_fields(self, Exchange x, const char* base, Head* head) except -1
     cdef int cost_fields(self, Exchange x) except -1
-    cdef bint try_next(self, Exchange x) except -1           # another target takes over
+    # another target takes over, or the same once more; p, n: the error's body, NULL where there is none
+    cdef bint try_next(self, Exchange x, const char* p, Py_ssize_t n) except -1
+    cdef bytes translate_reply(self, Exchange x, const char* p, Py_ssize_t n)            # whole; raises GatewayError
+    cdef bytes translate_piece(self, Exchange x, const char* p, Py_ssize_t n, bint last) # of a stream; raises GatewayError
     cdef bint is_withheld(self, Exchange x, int status) except -1    # this reply must not reach the caller
 
 
@@ -74,12 +80,21 @@ cdef class Exchange(Flow):
     cdef int64_t limit_set         # output tokens put into the body; -1 none
     cdef Plan plan
     cdef Target target
+    cdef Way way                   # how the target serves the operation
+    cdef object translation        # of this attempt, where the target speaks another dialect; None: bytes pass
+    cdef object stream             # of the translation, where the reply is a stream
+    cdef bytes foreign_fields      # of the request to a target of another dialect, in the place of `forward`
+    cdef bytes sent_target         # path and query at the provider
+    cdef bytes signed_fields       # of this one request, where the integration signs
+    cdef object timer              # of a wait
+    cdef unsigned long long serial # of the exchange, for what comes back after a wait
     cdef int attempt               # targets tried before
     cdef int tried                 # bits of plan.targets
     cdef bint asked_usage          # and so takes the usage event out again
     cdef Leg leg
     cdef bint retried
     cdef bint dispatched
+    cdef int failure               # LegFailure of the attempt in hand; 0 none
     # what came back
     cdef int upstream_status
     cdef int status                # to the client; 0 nothing sent
@@ -94,10 +109,11 @@ cdef class Exchange(Flow):
     cdef UsageTap tap
     cdef Usage usage
     cdef bint usage_known
+    cdef bint usage_final          # a translated stream ended as it should
     cdef bint usage_estimated
     cdef int64_t cost_nano_usd     # -1 unknown
     cdef bint metered
-    cdef bint withheld             # the reply goes nowhere
+    cdef bint broke                # the stream that is being translated ended in an error, which the caller has been told
     # for the record
     cdef int64_t started_at        # monotonic nanoseconds
     cdef int64_t waited_ns         # for a connection
@@ -114,6 +130,12 @@ cdef class Exchange(Flow):
     cdef int start_flowing(self, const char* p, Py_ssize_t n, bint last) except -1
     cdef int flow_on(self, char* p, Py_ssize_t n, bint last) except -1
     cdef int whole_reply(self, const char* p, Py_ssize_t n) except -1
+    cdef int judge(self, const char* p, Py_ssize_t n) except -1
+    cdef int give_up(self, object problem) except -1
+    cdef int translated(self, char* p, Py_ssize_t n, bint last) except -1
+    cdef int pass_on(self, const char* p, Py_ssize_t n, bint last) except -1
+    cdef int forget_reply(self) except -1
+    cdef bint wants_stream(self)
     cdef bint streams_array(self)  # Gemini's other form of streaming
     cdef bint may_add_event(self)  # an error event can end the stream
     cdef bytes event_break(self)   # what ends the event that the caller has a part of
@@ -121,4 +143,5 @@ cdef class Exchange(Flow):
     cdef int close(self) except -1
     cdef int drop_leg(self) except -1
     cdef int cut_off(self, object error) except -1
+    cdef str entry_id(self)                # x-fastgw-request-id
     cdef bint costs_unseen(self)           # it may cost money that no reply will state

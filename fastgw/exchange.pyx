@@ -1,6 +1,6 @@
 """One exchange: a small state machine between a caller's connection and a leg upstream.
 
-    reading > admitted > connecting > sent > replying > done
+    reading > admitted > (waiting) > connecting > sent > replying > done
 
 It knows how bytes move and when; what is decided about them are the steps of the pipeline. Every end passes through `close`, which
 records; so no way out can forget it. An object serves one exchange after another of one connection.
@@ -22,6 +22,8 @@ log = logging.getLogger("fastgw.exchange")
 
 cdef enum:
     KEPT_ROOM_BYTES = 16384    # a buffer that has grown beyond this is given back between two requests
+    MOST_ERROR_BYTES = 1048576         # of an error's body that is looked at before it goes on
+    MOST_TRANSLATED_BYTES = 134217728  # of a reply that is translated in one piece: some hold pictures
 
 
 cdef class Steps:
@@ -55,7 +57,13 @@ cdef class Steps:
     cdef int cost_fields(self, Exchange x) except -1:
         raise NotImplementedError
 
-    cdef bint try_next(self, Exchange x) except -1:
+    cdef bint try_next(self, Exchange x, const char* p, Py_ssize_t n) except -1:
+        raise NotImplementedError
+
+    cdef bytes translate_reply(self, Exchange x, const char* p, Py_ssize_t n):
+        raise NotImplementedError
+
+    cdef bytes translate_piece(self, Exchange x, const char* p, Py_ssize_t n, bint last):
         raise NotImplementedError
 
     cdef bint is_withheld(self, Exchange x, int status) except -1:
@@ -81,7 +89,7 @@ cdef inline int count_wait(Exchange x) except -1:
     """What the exchange is waiting for is given up: the time was the caller's or the provider's, not the gateway's."""
     if x.state == X_READING and not x.streams_body:
         x.waited_ns = monotonic_ns() - x.started_at
-    elif x.state == X_CONNECTING:
+    elif x.state == X_CONNECTING or x.state == X_WAITING:
         x.waited_ns += monotonic_ns() - x.wanted_at
     return 0
 
@@ -109,6 +117,7 @@ cdef class Exchange(Flow):
         empty(&self.payload)
         self.state = X_READING
         self.delivery = PENDING
+        self.serial += 1
         self.operation = None
         self.caller = None
         self.query = self.wanted_integration = self.origin = self.content_type = self.trace_id = None
@@ -124,8 +133,13 @@ cdef class Exchange(Flow):
         self.limit_set = -1
         self.plan = None
         self.target = None
+        self.way = None
+        self.translation = self.stream = None
+        self.foreign_fields = self.sent_target = self.signed_fields = None
+        self.broke = False
         self.attempt = self.tried = 0
         self.asked_usage = self.retried = self.dispatched = False
+        self.failure = 0
         self.leg = None
         self.upstream_status = self.status = 0
         self.reply_length = -1
@@ -133,7 +147,7 @@ cdef class Exchange(Flow):
         memset(self.tail, 10, 3)
         self.tap = None
         memset(&self.usage, 0, sizeof(self.usage))
-        self.usage_known = self.usage_estimated = self.metered = self.withheld = False
+        self.usage_known = self.usage_estimated = self.metered = self.usage_final = False
         self.cost_nano_usd = 0
         self.waited_ns = self.wanted_at = self.replied_at = 0
         self.keeps_payload = False
@@ -267,8 +281,10 @@ cdef class Exchange(Flow):
                 self.entry.flags |= FLAG_RETRIED
                 self.state = X_ADMITTED
                 return self.steps.send(self)
-            if self.steps.try_next(self):
-                return 0
+        self.failure = failure
+        # what broke before the caller had a byte of it is no concern of the caller's
+        if not self.started and self.steps.try_next(self, NULL, 0):
+            return 0
         self.outcome = FAILED
         problem = self.steps.leg_error(self, failure)
         if self.state == X_REPLYING and self.started:
@@ -284,8 +300,6 @@ cdef class Exchange(Flow):
         cdef int64_t now = monotonic_ns()
         self.entry.first_byte_ns = now - self.started_at
         self.upstream_status = head.status
-        if head.status >= 400 and not self.streams_body and self.steps.try_next(self):
-            return 0
         self.state = X_REPLYING
         self.reply_length = -1 if head.chunked else head.content_length
         if self.steps.is_withheld(self, head.status):
@@ -295,10 +309,19 @@ cdef class Exchange(Flow):
                 "UpstreamCredential", f"integration {self.target.integration.name!r}: the provider answered {head.status}: its api_key "
                 "is not accepted there; whoever runs this gateway has to correct it"))
         self.status = head.status
-        self.steps.reply_fields(self, base, head)       # sets is_sse, and the tap where one is needed
+        try:
+            self.steps.reply_fields(self, base, head)   # sets is_sse, and the tap or the stream where one is needed
+        except GatewayError as problem:
+            return self.give_up(problem)
         if head.status >= 400:
             self.outcome = FAILED
             self.error_index = INDEX["upstream_status"]
+            if not self.streams_body:
+                self.delivery = JUDGING         # what its body says may be another target's turn
+                return 0
+        if self.translation is not None:
+            self.delivery = TRANSLATING
+            return 0
         if self.asked_usage and self.is_sse:
             self.reply_length = -1          # less goes on than comes
         if self.operation.metered and self.is_json and not self.streams_array():
@@ -318,6 +341,22 @@ cdef class Exchange(Flow):
             self.entry.replied_ns = now - self.started_at
         if self.state != X_REPLYING:
             return 0
+        if self.delivery == TRANSLATING:
+            return self.translated(p, n, last)
+        if self.delivery == JUDGING:
+            if last and self.held.size == 0:
+                return self.judge(p, n)
+            append(&self.held, p, n)
+            if last:
+                return self.judge(self.held.start, self.held.size)
+            if self.held.size <= MOST_ERROR_BYTES:
+                return 0
+            if self.translation is not None:
+                self.drop_leg()
+                return self.judge(self.held.start, self.held.size)
+            self.delivery = PENDING
+            p = self.held.start
+            n = self.held.size
         if self.delivery == HOLDING:
             if last and self.held.size == 0:
                 return self.whole_reply(p, n)
@@ -329,20 +368,87 @@ cdef class Exchange(Flow):
             # longer than may be held: it flows, and its cost stands in the record only
             self.delivery = PENDING
             if self.tap is None and self.status < 400 and not self.is_encoded:
-                self.tap = open_tap(self.target.integration.usage, FORM_JSON, False)
+                self.tap = open_tap(self.way.usage, FORM_JSON, False)
             p = self.held.start
             n = self.held.size
         self.flow_on(p, n, last)
         return 0
 
+    cdef int judge(self, const char* p, Py_ssize_t n) except -1:
+        """A provider's error is whole: the next target takes over, or it goes to the caller, in the caller's dialect."""
+        cdef bytes out
+        if self.steps.try_next(self, p, n):
+            return 0
+        if self.translation is None:
+            return self.whole_reply(p, n)
+        out = self.steps.translate_reply(self, p, n)
+        return self.whole_reply(PyBytes_AS_STRING(out), PyBytes_GET_SIZE(out))
+
+    cdef int translated(self, char* p, Py_ssize_t n, bint last) except -1:
+        """The next piece of a reply in another dialect than the caller's."""
+        cdef bytes out
+        try:
+            if self.stream is None:
+                if not last or self.held.size:
+                    append(&self.held, p, n)
+                    if self.held.size > MOST_TRANSLATED_BYTES:
+                        raise make_error("UpstreamTranslation", f"integration {self.target.integration.name!r}: expected a reply of at "
+                                         f"most {MOST_TRANSLATED_BYTES} bytes, got more")
+                    if not last:
+                        return 0
+                    out = self.steps.translate_reply(self, self.held.start, self.held.size)
+                else:
+                    out = self.steps.translate_reply(self, p, n)
+            else:
+                out = self.steps.translate_piece(self, p, n, last)
+        except GatewayError as problem:
+            return self.give_up(problem)
+        if self.stream is None or not self.wants_stream():
+            return self.whole_reply(PyBytes_AS_STRING(out), PyBytes_GET_SIZE(out)) if last else 0
+        if self.broke:
+            self.drop_leg()
+            self.steps.meter(self)
+            self.entry.reply_bytes += PyBytes_GET_SIZE(out)
+            self.client.write(PyBytes_AS_STRING(out), PyBytes_GET_SIZE(out), False)
+            self.client.abort()
+            return self.close()
+        if not last and PyBytes_GET_SIZE(out) == 0:
+            return 0
+        return self.pass_on(PyBytes_AS_STRING(out), PyBytes_GET_SIZE(out), last)
+
+    cdef int give_up(self, object problem) except -1:
+        """The reply turned out to be none, before the caller had a byte of it."""
+        if not self.started and self.steps.try_next(self, NULL, 0):
+            return 0
+        self.outcome = FAILED
+        self.drop_leg()
+        return self.steps.refuse(self, problem)
+
+    cdef int forget_reply(self) except -1:
+        """Another attempt begins: nothing of the reply before it counts."""
+        self.delivery = PENDING
+        self.held.size = self.payload.size = 0
+        self.tap = None
+        self.stream = self.translation = None
+        self.retried = self.is_sse = self.is_json = self.is_encoded = False
+        self.upstream_status = self.status = self.failure = 0
+        self.reply_length = -1
+        self.outcome = SERVED
+        self.error_index = 0
+        memset(&self.usage, 0, sizeof(self.usage))
+        self.usage_known = self.usage_final = False
+        return 0
+
     cdef int whole_reply(self, const char* p, Py_ssize_t n) except -1:
         """Price a reply that is here from beginning to end, then send it in one write."""
-        if self.tap is not None:
+        if self.translation is not None:
+            pass                # its usage was read with it
+        elif self.tap is not None:
             self.tap.feed(p, n)
             self.usage = self.tap.usage
             self.usage_known = self.usage.seen
         elif self.status < 400:
-            self.usage_known = read_usage(self.target.integration.usage, p, n, &self.usage)
+            self.usage_known = read_usage(self.way.usage, p, n, &self.usage)
         self.entry.reply_bytes = n
         self.steps.meter(self)
         self.steps.cost_fields(self)
@@ -354,7 +460,8 @@ cdef class Exchange(Flow):
 
     cdef int start_flowing(self, const char* p, Py_ssize_t n, bint last) except -1:
         self.started = True
-        self.delivery = FLOWING
+        if self.delivery != TRANSLATING:
+            self.delivery = FLOWING
         return self.client.start(self.status, self.fields.start, self.fields.size, self.reply_length, p, n, last)
 
     cdef int flow_on(self, char* p, Py_ssize_t n, bint last) except -1:
@@ -374,6 +481,10 @@ cdef class Exchange(Flow):
                 size = PyBytes_GET_SIZE(rest)
             elif last:
                 self.tap.finish()
+        return self.pass_on(out, size, last)
+
+    cdef int pass_on(self, const char* out, Py_ssize_t size, bint last) except -1:
+        """A piece as the caller gets it."""
         self.entry.reply_bytes += size
         if self.keeps_payload:
             self.keep_payload(out, size)
@@ -381,7 +492,7 @@ cdef class Exchange(Flow):
             keep_tail(self.tail, out, size)
         if last:
             self.steps.meter(self)
-        if self.delivery == PENDING:
+        if not self.started:
             self.start_flowing(out, size, last)
         elif size or last:
             self.client.write(out, size, last)
@@ -393,6 +504,9 @@ cdef class Exchange(Flow):
 
     cdef bint streams_array(self):
         return self.operation.model_in_path and self.path.endswith(b":streamGenerateContent")
+
+    cdef bint wants_stream(self):
+        return self.scanned.stream == 1 or self.streams_array()
 
     cdef bint may_add_event(self):
         return self.is_sse and not self.is_encoded and self.reply_length < 0
@@ -437,10 +551,18 @@ cdef class Exchange(Flow):
             return 0
         self.state = X_DONE
         self.steps.record(self)
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
         self.tap = None
+        self.translation = self.stream = None
         self.body = self.sent_body = self.sent_head = None
         self.snapshot = None
         return self.client.done()
+
+    cdef str entry_id(self):
+        text = bytes(self.entry.id[:16]).hex()
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
     cdef bint costs_unseen(self):
         """Work that is begun now and done later, and what only passes: a batch, a path that the gateway does not know."""

@@ -20,6 +20,9 @@ cdef class Pipeline(Steps):
     cdef readonly int in_flight
     cdef readonly long long served
     cdef uint64_t random_state
+    cdef dict renewals                     # signer -> task that fetches its token
+    cdef int await_credential(self, Exchange x) except -1
+    cdef int go_on(self, Exchange x, object problem) except -1
     cdef uint64_t draw(self)
     cdef int answer(self, Exchange x, int status, bytes fields, bytes body) except -1
     cdef int probe(self, Exchange x) except -1

@@ -1,14 +1,16 @@
 """The order of the steps, on one page: it is the gateway's security policy. Steps do not know one another; this page alone calls them.
 
     head    dispatch > authenticate                          before a byte of the body is read
-    begin   decode > plan > admit > splice > send            when the request is whole
+    begin   decode > plan > admit > fit > send               when the request is whole; fit: splice, or translate
     meter   usage > price > settle                           when the reply is, or when it breaks
     record  exactly one an exchange, whatever its end
 """
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from posix.uio cimport iovec
 
+import asyncio
 import os
+from time import time
 from urllib.parse import unquote_to_bytes
 
 from fastgw._core.clock cimport monotonic_ns
@@ -18,9 +20,10 @@ from fastgw._core.ring cimport FAILED, REFUSED
 from fastgw._core.upstream cimport Leg
 from fastgw.admit.admission cimport admit
 from fastgw.auth.credential cimport authenticate
-from fastgw.dialects.splice cimport splice
-from fastgw.errors import INDEX, CallerError, error
-from fastgw.exchange cimport X_ADMITTED, X_CONNECTING, X_SENT
+from fastgw.dialects.bridge cimport fit, translate_piece, translate_reply
+from fastgw.dialects.translate import failure_of
+from fastgw.errors import INDEX, CallerError, GatewayError, error
+from fastgw.exchange cimport X_ADMITTED, X_CONNECTING, X_SENT, X_WAITING
 from fastgw.meter.bill cimport bill
 from fastgw.record.entry cimport make_id, push_lost, push_record
 from fastgw.route.choice cimport find_plan, next_target
@@ -40,6 +43,28 @@ cdef Operation PROBE = Operation("probe", -1, speaks=SPEAKS_OPENAI, body=0)
 cdef frozenset PROBES = frozenset((b"/healthz", b"/readyz", b"/metrics"))
 # statuses on which the next target of a plan is tried: the provider's trouble, not the request's
 cdef frozenset NEXT_ON = frozenset((408, 429, 500, 502, 503, 504, 529))
+
+
+cdef class Resumption:
+    """Called when what an exchange waits for is done; the exchange may be over by then, and its object another one's."""
+    cdef Pipeline pipeline
+    cdef Exchange exchange
+    cdef unsigned long long serial
+    cdef object signer
+
+    def __init__(self, Pipeline pipeline, Exchange exchange, signer=None):
+        self.pipeline = pipeline
+        self.exchange = exchange
+        self.serial = exchange.serial
+        self.signer = signer
+
+    def __call__(self, task=None):
+        if self.exchange.serial != self.serial or self.exchange.state != X_WAITING:
+            return
+        problem = None
+        if task is not None:
+            problem = "the fetching of its token was given up" if task.cancelled() else task.exception()
+        self.pipeline.go_on(self.exchange, problem)
 
 
 cdef class Gateway(Application):
@@ -66,6 +91,7 @@ cdef class Pipeline(Steps):
         self.worker = worker
         self.metrics = metrics
         self.max_body_bytes = max_body_bytes
+        self.renewals = {}
         self.random_state = int.from_bytes(os.urandom(8), "little") | 1
 
     def __repr__(self):
@@ -128,19 +154,21 @@ cdef class Pipeline(Steps):
         self.ledger.tag(x.slot, x.entry.id)
         x.state = X_ADMITTED
         x.entry.admitted_ns = monotonic_ns() - x.started_at
-        splice(x)
+        fit(x)
         render_head(x)
         return self.send(x)
 
     cdef int send(self, Exchange x) except -1:
         cdef Leg leg = x.leg
-        cdef iovec pieces[5]
+        cdef iovec pieces[6]
         cdef char length[48]
         cdef int count
         if x.entry.sent_ns >= 0:
             # what an earlier attempt took was not the gateway's time
             x.waited_ns += monotonic_ns() - x.started_at - x.entry.sent_ns
             x.entry.sent_ns = x.entry.first_byte_ns = -1
+        if x.target.integration.signer is not None and not x.target.integration.signer.is_ready(time()):
+            return self.await_credential(x)
         if leg is None:
             # where an idle connection turned out to be dead, the others may be as well
             leg = None if x.retried else x.target.integration.origin.take()
@@ -161,26 +189,61 @@ cdef class Pipeline(Steps):
         x.entry.sent_ns = monotonic_ns() - x.started_at
         return 0
 
-    cdef bint try_next(self, Exchange x) except -1:
+    cdef int await_credential(self, Exchange x) except -1:
+        """The integration's token has to be fetched first; all who wait for it wait for one task."""
+        signer = x.target.integration.signer
+        x.drop_leg()
+        x.state = X_WAITING
+        x.wanted_at = monotonic_ns()
+        task = self.renew(signer)
+        task.add_done_callback(Resumption(self, x, signer))
+        return 0
+
+    def renew(self, signer):
+        """The task that fetches a token: the one that runs, or a new one."""
+        task = self.renewals.get(signer)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(signer.refresh())
+            self.renewals[signer] = task
+            task.add_done_callback(lambda done: self.renewals.pop(signer, None))
+        return task
+
+    cdef int go_on(self, Exchange x, object problem) except -1:
+        """What the exchange waited for is there, or will not come."""
+        x.target.integration.origin.poller.now_ns = monotonic_ns()
+        x.waited_ns += monotonic_ns() - x.wanted_at
+        x.state = X_ADMITTED
+        try:
+            if problem is None:
+                return self.send(x)
+            return x.give_up(error("UpstreamCredential", f"integration {x.target.integration.name!r}: {problem}"))
+        except Exception as fault:      # the edge of an exchange
+            x.target.integration.origin.poller.faults += 1
+            return x.fault(fault)
+
+    cdef bint try_next(self, Exchange x, const char* p, Py_ssize_t n) except -1:
         """Another target of the plan takes over what this one failed at, before anything went to the caller."""
         cdef Target target
         if x.plan is None or x.plan.strategy != "fallback" or x.streams_body:
             return False
         if x.upstream_status and x.upstream_status not in NEXT_ON:
             return False
-        target = next_target(x, 0)
-        if target is None:
-            return False
-        x.drop_leg()
-        x.target = target
-        x.attempt += 1
-        x.retried = False
-        x.upstream_status = 0
-        x.state = X_ADMITTED
-        splice(x)
-        render_head(x)
-        self.send(x)
-        return True
+        while True:
+            target = next_target(x, 0)
+            if target is None:
+                return False
+            x.drop_leg()
+            x.target = target
+            x.attempt += 1
+            x.forget_reply()
+            x.state = X_ADMITTED
+            try:
+                fit(x)
+            except GatewayError:
+                continue        # this one cannot be asked for it: the first one's words stay the reason
+            render_head(x)
+            self.send(x)
+            return True
 
     # the reply
 
@@ -193,6 +256,12 @@ cdef class Pipeline(Steps):
     cdef bint is_withheld(self, Exchange x, int status) except -1:
         # providers quote a part of the key they refuse, and the caller would take the error for its own key's
         return status == 401 and x.caller is not None
+
+    cdef bytes translate_reply(self, Exchange x, const char* p, Py_ssize_t n):
+        return translate_reply(x, p, n)
+
+    cdef bytes translate_piece(self, Exchange x, const char* p, Py_ssize_t n, bint last):
+        return translate_piece(x, p, n, last)
 
     cdef int meter(self, Exchange x) except -1:
         return bill(self.ledger, x)
@@ -216,7 +285,10 @@ cdef class Pipeline(Steps):
         bill(self.ledger, x)
         if x.started:
             if x.may_add_event():
-                body = x.event_break() + error_event(problem, speaks, request_id(x).decode())
+                if x.stream is not None:
+                    body = x.event_break() + x.stream.abort(failure_of(problem))
+                else:
+                    body = x.event_break() + error_event(problem, speaks, request_id(x).decode())
                 x.client.write(body, len(body), False)
             x.client.abort()
             return x.close()

@@ -140,8 +140,8 @@ class Worker:
         """The drain's socket, as a target that /metrics is passed on to."""
         origin = Origin(self.poller, "drain", 0, unix_path=str(self.options.state / "drain.sock"), connect_ms=1000, first_byte_ms=10_000)
         integration = Integration(
-            "drain", PROVIDERS["openai-compatible"], origin, prefix=b"", cut=b"", query=b"", fields=b"host: drain\r\n", default_fields=b"",
-            ask_usage=False, operations=frozenset(), output_limits={})
+            "drain", PROVIDERS["openai-compatible"], origin, host=b"drain", prefix=b"", cut=b"", query=b"", fields=b"host: drain\r\n",
+            default_fields=b"", ask_usage=False, ways={}, output_limits={})
         return Target(integration, b"", PriceRow())
 
     def publish(self, snapshot: Snapshot, retired: list[Origin]) -> None:

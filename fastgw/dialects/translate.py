@@ -11,7 +11,7 @@ from fastgw.dialects.assembly import Assembler, events_of
 from fastgw.dialects.canonical import Broke, Delta, Dialect, Event, Failure, Notes, Request, StreamWriter, Usage, UsageStated
 from fastgw.dialects.framing import SPLITTERS
 from fastgw.dialects.reading import an_object
-from fastgw.errors import error
+from fastgw.errors import GatewayError, error
 
 DEFAULT_LIMIT_TOKENS = 4096  # where a dialect must state a limit, and neither the caller nor the price table does
 
@@ -211,3 +211,31 @@ def read_failure(upstream: Dialect, status: int, body: bytes) -> Failure:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         decoded = body[:2000].decode("utf-8", "replace") or None
     return upstream.read_failure(status, decoded)
+
+
+# Failure kinds as the error's type in the OpenAI, Anthropic and Gemini dialect.
+KINDS: dict[str, tuple[str, str, str]] = {
+    "invalid_request": ("invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT"),
+    "context_window": ("invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT"),
+    "content_policy": ("invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT"),
+    "too_large": ("invalid_request_error", "request_too_large", "INVALID_ARGUMENT"),
+    "not_found": ("invalid_request_error", "not_found_error", "NOT_FOUND"),
+    "rate_limit": ("rate_limit_error", "rate_limit_error", "RESOURCE_EXHAUSTED"),
+    "billing": ("insufficient_quota", "billing_error", "FAILED_PRECONDITION"),
+    "overloaded": ("server_error", "overloaded_error", "UNAVAILABLE"),
+    "timeout": ("server_error", "timeout_error", "DEADLINE_EXCEEDED"),
+}
+
+
+def problem_of(failure: Failure, integration: str) -> GatewayError:
+    """A provider's error that came in the place of a stream, as one of ours with the provider's status."""
+    problem = error("UpstreamStatus", f"integration {integration!r}: {failure.message}")
+    if failure.status >= 400:
+        problem.status = failure.status
+    problem.kinds = KINDS.get(failure.kind, problem.kinds)
+    return problem
+
+
+def failure_of(problem: GatewayError) -> Failure:
+    """One of our errors that breaks a stream, as its writer takes it."""
+    return Failure(problem.status, "timeout" if problem.status == 504 else "server", problem.message, problem.code)

@@ -26,7 +26,8 @@ cdef int bill(Ledger ledger, Exchange x) except -1:
         x.usage_known = True
     # between two attempts nothing is on its way: the one before failed, and the next has not been sent
     if x.dispatched and x.state >= X_SENT and x.operation.metered and x.upstream_status < 400:
-        if not x.usage_known or (tap is not None and not x.usage.final and not tap.saw_done):
+        if (not x.usage_known or (tap is not None and not x.usage.final and not tap.saw_done)
+                or (x.stream is not None and not x.usage_final)):
             estimate(ledger, x)
     if x.dispatched and 200 <= x.upstream_status < 400 and x.costs_unseen():
         x.cost_nano_usd = -1
@@ -46,7 +47,9 @@ cdef int estimate(Ledger ledger, Exchange x) except -1:
     cdef UsageTap tap = x.tap
     cdef int64_t seen = 0
     cdef Caller caller = x.caller
-    if tap is not None:
+    if x.stream is not None:
+        seen = x.stream.text_bytes // BYTES_PER_TOKEN + (1 if x.stream.text_bytes else 0)
+    elif tap is not None:
         seen = tap.text_bytes // BYTES_PER_TOKEN + (1 if tap.text_bytes else 0)
     elif x.state == X_REPLYING and x.operation.generates and x.entry.reply_bytes:
         # a whole reply that says nothing of usage: its bytes bound what it put out

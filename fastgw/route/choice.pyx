@@ -85,10 +85,10 @@ cdef Target next_target(Exchange x, unsigned int draw):
 def none_left(Exchange x):
     """Why no target of the plan can be used at all."""
     cdef Target target
-    names = [target.integration.name for target in x.plan.targets if target.integration.serves(x.operation)]
+    names = [target.integration.name for target in x.plan.targets if target.integration.does(x.operation)]
     model = x.model.decode("utf-8", "replace") if x.model else ""
     if not names:
-        return error("ModelNotFound", f"model {model!r} is served by {x.plan.targets[0].integration.provider.name}, which does not speak "
-                     f"the dialect of {x.path.decode('ascii', 'replace')}; call it in its own", param="model")
+        return error("ModelNotFound", f"model {model!r} is served by {x.plan.targets[0].integration.provider.name}, which has nothing like "
+                     f"{x.path.decode('ascii', 'replace')}", param="model")
     return error("IntegrationNotAllowed", f"model {model!r} is served by {', '.join(names)}, which key {x.caller.name!r} may not use",
                  param="model")

@@ -22,6 +22,7 @@ cdef enum BodyKind:
 
 cdef enum:
     OPERATIONS = 32            # room in a target's table of rendered heads
+    DIALECTS = 3               # ErrorDialects
 
 
 cdef class Operation:
@@ -37,6 +38,17 @@ cdef class Operation:
     cdef readonly bint metered         # replies state a usage
     cdef readonly bint may_ask_usage   # stream_options.include_usage exists for it
     cdef readonly bint decodes_reply   # so the provider is asked for identity coding
+    cdef readonly int place            # in an integration's table of ways
+
+
+cdef class Way:
+    """How an integration serves an operation."""
+    cdef readonly str operation        # what it is at the provider
+    cdef readonly str dialect          # the provider's; None: it is the caller's own, and bytes pass
+    cdef readonly bytes path           # template of path and query, {model} or {model_path} in it; None: the caller's own path
+    cdef readonly bytes stream_path    # the same for streams
+    cdef readonly int usage            # UsageDialect of replies that pass
+    cdef readonly frozenset quirks
 
 
 cdef class Caller:
@@ -62,19 +74,20 @@ cdef class Integration:
     cdef readonly Origin origin
     cdef readonly bytes prefix         # of every upstream path; may hold {model}
     cdef readonly bytes cut            # of the caller's path
+    cdef readonly bytes host           # as in its Host field
     cdef readonly bytes query          # added to every query
     cdef readonly bytes fields         # rendered: host, credential, extra
     cdef readonly bytes default_fields # rendered: those a caller's own take the place of (anthropic-version)
     cdef readonly bint ask_usage
-    cdef readonly int usage
-    cdef readonly int speaks           # ErrorDialect: the one its bodies are in
-    cdef readonly frozenset operations
     cdef readonly dict output_limits   # operation name -> path of members
+    cdef readonly object signer        # providers.signing.Signer, or None where `fields` hold the credential
+    cdef readonly tuple variants       # (compiled pattern of a model's name, Integration): models that are asked for in another way
+    cdef list ways                     # of Way, by place; None where it does not serve the operation
     cdef readonly bint model_in_prefix
     cdef readonly frozenset own_names  # fields of the configuration, lower case: a caller's of that name do not go on
     cdef tuple secrets                 # of bytes, what must not come back in a reply's head
 
-    cdef bint serves(self, Operation operation)
+    cdef Way way(self, Operation operation)
 
 
 cdef class Target:
@@ -82,6 +95,7 @@ cdef class Target:
     cdef readonly bytes model          # upstream's name; b"" where the caller's own goes on
     cdef readonly PriceRow price
     cdef readonly int weight
+    cdef readonly str unsupported      # pass, drop or error: what another dialect cannot carry
     cdef readonly bytes reply_fields   # rendered: x-fastgw-provider, x-fastgw-model
     cdef list heads                    # by operation index: rendered request line and fields, for a path without a query
     cdef char integration_label[32]

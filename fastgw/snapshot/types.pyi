@@ -1,11 +1,16 @@
 """What the data plane reads: the Python face that compiling and the worker use."""
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 
 from fastgw._core.digest import KeyTable
 from fastgw._core.price import PriceRow
 from fastgw._core.upstream import Origin
-from fastgw.providers.table import Provider
+from fastgw.providers.row import Provider
+from fastgw.providers.signer import Signer
 from fastgw.snapshot.cors import Cors
+
+def place_of(index: int, speaks: int) -> int:
+    """Where an operation stands in an integration's table of ways: index of its name, ErrorDialect."""
 
 Resolver = Callable[["Snapshot", "Operation", bytes | None, str | None], "Plan | None"]
 
@@ -24,6 +29,7 @@ class Operation:
     metered: bool
     may_ask_usage: bool
     decodes_reply: bool
+    place: int
     def __init__(
         self, name: str, index: int, *, speaks: int, body: int, usage: int = 0, wants_model: bool = False, model_in_path: bool = False,
         generates: bool = False, limit_fields: int = 0, metered: bool = False, may_ask_usage: bool = False, decodes_reply: bool = True,
@@ -48,32 +54,54 @@ class Caller:
         integrations: frozenset[str] | None = None, passthrough: str | None = None,
     ) -> None: ...
 
+class Way:
+    """How an integration serves an operation: where `dialect` is None in the caller's own, and bytes pass."""
+
+    operation: str
+    dialect: str | None
+    path: bytes | None
+    stream_path: bytes | None
+    usage: int
+    quirks: frozenset[str]
+    def __init__(
+        self, operation: str, *, dialect: str | None = None, path: bytes | None = None, stream_path: bytes | None = None, usage: int = 0,
+        quirks: frozenset[str] = ...,
+    ) -> None: ...
+
 class Integration:
     """A provider with a credential, and the pool of connections to it."""
 
     name: str
     provider: Provider
     origin: Origin
+    host: bytes
     prefix: bytes
     cut: bytes
     query: bytes
     fields: bytes
     default_fields: bytes
     ask_usage: bool
-    usage: int
-    speaks: int
-    operations: frozenset[str]
     output_limits: dict[str, tuple[str, ...]]
+    signer: Signer | None
+    variants: tuple[tuple[re.Pattern[str], Integration], ...]
     model_in_prefix: bool
     own_names: frozenset[bytes]
     def __init__(
-        self, name: str, provider: Provider, origin: Origin, *, prefix: bytes, cut: bytes, query: bytes, fields: bytes,
-        default_fields: bytes, ask_usage: bool, operations: frozenset[str], output_limits: dict[str, tuple[str, ...]],
+        self, name: str, provider: Provider, origin: Origin, *, host: bytes, prefix: bytes, cut: bytes, query: bytes, fields: bytes,
+        default_fields: bytes, ask_usage: bool, ways: Mapping[int, Way], output_limits: dict[str, tuple[str, ...]],
         own_names: frozenset[bytes] = ...,
         secrets: tuple[bytes, ...] = (),
+        signer: Signer | None = None,
+        variants: tuple[tuple[re.Pattern[str], Integration], ...] = (),
     ) -> None: ...
     def does(self, operation: Operation) -> bool:
-        """Whether the provider has this operation in the dialect that it is asked in."""
+        """Whether it serves this operation, in the caller's dialect or another."""
+
+    def translates(self, operation: Operation) -> bool:
+        """Whether it serves the operation in another dialect than the caller's."""
+
+    def for_model(self, model: str) -> Integration:
+        """The integration as this model is asked for: itself, or the variant of its provider that the name belongs to."""
 
 class Target:
     """A model at an integration, with its price; an empty model is the caller's own name."""
@@ -82,8 +110,11 @@ class Target:
     model: bytes
     price: PriceRow
     weight: int
+    unsupported: str | None
     reply_fields: bytes
-    def __init__(self, integration: Integration, model: bytes, price: PriceRow, *, weight: int = 1) -> None: ...
+    def __init__(
+        self, integration: Integration, model: bytes, price: PriceRow, *, weight: int = 1, unsupported: str | None = None,
+    ) -> None: ...
 
 class Plan:
     """The targets that serve a name, and how one is chosen."""

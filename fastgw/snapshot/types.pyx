@@ -17,6 +17,11 @@ cdef int label(char* to, Py_ssize_t room, bytes name) except -1:
     return 0
 
 
+def place_of(int index, int speaks):
+    """Where an operation stands in an integration's table of ways."""
+    return index * DIALECTS + speaks
+
+
 cdef class Operation:
     def __init__(self, str name, int index, *, int speaks, int body, int usage=0, bint wants_model=False, bint model_in_path=False,
                  bint generates=False, int limit_fields=0, bint metered=False, bint may_ask_usage=False, bint decodes_reply=True):
@@ -32,9 +37,24 @@ cdef class Operation:
         self.metered = metered
         self.may_ask_usage = may_ask_usage
         self.decodes_reply = decodes_reply
+        self.place = place_of(index, speaks)
 
     def __repr__(self):
         return f"<Operation {self.name}>"
+
+
+cdef class Way:
+    def __init__(self, str operation, *, str dialect=None, bytes path=None, bytes stream_path=None, int usage=0,
+                 frozenset quirks=frozenset()):
+        self.operation = operation
+        self.dialect = dialect
+        self.path = path
+        self.stream_path = stream_path if stream_path is not None else path
+        self.usage = usage
+        self.quirks = quirks
+
+    def __repr__(self):
+        return f"<Way to {self.operation}{f' in {self.dialect}' if self.dialect else ''}>"
 
 
 cdef class Caller:
@@ -64,21 +84,23 @@ cdef class Caller:
 
 
 cdef class Integration:
-    def __init__(self, str name, provider, Origin origin, *, bytes prefix, bytes cut, bytes query, bytes fields, bytes default_fields,
-                 bint ask_usage, frozenset operations, dict output_limits, frozenset own_names=frozenset(), tuple secrets=()):
+    def __init__(self, str name, provider, Origin origin, *, bytes host, bytes prefix, bytes cut, bytes query, bytes fields,
+                 bytes default_fields, bint ask_usage, dict ways, dict output_limits, frozenset own_names=frozenset(), tuple secrets=(), signer=None,
+                 tuple variants=()):
         self.name = name
         self.provider = provider
         self.origin = origin
+        self.host = host
         self.prefix = prefix
         self.cut = cut
         self.query = query
         self.fields = fields
         self.default_fields = default_fields
         self.ask_usage = ask_usage
-        self.usage = int(provider.usage)
-        self.operations = operations
         self.output_limits = output_limits
-        self.speaks = max(self.usage - 1, 0)
+        self.signer = signer
+        self.variants = variants
+        self.ways = [ways.get(place) for place in range(OPERATIONS * DIALECTS)]
         self.model_in_prefix = b"{model}" in prefix
         self.own_names = own_names
         self.secrets = secrets
@@ -86,17 +108,30 @@ cdef class Integration:
     def __repr__(self):
         return f"<Integration {self.name} ({self.provider.name}) at {self.origin.host}:{self.origin.port}>"
 
-    cdef bint serves(self, Operation operation):
-        """Whether the provider has this operation in the dialect that it is asked in."""
-        return operation.name == "proxy" or (self.speaks == operation.speaks and operation.name in self.operations)
+    cdef Way way(self, Operation operation):
+        """How it serves this operation, in the caller's dialect or another; None where it does not."""
+        return <Way>self.ways[operation.place]
 
     def does(self, Operation operation):
-        return self.serves(operation)
+        return self.ways[operation.place] is not None
+
+    def translates(self, Operation operation):
+        """Whether it serves the operation in another dialect than the caller's."""
+        cdef Way way = <Way>self.ways[operation.place]
+        return way is not None and way.dialect is not None
+
+    def for_model(self, str model):
+        """The integration as this model is asked for: itself, or the variant of its provider that the name belongs to."""
+        for pattern, variant in self.variants:
+            if pattern.search(model):
+                return variant
+        return self
 
 
 cdef class Target:
-    def __init__(self, Integration integration, bytes model, PriceRow price, *, int weight=1):
+    def __init__(self, Integration integration, bytes model, PriceRow price, *, int weight=1, str unsupported=None):
         self.integration = integration
+        self.unsupported = unsupported
         self.model = model
         self.price = price
         self.weight = weight
@@ -114,7 +149,7 @@ cdef class Target:
 
     cdef bint may_serve(self, Operation operation, Caller caller):
         """Whether it has this operation, and this caller may use it."""
-        return self.integration.serves(operation) and (
+        return self.integration.way(operation) is not None and (
             caller.integrations is None or self.integration.name in caller.integrations)
 
 

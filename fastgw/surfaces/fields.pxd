@@ -7,7 +7,7 @@ from fastgw.exchange cimport Exchange
 cdef int read_request_fields(Exchange x, const char* base, Head* head) except -1
 # The head of the upstream request, rendered for x.target.
 cdef int render_head(Exchange x) except -1
-# Lay the upstream request out for one write: at most 5 pieces, `length` has room for 48 bytes. Return how many pieces.
+# Lay the upstream request out for one write: at most 6 pieces, `length` has room for 48 bytes. Return how many pieces.
 cdef int compose_request(Exchange x, iovec* pieces, char* length) except -1
 # Keep what may pass of a reply's fields, and add what stands in every reply.
 cdef int read_reply_fields(Exchange x, const char* base, Head* head) except -1

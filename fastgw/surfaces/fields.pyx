@@ -4,6 +4,8 @@ The caller's credential never goes up: every field that can carry one is dropped
 down: so are those fields of replies. Hop-by-hop fields end here on both sides (RFC 9110, 7.6.1), and cookies: one connection serves
 many callers.
 """
+from time import time
+
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
@@ -18,6 +20,7 @@ from fastgw._core.http1 cimport (
     F_X_FORWARDED, F_X_GOOG_API_KEY, F_X_PORTKEY, F_X_PORTKEY_API_KEY, F_X_PORTKEY_TRACE_ID, DELETE, GET, HEAD, Field)
 from fastgw._core.usage cimport FORM_JSON, FORM_SSE, open_tap
 from fastgw.errors import error
+from fastgw.providers.address import fill_model
 from fastgw.snapshot.types cimport FORM_BODY, JSON_BODY, Integration, Target
 
 cdef extern from "<strings.h>" nogil:
@@ -34,6 +37,7 @@ cdef extern from *:
 
 cdef enum:
     FIELD_IDS = 64
+    MOST_DROPPED_BYTES = 2048  # of names in x-fastgw-dropped
 
 cdef bint[FIELD_IDS] DROP_UP
 cdef bint[FIELD_IDS] DROP_DOWN
@@ -125,20 +129,36 @@ cdef int render_head(Exchange x) except -1:
     cdef Target target = x.target
     cdef Integration integration = target.integration
     cdef bytes start = None
-    cdef bint is_plain = x.query is None and not x.operation.model_in_path and x.operation.body == JSON_BODY
+    cdef bint is_plain = (x.query is None and not x.operation.model_in_path and x.operation.body == JSON_BODY
+                          and (x.way is None or x.way.path is None))
     # a path that is the same for every request of this operation is rendered once a target
     if is_plain:
         start = <bytes>target.heads[x.operation.index]
     if start is None:
-        start = b"%b %b HTTP/1.1\r\n%b" % (METHOD_NAMES[x.method], upstream_target(x), integration.fields)
+        x.sent_target = upstream_target(x)
+        start = b"%b %b HTTP/1.1\r\n%b" % (METHOD_NAMES[x.method], x.sent_target, integration.fields)
         if x.operation.decodes_reply:
             start += b"accept-encoding: identity\r\n"
-        if is_plain and x.path in FIXED_PATHS:
+        # a signature is made of the path, so that it is wanted each time
+        if is_plain and integration.signer is None and x.path in FIXED_PATHS:
             target.heads[x.operation.index] = start
     x.sent_head = start
+    if x.translation is not None:
+        x.foreign_fields = foreign_fields(x)
     if integration.own_names:
         drop_own(x, integration.own_names)
     return 0
+
+
+# of a caller's fields, those that mean the same to a provider of another dialect
+UNIVERSAL = frozenset({b"user-agent", b"traceparent", b"tracestate", b"baggage"})
+
+
+cdef bytes foreign_fields(Exchange x):
+    """What goes to a provider of another dialect: beside what every HTTP API knows, a caller's fields are words of its own dialect."""
+    kept = [line for line in PyBytes_FromStringAndSize(x.forward.start, x.forward.size).splitlines(True)
+            if line.partition(b":")[0].strip().lower() in UNIVERSAL]
+    return b"".join(kept) + b"content-type: application/json\r\naccept: */*\r\n"
 
 
 cdef int drop_own(Exchange x, frozenset names) except -1:
@@ -170,11 +190,22 @@ cdef bytes upstream_target(Exchange x):
     """The request target at the provider: its prefix in the place of the caller's, the model renamed where the path names it."""
     cdef Integration integration = x.target.integration
     cdef bytes path = x.path
+    cdef bytes template
     cdef bytes prefix = integration.prefix
     cdef bytes query = x.query
     cdef bytes model = x.target.model or x.model or b""
     if integration.model_in_prefix:
         prefix = prefix.replace(b"{model}", quoted(model))
+    if x.way is not None and x.way.path is not None:
+        template = x.way.stream_path if x.wants_stream() else x.way.path
+        try:
+            template = fill_model(template.decode(), model.decode("utf-8", "replace")).encode()
+        except ValueError as problem:
+            raise error("InvalidRequest", f"{problem}, got {model.decode('utf-8', 'replace')[:200]!r}", param="model") from problem
+        # what a caller of another dialect has in its query means nothing here
+        if query is None or x.translation is not None:
+            return template
+        return template + (b"&" if b"?" in template else b"?") + query
     if x.operation.model_in_path and x.target.model:
         colon = path.rfind(b":")
         slash = path.find(b"/models/") + 8
@@ -200,7 +231,15 @@ cdef int compose_request(Exchange x, iovec* pieces, char* length) except -1:
     pieces[0].iov_len = PyBytes_GET_SIZE(x.sent_head)
     pieces[1].iov_base = x.forward.start
     pieces[1].iov_len = x.forward.size
-    if not x.has_default_fields and x.target.integration.default_fields:
+    if x.translation is not None:
+        pieces[1].iov_base = PyBytes_AS_STRING(x.foreign_fields)
+        pieces[1].iov_len = PyBytes_GET_SIZE(x.foreign_fields)
+    if x.target.integration.signer is not None:
+        x.signed_fields = sign(x)
+        pieces[count].iov_base = PyBytes_AS_STRING(x.signed_fields)
+        pieces[count].iov_len = PyBytes_GET_SIZE(x.signed_fields)
+        count += 1
+    if (x.translation is not None or not x.has_default_fields) and x.target.integration.default_fields:
         pieces[count].iov_base = PyBytes_AS_STRING(x.target.integration.default_fields)
         pieces[count].iov_len = PyBytes_GET_SIZE(x.target.integration.default_fields)
         count += 1
@@ -225,6 +264,15 @@ cdef int compose_request(Exchange x, iovec* pieces, char* length) except -1:
     return count
 
 
+cdef bytes sign(Exchange x):
+    """The credential of this one request."""
+    cdef Integration integration = x.target.integration
+    if x.streams_body and x.body_length and integration.signer.signs_body:
+        raise error("InvalidRequest", f"integration {integration.name!r} signs the body of a request, which {x.path.decode('latin-1')} "
+                    "streams: ask the provider itself")
+    return integration.signer.fields(METHOD_NAMES[x.method], x.sent_target, integration.host, x.sent_body or b"", time())
+
+
 cdef int read_reply_fields(Exchange x, const char* base, Head* head) except -1:
     cdef int i
     cdef Field* field
@@ -243,6 +291,10 @@ cdef int read_reply_fields(Exchange x, const char* base, Head* head) except -1:
         if field.id == F_CONTENT_TYPE:
             x.is_sse = has_word(base + field.value, min(field.value_len, 17), b"text/event-stream", 17)
             x.is_json = has_word(base + field.value, field.value_len, b"json", 4)
+            if x.translation is not None:
+                x.is_sse = x.is_sse or has_word(base + field.value, field.value_len, b"vnd.amazon.eventstream", 22) \
+                    or has_word(base + field.value, field.value_len, b"ndjson", 6)
+                continue
         elif field.id == F_CONTENT_ENCODING and field.value_len:
             x.is_encoded = value_of(base, field).lower() != b"identity"
         if DROP_DOWN[field.id] or (leaks and tells_secret(secrets, base + field.line, field.line_len)):
@@ -265,11 +317,32 @@ cdef int read_reply_fields(Exchange x, const char* base, Head* head) except -1:
         append(&x.fields, b"x-fastgw-max-tokens: ", 21)
         append_decimal(&x.fields, x.limit_set)
         append(&x.fields, b"\r\n", 2)
+    if x.translation is not None:
+        return become_callers(x, head.status)
     if x.operation.metered and not x.is_encoded and head.status < 400 and (x.is_sse or x.is_json):
         if x.is_sse:
-            x.tap = open_tap(x.target.integration.usage, FORM_SSE, x.asked_usage)
+            x.tap = open_tap(x.way.usage, FORM_SSE, x.asked_usage)
         elif x.reply_length > x.snapshot.buffer_reply_bytes or x.streams_array():
-            x.tap = open_tap(x.target.integration.usage, FORM_JSON, False)
+            x.tap = open_tap(x.way.usage, FORM_JSON, False)
+    return 0
+
+
+cdef int become_callers(Exchange x, int status) except -1:
+    """From here on the reply is one of the caller's dialect: its type, and what the request lost on the way."""
+    cdef bytes more
+    if x.is_encoded:
+        raise error("UpstreamTranslation", f"integration {x.target.integration.name!r}: expected a reply without Content-Encoding")
+    if status < 400 and x.is_sse:
+        x.stream = x.translation.stream()
+    more = b"content-type: %b\r\n" % (x.translation.content_type.encode() if status < 400 else b"application/json")
+    if x.translation.dropped:
+        # a name comes from the caller's body: only what may stand in a field
+        names = ", ".join(x.translation.dropped)[:MOST_DROPPED_BYTES]
+        more += b"x-fastgw-dropped: %b\r\n" % "".join(c if " " <= c <= "~" else "?" for c in names).encode()
+    append(&x.fields, PyBytes_AS_STRING(more), PyBytes_GET_SIZE(more))
+    x.is_sse = status < 400 and x.translation.content_type == "text/event-stream"
+    x.is_json = not x.is_sse
+    x.reply_length = -1
     return 0
 
 

@@ -35,7 +35,7 @@ PROVOKED: dict[str, tuple[str | None, Fields, bytes | None, str | None]] = {
     "rate_limited": (KEYS["slow"], [JSON], None, None),
     "token_rate_limited": (KEYS["wordy"], [JSON], None, None),
     "model_not_allowed": (KEYS["narrow"], [JSON], None, None),
-    "model_not_found": (KEY, [JSON], None, "other-dialect"),
+    "model_not_found": (KEY, [JSON], None, "embedder-only"),
     "integration_not_allowed": (KEYS["barred"], [JSON], None, None),
     "upstream_unreachable": (KEY, [JSON], None, "nowhere"),
     "upstream_credential": (KEY, [JSON], None, "mock-refused"),
@@ -61,20 +61,22 @@ ELSEWHERE = {
     "ledger_full": "needs 4,096 requests at once",
     "unavailable": "needs a drain that is down",
     "client_gone": "test_stream_*: in records only",
+    "unsupported_parameter": "test_translation",
+    "upstream_translation": "test_translation",
 }
 
 
 def config(url: str) -> str:
     aliases = []
     for dialect in MODELS:
-        other = "anthropic" if dialect == "openai" else "openai"
         aliases += [
             f'[models.nowhere-{dialect}]\ntargets = [{{ integration = "nowhere-{dialect}", model = "gone" }}]',
             f'[models.mock-unpriced-{dialect}]\ntargets = [{{ integration = "{dialect}", model = "mock-unpriced" }}]',
             f'[models.mock-refused-{dialect}]\ntargets = [{{ integration = "{dialect}", model = "mock-refused" }}]',
-            f'[models.other-dialect-{dialect}]\ntargets = [{{ integration = "{other}", model = "{MODELS[other]}" }}]',
+            f'[models.embedder-only-{dialect}]\ntargets = [{{ integration = "embedder", model = "voyage-3" }}]',
             f'[integrations.nowhere-{dialect}]\nprovider = "{dialect}"\nbase_url = "http://127.0.0.1:1/v1"\nmodels = ["gone"]',
         ]
+    aliases.append(f'[integrations.embedder]\nprovider = "voyage"\nbase_url = "{url}"\napi_key = "unused-by-anyone"')
     keys = [
         key_lines(),
         key_lines("disabled", KEYS["disabled"], enabled="false"),

@@ -16,7 +16,8 @@ from tests.gateway.running import RunningGateway
 OK = json_reply({"id": "ok", "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}})
 TROUBLE: dict[str, Script] = {
     **{
-        str(status): json_reply({"error": {"message": "no"}}, status=status)
+        # kept open, it would be tried again afresh when it breaks before the reply to the next request
+        str(status): json_reply({"error": {"message": "no"}}, status=status, fields=[("connection", "close")])
         for status in (408, 429, 500, 502, 503, 504, 529)
     },
     "reset": [reset()],

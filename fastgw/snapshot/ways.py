@@ -1,0 +1,51 @@
+"""How an integration serves what callers may ask for: in their own dialect where the provider has it, else in the one it prefers."""
+
+from collections.abc import Mapping
+
+from fastgw.dialects.table import CALLERS, GENERATIONS, dialect_of
+from fastgw.providers.address import Upstream, path_of
+from fastgw.providers.operations import AUDIO
+from fastgw.providers.row import Provider, quirks_of
+from fastgw.record.names import OPERATIONS
+from fastgw.snapshot.types import Way, place_of
+
+OPENAI, ANTHROPIC, GEMINI = range(3)
+# Operations whose body is in one dialect, whoever serves them; the others are in the provider's own.
+SPOKEN = {
+    "chat": OPENAI, "completions": OPENAI, "embeddings": OPENAI, "responses": OPENAI, "moderations": OPENAI, "images": OPENAI,
+    "audio": OPENAI, "messages": ANTHROPIC, "generate": GEMINI, "embed": GEMINI,
+}  # fmt: skip
+
+
+def ways_of(provider: Provider, upstream: Upstream, settings: Mapping[str, str]) -> dict[int, Way]:
+    """The provider's ways by the place of the operation (types.place_of). raises ValueError for a setting that is not known"""
+    usage = int(provider.usage)
+    own = max(usage - 1, 0)
+    ways = {place("proxy", spoken): Way("proxy", usage=usage) for spoken in (OPENAI, ANTHROPIC, GEMINI)}
+    names = set(provider.operations)
+    if names & AUDIO:
+        names.add("audio")
+    if upstream.query:
+        names.discard("responses")      # addressed by deployment and version there is none
+    for name in (names & set(OPERATIONS)) - provider.rewritten:
+        spoken = SPOKEN.get(name, own)
+        path = stream_path = None
+        if name in provider.paths or name in provider.stream_paths:
+            path = path_of(provider, upstream, name, False, settings).encode()
+            stream_path = path_of(provider, upstream, name, True, settings).encode()
+        ways[place(name, spoken)] = Way(name, path=path, stream_path=stream_path, usage=spoken + 1 if name in SPOKEN else usage)
+    for generation in provider.generation:
+        dialect_of(GENERATIONS[generation])      # imported now rather than while a request waits
+        for name, dialect in CALLERS.items():
+            dialect_of(dialect)
+            ways.setdefault(place(name, SPOKEN[name]), Way(
+                generation, dialect=GENERATIONS[generation], path=path_of(provider, upstream, generation, False, settings).encode(),
+                stream_path=path_of(provider, upstream, generation, True, settings).encode(),
+                quirks=quirks_of(provider, generation),
+            ))
+    return ways
+
+
+def place(name: str, spoken: int) -> int:
+    """Where an operation of a dialect stands in an integration's table."""
+    return place_of(OPERATIONS.index(name), spoken)
