@@ -8,6 +8,9 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from fastgw._core.route import STRATEGIES, BreakerRule, TargetTable
+from fastgw.route.build import Placed, build_route
+from fastgw.snapshot.routes import Route as WrittenRoute
+from fastgw.snapshot.routes import Target
 
 NOW = 1_000_000_000_000
 COUNT = 100_000
@@ -55,3 +58,19 @@ def bench_attempt(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     run = table._bench_attempts
     assert benchmark.pedantic(run, args=(slots[0], rule, NOW, 1000, COUNT), rounds=9) == COUNT  # type: ignore[no-untyped-call]
     state(benchmark, "begin and end an attempt")
+
+
+def bench_walk(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    """One request's way through a flat route, from Python: begin, first attempt, its end."""
+    targets = tuple(Target(integration="main", model=f"model-{number}") for number in range(TARGETS))
+    table = TargetTable(tmp_path / "targets", fresh=True)
+    route = build_route("bench", WrittenRoute(strategy="latency", targets=targets), table, lambda target: Placed(target))
+
+    def run() -> None:
+        for number in range(COUNT):
+            walk = route.walk(NOW)
+            walk.start_at(number * 0x9E3779B97F4A7C15 & (1 << 64) - 1, NOW)
+            walk.end_attempt(NOW, status=200, first_byte_ns=200_000_000, tokens=100)
+
+    benchmark.pedantic(run, rounds=5)  # type: ignore[no-untyped-call]
+    state(benchmark, f"walk by latency among {TARGETS}, through Python's calls")

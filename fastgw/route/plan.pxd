@@ -56,6 +56,7 @@ cdef class Branch:
     cdef readonly int default          # place of a child; -1 none
     cdef readonly object sticky        # a StickyRule, or None
     cdef int strategy                  # ChoiceStrategy
+    cdef bint is_conditional
     cdef bint is_fixed                 # one child, or a condition says which: there is nothing to choose or to move on to
     cdef bint is_flat                  # all children are leaves
     cdef int count
@@ -85,15 +86,16 @@ cdef class Walk:
     cdef readonly Leaf leaf            # where it is; None before the first attempt
     cdef readonly int retries          # of this leaf
     cdef readonly int ticket           # of the attempt in hand; -1: none is
-    cdef readonly list attempts        # of Attempt; those that have ended
     cdef readonly int64_t deadline_ns  # monotonic
     cdef object facts
     cdef int wished                    # ChoiceStrategy instead of the nodes' own; -1 none
     cdef int64_t input_tokens
     cdef int64_t output_tokens
-    cdef int64_t begun_ns
-    cdef int status                    # of the last failure
+    cdef int64_t begun_ns              # the attempt in hand, or the last one
+    cdef int64_t ended_ns
+    cdef int status                    # of the attempt that ended last
     cdef str trouble
+    cdef list over                     # of Attempt; those before the last
     cdef uint8_t[MAX_LEAVES] marks     # Why, and whether its breaker was open
     # Say that a leaf cannot serve this request.
     cdef void bar(self, int leaf, int why) noexcept
@@ -102,10 +104,12 @@ cdef class Walk:
     # The attempt is over: trouble None where it served, or its error goes to the caller as it came.
     # says_nothing: of the target, as the caller went away or the gateway itself failed.
     cdef int end(self, int status, str trouble, bint says_nothing, int64_t first_byte_ns, int64_t tokens, int64_t now_ns) except -1
-    # What follows a failure that has ended: a wait in ns after which to call `again`; MOVED (see `leaf`); or STOP.
+    # What follows a failure that has been ended with the same status and trouble: a wait in ns, after which to call `again`; MOVED, where
+    # an attempt at another `leaf` has begun; or STOP.
     cdef int64_t follow(self, object failure, bint repeatable, uint64_t draw, int64_t now_ns) except -3
-    # Begin the same leaf once more, or another where its breaker has opened meanwhile; False: STOP.
-    cdef bint again(self, uint64_t draw, int64_t now_ns) except -1
+    # Begin the same leaf once more, or another where its breaker has opened meanwhile.
+    cdef int again(self, uint64_t draw, int64_t now_ns) except -1
+    cdef int keep(self, int64_t now_ns) except -1
     cdef bint move_on(self, uint64_t draw, int64_t now_ns) except -1
     cdef bint enter(self, Branch branch, uint64_t draw, int64_t now_ns) except -1
     cdef int pick(self, Branch branch, uint64_t draw, int64_t now_ns, bint* forced) except -2

@@ -86,8 +86,11 @@ class Walk:
     leaf: Leaf | None
     retries: int
     ticket: int
-    attempts: list[Attempt] | None
     deadline_ns: int
+    @property
+    def attempts(self) -> list[Attempt]:
+        """Those that have ended, in their order."""
+
     def bar_leaf(self, leaf: int, why: int) -> None:
         """Say that a leaf cannot serve this request: a place in trail.REASONS."""
 

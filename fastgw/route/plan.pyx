@@ -84,7 +84,8 @@ cdef class Branch:
         if not 1 <= self.count <= MAX_CHOICES:
             raise ValueError(f"expected 1 to {MAX_CHOICES} children, got {self.count} at {label}")
         self.strategy = STRATEGIES[strategy]
-        self.is_fixed = strategy == "single" or strategy == "conditional"
+        self.is_conditional = strategy == "conditional"
+        self.is_fixed = self.is_conditional or strategy == "single"
         self.slots = <int32_t*>PyMem_Calloc(self.count, sizeof(int32_t))
         self.weights = <int64_t*>PyMem_Calloc(self.count, sizeof(int64_t))
         self.identities = <int64_t*>PyMem_Calloc(self.count, sizeof(int64_t))
@@ -99,8 +100,8 @@ cdef class Branch:
             else:
                 self.is_flat = False
 
-    def __init__(self, str label, str strategy, tuple children, tuple weights, tuple identities, *, frozenset on_status, frozenset on_errors,
-                 tuple conditions=(), int default=-1, sticky=None, int max_ejected_percent=100):
+    def __init__(self, str label, str strategy, tuple children, tuple weights, tuple identities, *, frozenset on_status,
+                 frozenset on_errors, tuple conditions=(), int default=-1, sticky=None, int max_ejected_percent=100):
         self.on_status = on_status
         self.on_errors = on_errors
         self.conditions = conditions
@@ -199,7 +200,14 @@ cdef int heed(Walk walk, object wishes) except -1:
 cdef class Walk:
     def __repr__(self):
         at = "not begun" if self.leaf is None else f"at {self.leaf.label}"
-        return f"<Walk through {self.route.name}, {at}, {len(self.attempts or ())} attempts over>"
+        return f"<Walk through {self.route.name}, {at}, {len(self.attempts)} attempts over>"
+
+    @property
+    def attempts(self):
+        """Those that have ended, in their order."""
+        if self.leaf is None or self.ticket >= 0:
+            return self.over or []
+        return [*(self.over or ()), Attempt(self.leaf.index, self.status, self.trouble or "", self.begun_ns, self.ended_ns)]
 
     cdef void bar(self, int leaf, int why) noexcept:
         if self.marks[leaf] & UNFIT == FIT:
@@ -214,18 +222,20 @@ cdef class Walk:
             return 0                    # it was ended before
         if not says_nothing:
             health = self.leaf.health(status, trouble)
+        if status == 0 or status >= 400:
+            # how fast it refuses says nothing of how fast it serves
+            first_byte_ns = -1
+            tokens = 0
         self.route.table.end(self.leaf.slot, self.ticket, health, &self.leaf.breaker.policy, first_byte_ns, tokens,
                              now_ns - self.begun_ns, now_ns)
         self.ticket = -1
-        if self.attempts is None:
-            self.attempts = []
-        self.attempts.append(Attempt(self.leaf.index, status, trouble or "", self.begun_ns, now_ns))
+        self.status = status
+        self.trouble = trouble
+        self.ended_ns = now_ns
         return 0
 
     cdef int64_t follow(self, object failure, bint repeatable, uint64_t draw, int64_t now_ns) except -3:
         cdef int64_t left_ns = self.deadline_ns - now_ns
-        self.status = failure.status
-        self.trouble = failure.trouble
         verdict = self.leaf.retry.decide(failure, self.retries, repeatable=repeatable, left_ns=left_ns, draw=draw)
         if verdict.kind == "stop":
             return STOP
@@ -236,16 +246,16 @@ cdef class Walk:
             return MOVED
         return verdict.after_ns if verdict.kind == "again" else STOP
 
-    cdef bint again(self, uint64_t draw, int64_t now_ns) except -1:
+    cdef int again(self, uint64_t draw, int64_t now_ns) except -1:
         cdef Leaf leaf = self.leaf
         self.ticket = self.route.table.begin(leaf.slot, &leaf.breaker.policy, False, now_ns)
         if self.ticket < 0:
             if self.move_on(draw, now_ns):
-                return True
+                return 0
             self.ticket = self.route.table.begin(leaf.slot, &leaf.breaker.policy, True, now_ns)
+        self.keep(now_ns)
         self.retries += 1
-        self.begun_ns = now_ns
-        return True
+        return 0
 
     cdef bint move_on(self, uint64_t draw, int64_t now_ns) except -1:
         """Another leaf that the last failure leads to: of the nearest branch that has one."""
@@ -278,10 +288,19 @@ cdef class Walk:
             self.ticket = self.route.table.begin(leaf.slot, &leaf.breaker.policy, forced or tries > 3, now_ns)
             if self.ticket >= 0:
                 break
+        self.keep(now_ns)
         self.leaf = leaf
         self.retries = 0
-        self.begun_ns = now_ns
         return True
+
+    cdef int keep(self, int64_t now_ns) except -1:
+        """Note the attempt that has ended, as another begins now."""
+        if self.leaf is not None:
+            if self.over is None:
+                self.over = []
+            self.over.append(Attempt(self.leaf.index, self.status, self.trouble or "", self.begun_ns, self.ended_ns))
+        self.begun_ns = now_ns
+        return 0
 
     cdef int pick(self, Branch branch, uint64_t draw, int64_t now_ns, bint* forced) except -2:
         """The leaf that a branch leads to now; -1 where none below it is fit. Nothing is begun."""
@@ -293,7 +312,7 @@ cdef class Walk:
         cdef int32_t[MAX_CHOICES] places
         cdef uint8_t[MAX_CHOICES] marks
         cdef int i, place
-        if branch.name == "conditional":
+        if branch.is_conditional:
             return self.pick_only(branch, branch.decide(self.facts), draw, now_ns, forced)
         if not branch.is_fixed and self.wished >= 0:
             strategy = self.wished
@@ -363,7 +382,8 @@ cdef class Walk:
         """Choose the first leaf and begin its attempt; None where none can serve."""
         return self.start(draw, now_ns)
 
-    def end_attempt(self, int64_t now_ns, *, int status=0, str trouble=None, bint says_nothing=False, int64_t first_byte_ns=-1, int64_t tokens=0):
+    def end_attempt(self, int64_t now_ns, *, int status=0, str trouble=None, bint says_nothing=False, int64_t first_byte_ns=-1,
+                    int64_t tokens=0):
         """The attempt is over."""
         self.end(status, trouble, says_nothing, first_byte_ns, tokens, now_ns)
 

@@ -23,7 +23,8 @@ TargetName = Annotated[
 ]
 # the provider's trouble, not the request's
 PASSING_STATUS: Final = (408, 429, 500, 502, 503, 504, 529)
-BROKEN_STATUS: Final = (500, 502, 503, 504, 529)
+# a target that refuses at once must not look idle and fast, so 429 is among them
+BROKEN_STATUS: Final = (429, 500, 502, 503, 504, 529)
 MOST_TARGETS: Final = 1000
 
 
@@ -52,9 +53,7 @@ class Breaker(Section, frozen=True):
     cooldown_ms: Annotated[Milliseconds, Meta(description="how long it stays open, and how long probes may take")] = 30_000
     probes: Annotated[int, Meta(ge=1, le=60, description="requests let through afterwards; when all succeed, it closes")] = 1
     on_status: Annotated[tuple[Status, ...], Meta(description="statuses that count as failures")] = BROKEN_STATUS
-    on_errors: Annotated[tuple[Trouble, ...], Meta(description="kinds of failure that count")] = (
-        "connection", "timeout", "bad_reply", "overloaded", "server",
-    )  # fmt: skip
+    on_errors: Annotated[tuple[Trouble, ...], Meta(description="kinds of failure that count")] = ("connection", "timeout", "bad_reply")
     max_ejected_percent: Annotated[
         int, Meta(ge=0, le=100, description="the most of a node's targets that are left alone at once; the least bad of the rest serve")
     ] = 100
@@ -100,7 +99,7 @@ class Branch(Section, frozen=True):
     ] = None
     on_errors: Annotated[
         tuple[Trouble, ...] | None,
-        Meta(description="kinds of failure after which another is tried; by default all but those that the request itself is to blame for"),
+        Meta(description="kinds of failure after which another is tried; by default connection, timeout, busy, bad_reply, context_window"),
     ] = None
     retry: Annotated[Retry | None, Meta(description="ask the same target again")] = None
     breaker: Annotated[Breaker | None, Meta(description="leave failing targets alone")] = None
@@ -146,9 +145,8 @@ class Route(Branch, frozen=True, kw_only=True):
 RETRY: Final = Retry()
 BREAKER: Final = Breaker()
 TIMEOUTS: Final = RouteTimeouts()
-NEXT_ON_ERRORS: Final[tuple[Trouble, ...]] = (
-    "connection", "timeout", "busy", "bad_reply", "rate_limit", "overloaded", "server", "context_window",
-)  # fmt: skip
+# kinds that a status tells are left to on_status, so that writing that list alone says all
+NEXT_ON_ERRORS: Final[tuple[Trouble, ...]] = ("connection", "timeout", "busy", "bad_reply", "context_window")
 
 
 def json_of(value: object) -> object:

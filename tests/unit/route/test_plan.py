@@ -35,7 +35,7 @@ def test_fallback_goes_on_in_order(tmp_path: Path) -> None:
     route = make(f"{NEVER}targets = [{models('a', 'b', 'c')}]", tmp_path)
     walk = route.walk(NOW)
     assert visited(walk, lambda _: failure(503)) == ["a", "b", "c"]
-    assert [(attempt.leaf, attempt.status, attempt.trouble) for attempt in walk.attempts or ()] == [
+    assert [(attempt.leaf, attempt.status, attempt.trouble) for attempt in walk.attempts] == [
         (0, 503, "overloaded"), (1, 503, "overloaded"), (2, 503, "overloaded")]
     assert walk.passed_over() == []
 
@@ -49,6 +49,14 @@ def test_by_default_the_providers_trouble_leads_on(tmp_path: Path, wrong: Failur
     """What another target may do better goes there; what the request is to blame for goes to the caller."""
     route = make(f"{NEVER}targets = [{models('a', 'b')}]", tmp_path)
     assert visited(route.walk(NOW), lambda _: wrong) == (["a", "b"] if moves else ["a"])
+
+
+def test_list_of_statuses_alone_says_all_of_statuses(tmp_path: Path) -> None:
+    """Whoever writes only on_status is not surprised by other statuses; kinds that come without a reply stay as they are."""
+    route = make(f"{NEVER}on_status = [429]\ntargets = [{models('a', 'b')}]", tmp_path)
+    assert visited(route.walk(NOW), lambda _: failure(429)) == ["a", "b"]
+    assert visited(route.walk(NOW), lambda _: failure(500)) == visited(route.walk(NOW), lambda _: failure(503)) == ["a"]
+    assert visited(route.walk(NOW), lambda _: failure(trouble="connection")) == ["a", "b"]
 
 
 def test_lists_replace_the_defaults(tmp_path: Path) -> None:
@@ -128,6 +136,19 @@ def test_error_of_the_request_speaks_for_the_target(tmp_path: Path) -> None:
     assert leaf is not None
     assert fail(walk, failure(400)) == ("stop", 0)
     assert route.table.read(leaf.slot, NOW)[:1] == ("closed",) and route.table.read(leaf.slot, NOW).succeeded == 1
+
+
+def test_quick_refusals_do_not_look_fast(tmp_path: Path) -> None:
+    """A target that answers 429 in no time is not the fastest, nor the least busy."""
+    for strategy in ("latency", "least_busy", "throughput"):
+        route = make(f'{NEVER}strategy = "{strategy}"\ntargets = [{models("a", "b")}]', tmp_path)
+        for leaf, status, ms in zip(route.leaves, (429, 200), (1, 500), strict=True):
+            walk = route.walk(NOW)
+            walk.bar_leaf(1 - leaf.index, 3)
+            walk.start_at(DRAW, NOW - SECOND)
+            walk.end_attempt(NOW, status=status, first_byte_ns=ms * MS, tokens=10)
+        assert route.table.read(route.leaves[0].slot, NOW).first_byte_ns is None
+        assert first_of(route, 20) == {"b": 20}
 
 
 def test_barred_leaves_are_never_tried(tmp_path: Path) -> None:
@@ -330,7 +351,7 @@ def test_trail_is_a_structured_field(tmp_path: Path) -> None:
     fail(walk, failure(503), NOW + 12 * MS)
     walk.end_attempt(NOW + 20 * MS, status=200)
     labels = [leaf.label for leaf in route.leaves]
-    assert attempts_field(labels, walk.attempts or ()) == '"one/a";status=503;trouble="overloaded";ms=12, "one/b";status=200;ms=8'
+    assert attempts_field(labels, walk.attempts) == '"one/a";status=503;trouble="overloaded";ms=12, "one/b";status=200;ms=8'
     assert passed_over_field([('q"\\\n', "open")]) == '"q\\"\\\\?";why="open"'
     assert len(passed_over_field([("x" * 60, "open")] * 1000)) <= 4096
 
