@@ -29,7 +29,7 @@ from fastgw.dialects.canonical import (
     Usage,
     UsageStated,
 )
-from fastgw.dialects.openai_chat.citations import write_annotation
+from fastgw.dialects.openai_chat.citations import write_annotation, write_citations
 from fastgw.dialects.openai_chat.failure import write_failure
 from fastgw.dialects.openai_chat.parts import write_picture
 from fastgw.dialects.openai_chat.thinking import RESPONSES, block_of, details_of, is_block
@@ -62,15 +62,15 @@ class Piece:
 
 
 class Choice:
-    """One choice. words: characters said so far; calls, blocks, details, images, annotations: how many entries of these lists went out."""
+    """One choice. words: characters said so far; calls, blocks, details, images, pages, files: entries of lists that went out."""
 
-    __slots__ = ("annotations", "blocks", "calls", "details", "head", "images", "pieces", "refused", "words")
+    __slots__ = ("blocks", "calls", "details", "files", "head", "images", "pages", "pieces", "refused", "words")
 
     def __init__(self, head: bytes) -> None:
         self.head = head
         self.pieces: dict[int, Piece] = {}
         self.refused = False
-        self.words = self.calls = self.blocks = self.details = self.images = self.annotations = 0
+        self.words = self.calls = self.blocks = self.details = self.images = self.pages = self.files = 0
 
     def __repr__(self) -> str:
         return f"<Choice of {len(self.pieces)} parts>"
@@ -286,13 +286,18 @@ class ChatWriter:
 
     def _cite(self, choice: Choice, piece: Piece, out: list[bytes]) -> None:
         """Citations go out when their part is whole: only then is it known what one is about that says nothing of it."""
-        annotations: list[object] = [
-            write_annotation(citation, piece.start, piece.start + piece.length) | {"index": choice.annotations + at}
-            for at, citation in enumerate(piece.citations)
-        ]
-        choice.annotations += len(annotations)
+        pages: list[object] = []
+        files: list[object] = []
+        for citation in piece.citations:
+            written = write_annotation(citation, piece.start, piece.start + piece.length)
+            if citation.url:
+                pages.append(written | {"index": choice.pages + len(pages)})
+            else:
+                files.append(written | {"index": choice.files + len(files)})
+        choice.pages += len(pages)
+        choice.files += len(files)
         piece.citations = []
-        self._chunk(choice, {"annotations": annotations}, out)
+        self._chunk(choice, write_citations(pages, files), out)
 
     def _end(self, event: Ended, out: list[bytes]) -> None:
         choice = self._choice(event.choice, out, b'""')

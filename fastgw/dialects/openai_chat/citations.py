@@ -1,7 +1,19 @@
-"""Where words come from: annotations of a message, and the lists of sources that Perplexity states beside them."""
+"""Where words come from: annotations of a message, and the lists of sources that Perplexity states beside them.
+
+OpenAI's annotations are of pages only, and strict clients refuse others; what is cited of files stands in the bag that LiteLLM has for such
+things, provider_specific_fields.
+"""
 
 from fastgw.dialects.canonical import Citation
 from fastgw.dialects.reading import Json, as_array, as_object, as_text
+
+
+def citations_in(message: Json) -> list[Citation]:
+    """The citations of a message or delta."""
+    found = read_annotations(message["annotations"]) if message.get("annotations") else []
+    if message.get("provider_specific_fields"):
+        found += read_annotations(as_object(message["provider_specific_fields"]).get("citations"))
+    return found
 
 
 def read_annotations(value: object) -> list[Citation]:
@@ -32,6 +44,12 @@ def read_sources(body: Json) -> list[Citation]:
 
 def _offset(value: object) -> int:
     return value if type(value) is int and value >= 0 else -1
+
+
+def write_citations(pages: list[object], files: list[object]) -> Json:
+    """The members of a message or delta for what write_annotation made."""
+    members: Json = {"annotations": pages} if pages else {}
+    return members | {"provider_specific_fields": {"citations": files}} if files else members
 
 
 def write_annotation(citation: Citation, start: int, end: int) -> Json:

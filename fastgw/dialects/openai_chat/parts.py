@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from types import MappingProxyType
 
-from fastgw.dialects.canonical import Cache, Media, MediaKind, Native, Notes, Part, Refusal, Text
+from fastgw.dialects.canonical import Cache, Media, MediaKind, Native, Notes, Part, Refusal, Text, ToolResult
 from fastgw.dialects.openai_chat.quirks import NAME
 from fastgw.dialects.openai_chat.thinking import thinking_chunk
 from fastgw.dialects.reading import (
@@ -144,34 +144,29 @@ READERS: MappingProxyType[str, Callable[[Json, str], Part]] = MappingProxyType({
 })
 
 
-def write_parts(parts: list[Part], path: str, notes: Notes, quirks: frozenset[str]) -> str | list[object]:
-    """Parts as the content of a message: a string where there is only text, and only one of it."""
-    if not parts:
-        return ""
-    if len(parts) == 1:
-        only = parts[0]
-        if type(only) is Text and (only.cache is None or "cache_control" not in quirks and "cache_breakpoint" not in quirks):
-            return only.text
-    content: list[object] = []
+def write_parts(parts: list[Part], path: str, notes: Notes, quirks: frozenset[str], before: list[object] | None = None) -> object:
+    """Parts as the content of a message: a string where there is only one text. Results of tools have messages of their own.
+
+    before: written parts that stand in front of these
+    """
+    content: list[object] = before or []
     for at, part in enumerate(parts):
+        if isinstance(part, ToolResult):
+            continue
         written = write_part(part, quirks)
-        if written is None:
+        if written is None or "text_content" in quirks and "text" not in written:
             notes.drop(f"{path}[{at}]")
         else:
             content.append(written)
-    return join(content, path, notes) if "text_content" in quirks else content
+    return plainest(content, "\n", quirks) if content else ""
 
 
-def join(content: list[object], path: str, notes: Notes, by: str = "\n") -> str:
-    """Written parts as one string, for those who take no array; what is no text is noted."""
-    words = []
-    for at, part in enumerate(content):
-        written = as_object(part).get("text")
-        if isinstance(written, str):
-            words.append(written)
-        else:
-            notes.drop(f"{path}[{at}]")
-    return by.join(words)
+def plainest(content: list[object], by: str, quirks: frozenset[str]) -> object:
+    """Written parts as they are, or as a string: where there is but one plain text, and where the provider takes nothing else."""
+    first = as_object(content[0])
+    if len(content) == 1 and len(first) == 2 and "text" in first:
+        return first["text"]
+    return by.join(as_text(as_object(part).get("text")) for part in content) if "text_content" in quirks else content
 
 
 def write_part(part: Part, quirks: frozenset[str]) -> Json | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from fastgw.dialects.canonical import Delta, Event, Logprob, Media, Part, PartBegan, PartEnded, Refusal, Text, Thinking, ToolCall
-from fastgw.dialects.openai_chat.citations import read_annotations
+from fastgw.dialects.openai_chat.citations import citations_in
 from fastgw.dialects.openai_chat.parts import read_pictures
 from fastgw.dialects.openai_chat.reply import called, chunk_part, made_id
 from fastgw.dialects.openai_chat.thinking import ANTHROPIC, thought_of, words_of
@@ -78,9 +78,11 @@ class Turn:
             self.in_text = False
 
     def whole(self, part: Part, events: list[Event]) -> None:
-        """A part that comes in one piece."""
+        """A part that comes in one piece, its proof with it."""
         self.begin(part, events)
         self.close(events)
+        if type(part) is Thinking:
+            self.proven = True
 
     def say(self, words: str, events: list[Event]) -> None:
         """More words of the answer."""
@@ -258,12 +260,17 @@ def _function_call(turn: Turn, value: object, delta: Json, events: list[Event]) 
             _tool_call(turn, {"index": 0, "function": value}, events)
 
 
-def _annotations(turn: Turn, value: object, delta: Json, events: list[Event]) -> None:
-    citations = read_annotations(value)
+def _citations(turn: Turn, value: object, delta: Json, events: list[Event]) -> None:
+    citations = citations_in(delta)
     if citations:
         if turn.words < 0:
             turn.begin(Text(), events)
         events.append(Delta(turn.words, choice=turn.number, citations=citations))
+
+
+def _other_citations(turn: Turn, value: object, delta: Json, events: list[Event]) -> None:
+    if not delta.get("annotations"):
+        _citations(turn, value, delta, events)
 
 
 def _images(turn: Turn, value: object, delta: Json, events: list[Event]) -> None:
@@ -305,6 +312,7 @@ TAKERS: tuple[tuple[str, Callable[[Turn, object, Json, list[Event]], None]], ...
     ("audio", _audio),
     ("tool_calls", _tool_calls),
     ("function_call", _function_call),
-    ("annotations", _annotations),
+    ("annotations", _citations),
+    ("provider_specific_fields", _other_citations),
     ("extra_content", _signed),
 )

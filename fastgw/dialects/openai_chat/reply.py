@@ -9,7 +9,7 @@ import time
 import msgspec
 
 from fastgw.dialects.canonical import Choice, Citation, Media, Part, Refusal, Reply, Request, Text, Thinking, ToolCall
-from fastgw.dialects.openai_chat.citations import read_annotations, read_sources, write_annotation
+from fastgw.dialects.openai_chat.citations import citations_in, read_sources, write_annotation, write_citations
 from fastgw.dialects.openai_chat.history import sign
 from fastgw.dialects.openai_chat.parts import from_url, read_pictures, write_picture
 from fastgw.dialects.openai_chat.thinking import thinking_chunk, thoughts_of, write_thoughts
@@ -56,7 +56,7 @@ def _choice(choice: Json, seed: str, sources: list[Citation]) -> Choice:
     signature = signature_of(message)
     if signature:
         sign(said, calls, signature)
-    _cite(said, read_annotations(message.get("annotations")) or sources)
+    _cite(said, citations_in(message) or sources)
     return Choice([*said, *calls], finish_of(choice.get("finish_reason"), bool(calls)), raw_of(choice), met_sequence(choice),
                   read_logprobs(choice.get("logprobs")))
 
@@ -168,14 +168,16 @@ def write_message(parts: list[Part], legacy: bool) -> Json:
     message: Json = {"role": "assistant", "content": None, "refusal": None}
     words: list[str] = []
     length = 0
-    annotations: list[object] = []
+    pages: list[object] = []
+    files: list[object] = []
     thoughts: list[Thinking] = []
     calls: list[ToolCall] = []
     for part in parts:
         if isinstance(part, Text):
             words.append(part.text)
             end = length + len(part.text)
-            annotations += [write_annotation(citation, length, end) for citation in part.citations]
+            for citation in part.citations:
+                (pages if citation.url else files).append(write_annotation(citation, length, end))
             length = end
             if part.signature:
                 message["extra_content"] = extra_content(part.signature)
@@ -189,8 +191,7 @@ def write_message(parts: list[Part], legacy: bool) -> Json:
             _write_media(part, message)
     if words or len(message) == 3 and not calls and not message["refusal"]:
         message["content"] = "".join(words)
-    if annotations:
-        message["annotations"] = annotations
+    message |= write_citations(pages, files)
     if thoughts:
         write_thoughts(thoughts, message)
     if calls:

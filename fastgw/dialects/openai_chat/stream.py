@@ -9,17 +9,7 @@ import os
 
 import msgspec
 
-from fastgw.dialects.canonical import (
-    Began,
-    Broke,
-    Citation,
-    Delta,
-    Ended,
-    Event,
-    Failure,
-    Logprob,
-    UsageStated,
-)
+from fastgw.dialects.canonical import Began, Broke, Citation, Delta, Ended, Event, Failure, Logprob, UsageStated
 from fastgw.dialects.openai_chat.citations import read_sources
 from fastgw.dialects.openai_chat.failure import failure_of
 from fastgw.dialects.openai_chat.pieces import TAKERS, Turn
@@ -34,10 +24,11 @@ _decode = msgspec.json.decode
 class ChatReader:
     """Reads the chunks of one stream; see canonical.StreamReader."""
 
-    __slots__ = ("_began", "_over", "_said", "_seed", "_sources", "_turns")
+    __slots__ = ("_began", "_cited", "_over", "_said", "_seed", "_sources", "_turns")
 
     def __init__(self) -> None:
         self._began = False
+        self._cited = False
         self._over = False
         self._turns: dict[int, Turn] = {}
         self._seed = ""
@@ -67,8 +58,8 @@ class ChatReader:
             return self._break(events, "expected choices of a chunk to be an array")
         if not self._began:
             self._begin(chunk, events)
-        if "citations" in chunk or "search_results" in chunk:
-            self._sources = read_sources(chunk) or self._sources
+        if not self._cited and ("citations" in chunk or "search_results" in chunk):
+            self._sources = read_sources(chunk)
         for choice in choices:
             if type(choice) is dict and not self._choice(choice, events):
                 return self._break(events, f"expected at most {MOST_CHOICES} choices")
@@ -103,8 +94,8 @@ class ChatReader:
             self._over = True
             events.append(Broke(failure_of(stated, 0)))
             return events
-        if "citations" in chunk or "search_results" in chunk:
-            self._sources = read_sources(chunk) or self._sources
+        if not self._cited and ("citations" in chunk or "search_results" in chunk):
+            self._sources = read_sources(chunk)
         return events
 
     def _begin(self, chunk: Json, events: list[Event]) -> None:
@@ -141,12 +132,16 @@ class ChatReader:
     def _end(self, turn: Turn, choice: Json, events: list[Event]) -> None:
         turn.ended = True
         turn.flush(events)
-        if self._sources and turn.words >= 0:
-            events.append(Delta(turn.words, choice=turn.number, citations=self._sources))
-            self._sources = []
+        self._cite(turn, events)
         turn.close(events)
         finish = finish_of(choice.get("finish_reason"), bool(turn.calls))
         events.append(Ended(finish, turn.number, raw_of(choice), met_sequence(choice)))
+
+    def _cite(self, turn: Turn, events: list[Event]) -> None:
+        """Perplexity states its sources in every chunk; they are said once, when the words are whole."""
+        if self._sources and not self._cited and turn.words >= 0:
+            events.append(Delta(turn.words, choice=turn.number, citations=self._sources))
+            self._cited = True
 
     def _tally(self, chunk: Json, events: list[Event]) -> None:
         usage = usage_in(chunk)
@@ -162,10 +157,8 @@ class ChatReader:
         for turn in self._turns.values():
             if not turn.ended:  # Snowflake states no reason
                 self._end(turn, {}, events)
-        if self._sources:
-            first = next(iter(self._turns.values()))
-            if first.words >= 0:
-                events.append(Delta(first.words, choice=first.number, citations=self._sources))
+            self._cite(turn, events)
+            turn.close(events)
         return events
 
     def _break(self, events: list[Event], message: str) -> list[Event]:

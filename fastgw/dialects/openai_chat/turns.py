@@ -1,7 +1,7 @@
 """The messages of a request, written for a provider: roles, contents, calls and the results of tools in messages of their own."""
 
 from fastgw.dialects.canonical import Media, Message, Native, Notes, Part, Refusal, Request, Text, Thinking, ToolCall, ToolResult
-from fastgw.dialects.openai_chat.parts import join, write_cache, write_part, write_parts
+from fastgw.dialects.openai_chat.parts import plainest, write_cache, write_part, write_parts
 from fastgw.dialects.openai_chat.quirks import NAME
 from fastgw.dialects.openai_chat.thinking import chunk_of, echo_thoughts
 from fastgw.dialects.openai_chat.tools import extra_content, fitting_id, write_call
@@ -40,19 +40,17 @@ def _alternating(written: list[object]) -> list[object]:
 def _others(message: Message, path: str, written: list[object], notes: Notes, quirks: frozenset[str]) -> None:
     """A message of system, developer or user; the results of tools in it come first, each as a message, their media with the words."""
     role = "system" if message.role == "developer" and "system_role" in quirks else message.role
-    words: list[Part] = []
-    media: list[Part] = []
+    media: list[object] = []
+    words = not message.parts
     for at, part in enumerate(message.parts):
         if isinstance(part, ToolResult):
             media += _result(part, f"{path}[{at}]", written, notes, quirks)
         else:
-            words.append(part)
-    if not words and not media and message.parts:
-        return
-    words = media + words
-    turn: Json = {"role": role, "content": write_parts(words, path, notes, quirks)}
-    _name(message, turn, quirks, notes, path)
-    written.append(turn)
+            words = True
+    if words or media:
+        turn: Json = {"role": role, "content": write_parts(message.parts, path, notes, quirks, media)}
+        _name(message, turn, quirks, notes, path)
+        written.append(turn)
 
 
 def _name(message: Message, turn: Json, quirks: frozenset[str], notes: Notes, path: str) -> None:
@@ -64,22 +62,26 @@ def _name(message: Message, turn: Json, quirks: frozenset[str], notes: Notes, pa
         turn["name"] = message.name
 
 
-def _result(result: ToolResult, path: str, written: list[object], notes: Notes, quirks: frozenset[str]) -> list[Part]:
-    """Write one result as a message, and return the media in it: a message of a tool carries words only."""
+def _result(result: ToolResult, path: str, written: list[object], notes: Notes, quirks: frozenset[str]) -> list[object]:
+    """Write one result as a message, and return the media in it, written: a message of a tool carries words only."""
     identity = fitting_id(result.call_id, quirks)
-    words: list[Part] = [part for part in result.parts if isinstance(part, Text)]
-    media: list[Part] = [part for part in result.parts if isinstance(part, Media)]
-    if len(words) + len(media) < len(result.parts):
-        for at, part in enumerate(result.parts):
-            if not isinstance(part, Text | Media):
-                notes.drop(f"{path}.content[{at}]")
+    words: list[Part] = []
+    media: list[object] = []
+    for at, part in enumerate(result.parts):
+        if isinstance(part, Text):
+            words.append(part)
+            continue
+        piece = write_part(part, quirks) if isinstance(part, Media) and "text_content" not in quirks else None
+        if piece is None:
+            notes.drop(f"{path}.content[{at}]")
+        else:
+            media.append(piece)
     if result.is_error:
         notes.drop(f"{path}.is_error")
     if media:
         words = words or [Text("The result follows as media.")]
-        media = [Text(f"Media of the tool result {identity}:"), *media]
-    content = write_parts(words, f"{path}.content", notes, quirks) if words else ""
-    turn: Json = {"role": "tool", "tool_call_id": identity, "content": content}
+        media = [{"type": "text", "text": f"Media of the tool result {identity}:"}, *media]
+    turn: Json = {"role": "tool", "tool_call_id": identity, "content": write_parts(words, f"{path}.content", notes, quirks)}
     if result.cache is not None:
         write_cache(result.cache, turn, quirks)
     written.append(turn)
@@ -89,16 +91,12 @@ def _result(result: ToolResult, path: str, written: list[object], notes: Notes, 
 def _assistant(message: Message, path: str, notes: Notes, quirks: frozenset[str]) -> Json:
     turn: Json = {"role": "assistant"}
     content: list[object] = []
-    plain: list[str] | None = []  # the words, as long as there is nothing but words
     thoughts: list[Thinking] = []
     calls: list[object] = []
     refusals: list[str] = []
     for at, part in enumerate(message.parts):
         if isinstance(part, Text):
-            piece = write_part(part, quirks)
-            content.append(piece)
-            if plain is not None:
-                plain = None if piece is not None and len(piece) > 2 else [*plain, part.text]
+            content.append(write_part(part, quirks))
             if part.signature and "extra_content" in quirks:
                 turn["extra_content"] = extra_content(part.signature)
         elif isinstance(part, ToolCall):
@@ -107,17 +105,15 @@ def _assistant(message: Message, path: str, notes: Notes, quirks: frozenset[str]
             thoughts.append(part)
             if "mistral" in quirks and part.text:
                 content.append(chunk_of(part))
-                plain = None
         elif isinstance(part, Refusal):
             refusals.append(part.text)
         elif isinstance(part, Media) and part.audio_id:
             turn["audio"] = {"id": part.audio_id}
-        elif isinstance(part, Native) and part.dialect == NAME:
+        elif isinstance(part, Native) and part.dialect == NAME and "text_content" not in quirks:
             content.append(part.value)
-            plain = None
         else:
             notes.drop(f"{path}[{at}]")
-    turn["content"] = _content(content, plain, path, notes, quirks)
+    turn["content"] = plainest(content, "", quirks) if content else None
     if refusals:
         turn["refusal"] = "".join(refusals)
     if calls:
@@ -128,14 +124,6 @@ def _assistant(message: Message, path: str, notes: Notes, quirks: frozenset[str]
         echo_thoughts(thoughts, turn, quirks)
     _name(message, turn, quirks, notes, path)
     return turn
-
-
-def _content(content: list[object], plain: list[str] | None, path: str, notes: Notes, quirks: frozenset[str]) -> object:
-    if not content:
-        return None
-    if plain is not None and (len(plain) == 1 or "text_content" in quirks):
-        return "".join(plain)
-    return join(content, path, notes, "") if "text_content" in quirks else content
 
 
 def _call(call: ToolCall, quirks: frozenset[str]) -> Json:

@@ -221,7 +221,7 @@ def test_parts_are_read(part: dict[str, Any], read: Any) -> None:
             [{"type": "file", "file": {"filename": "document.pdf", "file_data": "https://a"}}],
         ),
         (Media("document", file_id="file-1"), "", [{"type": "file", "file": {"file_id": "file-1"}}]),
-        (Media("document", text="words", name="Title"), "", [{"type": "text", "text": "Title\n\nwords"}]),
+        (Media("document", text="words", name="Title"), "", "Title\n\nwords"),
     ],
 )
 def test_parts_are_written(part: Any, quirks: str, written: Any) -> None:
@@ -242,7 +242,7 @@ def test_parts_are_written(part: Any, quirks: str, written: Any) -> None:
 def test_what_no_part_can_carry_is_noted(part: Any) -> None:
     """What this wire has nothing like is left out and named where the caller has it; the rest goes."""
     assert wrote(user(Text("a"), part)) == (
-        {"model": "m", "messages": [{"role": "user", "content": [{"type": "text", "text": "a"}]}]},
+        {"model": "m", "messages": [{"role": "user", "content": "a"}]},
         ["messages[0].content[1]"],
     )
 
@@ -299,6 +299,13 @@ def test_media_of_results_follow_as_the_users() -> None:
         },
     ]
     assert dropped == ["messages[0].content[1].is_error"]
+
+
+def test_media_of_results_that_cannot_be_carried_are_noted_where_they_are() -> None:
+    """A film in a result is named by its place in the result, and the result does not promise what does not follow."""
+    body, dropped = wrote(user(ToolResult("c1", "f", [Media("video", url="https://a")]), Text("and?")))
+    assert body["messages"] == [{"role": "tool", "tool_call_id": "c1", "content": ""}, {"role": "user", "content": "and?"}]
+    assert dropped == ["messages[0].content[0].content[0]"]
 
 
 def test_older_names_are_read() -> None:
