@@ -104,7 +104,7 @@ def ad_hoc(one: Config, path: str, hosts: HostRules, environ: Mapping[str, str])
         raise wrong(path, f"the gateway has no provider {one.provider} yet")
     document = document_of(one, provider)
     if one.is_callers:
-        if one.provider in ADDRESSES.values() and isinstance(url := document.get("base_url"), str) and not one.custom_host:
+        if isinstance(url := document.get("base_url"), str) and not one.custom_host:
             check_callers_url(url, hosts)
         refuse_borrowed(provider, document, path)
     problems = Problems()
@@ -201,7 +201,14 @@ def refuse_token_host(account: str, path: str) -> None:
         raise wrong(path, f"expected a token_uri at {TOKEN_HOSTS[0]}, found another host")
 
 
-def fields_of(one: Config, provider: Provider | None) -> tuple[tuple[str, str], ...]:
-    """The fields that a leaf's settings add to each request."""
+def fields_of(one: Config, provider: Provider | None, path: str) -> tuple[tuple[str, str], ...]:
+    """The fields that a leaf's settings add to each request.
+
+    raises  Refused for a value that would not be one field (RFC 9110, 5.5)
+    """
     name = provider.name if provider else ""
-    return tuple((field, value) for setting, (field, rows) in FIELDS.items() if name in rows and (value := one.settings.get(setting)))
+    fields = tuple((field, value) for setting, (field, rows) in FIELDS.items() if name in rows and (value := one.settings.get(setting)))
+    for field, value in fields:
+        if any(not " " <= character <= "~" for character in value):
+            raise wrong(path, f"expected visible ASCII characters for {field}, found others")
+    return fields

@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 
 from fastgw.portkey.config import MOST_RETRIES, Cache, Condition, Config
 from fastgw.portkey.config import Breaker as Opening
-from fastgw.portkey.leaf import MODELS, PLACES, ad_hoc, fields_of, wrong
+from fastgw.portkey.leaf import ADDRESSES, MODELS, PLACES, ad_hoc, fields_of, wrong
 from fastgw.portkey.refusal import BAD_HOST, BAD_PROVIDER, NO_TARGET, Refused, blocked
 from fastgw.portkey.tree import Node, integration_of, model_of
 from fastgw.providers.table import find_provider
@@ -154,7 +154,7 @@ class Router:
                 path=node.path,
                 integration=integration,
                 is_checked=is_ad_hoc and (one.host_is_callers if one.custom_host else one.is_callers),
-                fields=fields_of(one, provider),
+                fields=fields_of(one, provider, node.path),
                 forward=one.forward_headers or (),
                 strict=one.strict is not False,
                 cache=one.cache,
@@ -187,14 +187,17 @@ class Router:
                 raise blocked("provider")
             if one.host_is_callers and not self.allowed.hosts:
                 raise blocked("custom_host")
+            if one.is_callers and not self.allowed.hosts and not ADDRESSES.keys().isdisjoint(one.settings):
+                raise blocked("provider_url")
+            if one.host_is_callers and not one.is_callers:
+                raise borrowed()
             made, name = ad_hoc(one, node.path, self.hosts, self.environ), f"inline:{node.path}"
         elif name not in self.stored:
             raise Refused(BAD_PROVIDER, field="x-portkey-provider", detail=f"no integration is named {name[:64]!r}")
         elif not one.custom_host:
             return name, self.stored[name].provider, False
         elif one.host_is_callers:
-            # The credential was stored for its own host; whoever could name another would be handed it.
-            raise Refused(BAD_HOST, field="x-portkey-custom-host", detail="expected no custom host beside a stored integration, got one")
+            raise borrowed()
         else:
             made, name = structs.replace(self.stored[name], base_url=one.custom_host), f"inline:{node.path}"
         self.integrations[name] = made
@@ -210,6 +213,11 @@ class Router:
 
     def __repr__(self) -> str:
         return f"Router({len(self.leaves)} leaves)"
+
+
+def borrowed() -> Refused:
+    """The operator's credential is for its own host; whoever could name another would be handed it."""
+    return Refused(BAD_HOST, field="x-portkey-custom-host", detail="expected no custom host beside a stored credential, got one")
 
 
 def is_equipped(one: Config) -> bool:

@@ -57,17 +57,19 @@ def with_headers(config: Config | None, asked: Asked, hosts: HostRules) -> Confi
 
 
 def with_provider(root: Config, asked: Asked) -> Config:
-    """The provider, key and settings of the fields, where the config is one target and has none of its own."""
-    if root.targets:
+    """The provider, key and settings of the fields, where the config is one target and states no credential of its own.
+
+    All or nothing: a caller's settings beside an operator's credential could send it to a place of the caller's.
+    """
+    if root.targets or root.virtual_key or root.api_key or root.provider.startswith("@") or (root.settings and not root.is_callers):
         return root
-    is_bare = not root.provider and not root.virtual_key
-    if not is_bare and (root.virtual_key or root.api_key or asked.provider not in ("", root.provider)):
+    if root.provider and asked.provider not in ("", root.provider):
         return root
     return structs.replace(
         root,
         provider=root.provider or asked.provider,
-        virtual_key=root.virtual_key or (asked.virtual_key if is_bare else ""),
-        api_key=root.api_key or (asked.key.reveal() if asked.key else ""),
+        virtual_key="" if root.provider else asked.virtual_key,
+        api_key=asked.key.reveal() if asked.key else "",
         settings=asked.settings | root.settings,
         is_callers=True,
     )

@@ -28,6 +28,10 @@ SAVED = read_saved(
         "pc-fall": '{"strategy": {"mode": "fallback"}, "targets": [{"virtual_key": "openai-main"}, {"virtual_key": "claude"}]}',
         "pc-own": {"provider": "openai", "api_key": "env:SECRET", "custom_host": "http://10.0.0.7:8000/v1"},
         "pc-host": {"virtual_key": "openai-main", "custom_host": "http://10.0.0.7:8000/v1"},
+        "pc-entra": {
+            "provider": "azure-openai", "azure_resource_name": "ours", "azure_entra_tenant_id": "t", "azure_entra_client_id": "c",
+            "azure_entra_client_secret": "env:SECRET",
+        },
         "pc-bare": {"retry": {"attempts": 2}},
     }
 )
@@ -288,6 +292,9 @@ def test_saved_config_may_refer_and_name_inner_hosts() -> None:
         ({"virtual_key": "openai-main"}, {"custom_host": "https://evil.example"}),
         ("pc-fall", {"custom_host": "https://evil.example"}),
         ("pc-host", {"custom_host": "https://evil.example"}),
+        ("pc-own", {"custom_host": "https://evil.example"}),
+        ("pc-own", {"custom_host": "https://evil.example", "authorization": "Bearer sk-caller"}),
+        ("pc-entra", {"custom_host": "https://evil.example", "azure_resource_name": "evil"}),
         (None, {"provider": "@openai-main", "custom_host": "https://evil.example"}),
         ({"strategy": {"mode": "single"}, "custom_host": "https://evil.example", "targets": [{"virtual_key": "claude"}]}, {}),
     ],
@@ -295,6 +302,25 @@ def test_saved_config_may_refer_and_name_inner_hosts() -> None:
 def test_stored_credential_goes_to_no_callers_host(config: object, fields: dict[str, str]) -> None:
     """Whoever may use a stored integration cannot have its key sent elsewhere."""
     assert refusal(config, **fields).message == "Invalid custom host"
+
+
+def test_callers_settings_do_not_move_a_saved_credential() -> None:
+    """What a request states of a provider counts for nothing beside a credential of a saved config."""
+    _, integration = only(planned("pc-entra", azure_resource_name="evil", authorization="Bearer sk-caller"))
+    assert integration.azure is not None and integration.azure.resource == "ours" and integration.api_key is None
+
+
+def test_callers_config_is_completed_by_its_fields() -> None:
+    """An inline config that names a provider and no key has the request's, with the settings of both."""
+    routed = planned({"provider": "openai", "openai_project": "p"}, authorization="Bearer sk-caller", openai_organization="o")
+    assert only(routed)[1].api_key == Secret("sk-caller")
+    assert routed.leaves[0].fields == (("openai-organization", "o"), ("openai-project", "p"))
+
+
+def test_settings_cannot_write_fields_of_their_own() -> None:
+    """A setting that becomes a field of the request cannot end it and begin another."""
+    for value in ("o\r\nauthorization: x", "o\n", "\x00", "\u00e4"):
+        assert "visible ASCII" in refusal(LEAF | {"openai_organization": value}).errors[0]
 
 
 @pytest.mark.parametrize("host", ["http://127.0.0.1/v1", "http://169.254.169.254", "http://2130706433", "ftp://x.example", "https://u@x.example"])
@@ -340,6 +366,8 @@ def test_saved_only_mode_refuses_what_is_inline(config: object, fields: dict[str
     error = body["error"]
     assert isinstance(error, dict) and (status, error["code"], body["status"]) == (400, code, "failure")
     assert len(planned("pc-fall", allowed=saved_only).leaves) == 2
+    url = refusal(provider="huggingface", authorization="k", huggingface_base_url="https://h.example", allowed=Allowed(hosts=False))
+    assert url.reason == "inline_provider_url_blocked"
 
 
 @pytest.mark.parametrize(
