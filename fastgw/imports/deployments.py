@@ -83,6 +83,7 @@ class Deployments:
             params.rest(REASONS, "its deployment is left out")
             return None
         params.taken("custom_llm_provider")
+        params.changed("litellm_credential_name", "a part of the integration")
         if known(str(params.get("model")).partition("/")[0]) is provider and str(params.get("model")).partition("/")[2] == model:
             params.taken("model")
         params.changed("model", f"{model} of {provider.name}")

@@ -1,6 +1,7 @@
 """Promises of the import from LiteLLM: the file that comes out holds, and every key of the one that went in is accounted for."""
 
 import json
+import sys
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -13,12 +14,16 @@ from hypothesis import strategies as st
 
 from fastgw.auth.keys import hash_of
 from fastgw.cli import main
+from fastgw.imports.deployments import Deployments
 from fastgw.imports.litellm import import_litellm
 from fastgw.imports.report import Report, Unreadable
 from fastgw.imports.routing import weights
 from fastgw.imports.toml import write_toml
+from fastgw.meter.catalog import Catalog
+from fastgw.snapshot.config import NANO
 from fastgw.snapshot.routes import Breaker, Retry, RouteTimeouts
 from tests.unit.imports.accepting import Imported, accepted
+from tools.compile_prices import compile_prices
 
 VARIABLES = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "AZURE_API_KEY", "GROQ_API_KEY", "KEY", "MASTER")
 ENVIRON = {name: "sk-of-the-environment" for name in VARIABLES}
@@ -226,6 +231,21 @@ def test_prices_are_by_the_million(tmp_path: Path) -> None:
     assert any('prices "openai/a" otherwise' in warning for warning in report.warnings)
 
 
+def test_deployment_has_the_price_of_its_model(tmp_path: Path) -> None:
+    """A deployment whose name says nothing has the price of its base_model, as the table has it."""
+    compile_prices(tmp_path / "prices.json")
+    catalog = Catalog.load(tmp_path / "prices.json")
+    made = Deployments(Report(), ENVIRON, {}, lambda: catalog)
+    entry = deployment("a", "azure/our-dep", api_base="https://r.openai.azure.com") | {"model_info": {"base_model": "azure/gpt-4o"}}
+    made.read(entry, "model_list[0]")
+    row = catalog.find("azure-openai", "gpt-4o")
+    assert row is not None and len(row.tiers) == 1
+    assert made.prices["azure-openai/our-dep"]["input"] == Decimal(row.tiers[0][1]) / NANO
+    unknown = entry | {"model_info": {"base_model": "azure/nobody-knows"}, "litellm_params": {"model": "azure/x", "api_base": "https://r.example"}}
+    made.read(unknown, "model_list[1]")
+    assert "azure-openai/x" not in made.prices and fates(made.report)["model_list[1].model_info.base_model"] == "left"
+
+
 def test_settings_of_the_proxy(tmp_path: Path) -> None:
     """The master key is a key, kept as its hash; budgets, sizes and records become settings of ours."""
     config, report, document = imported(
@@ -280,6 +300,7 @@ def test_credentials_and_includes(tmp_path: Path) -> None:
     assert sorted(config.models) == ["a", "b"]
     assert config.integrations["azure-openai-r"].base_url == "https://r.openai.azure.com"
     assert fates(report)["general_settings.alerting"] == "left"
+    assert fates(report)["model_list[0].litellm_params.litellm_credential_name"] == "changed"
     assert any("set GROQ_API_KEY in the environment" in warning for warning in report.warnings) and "gsk-secret" not in report.json()
 
 
@@ -319,6 +340,13 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     path.write_bytes(b"model_list:\n  - \xff\n")
     with pytest.raises(Unreadable, match="config.yaml:2: expected UTF-8"):
         import_litellm(path, {})
+
+
+def test_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without PyYAML the import says what to install."""
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(Unreadable, match=r"PyYAML: pip install \"fastgw\[import\]\""):
+        import_litellm(tmp_path / "config.yaml", {})
 
 
 def test_command_writes_the_file_and_reports(tmp_path: Path) -> None:
