@@ -32,7 +32,7 @@ from fastgw.dialects.canonical import (
 from fastgw.dialects.openai_chat.citations import write_annotation, write_citations
 from fastgw.dialects.openai_chat.failure import write_failure
 from fastgw.dialects.openai_chat.parts import write_picture
-from fastgw.dialects.openai_chat.thinking import RESPONSES, block_of, details_of, is_block
+from fastgw.dialects.openai_chat.thinking import RESPONSES, apart, block_of, details_of, is_block
 from fastgw.dialects.openai_chat.tools import extra_content
 from fastgw.dialects.openai_chat.usage import TIERS, rare_members, word_for, write_logprobs, write_usage
 from fastgw.dialects.reading import Json
@@ -216,9 +216,10 @@ class ChatWriter:
         if choice is None or piece is None:
             return
         text = event.text
-        if event.logprobs:
-            name = b'"refusal":' if type(piece.part) is Refusal else b'"content":'
-            likely = _encode(write_logprobs(event.logprobs, type(piece.part) is Refusal))
+        if event.logprobs and type(piece.part) in (Text, Refusal):
+            refused = type(piece.part) is Refusal
+            name = b'"refusal":' if refused else b'"content":'
+            likely = _encode(write_logprobs(event.logprobs, refused))
             piece.length += len(text)
             out.append(choice.head + name + _encode(text) + b'},"logprobs":' + likely + b',"finish_reason":null}]' + self._tail)
         elif text:
@@ -271,6 +272,8 @@ class ChatWriter:
             if picture.data or picture.url:
                 self._chunk(choice, {"images": [write_picture(picture, choice.images)]}, out)
                 choice.images += 1
+            if part.signature:
+                self._chunk(choice, {"extra_content": extra_content(part.signature)}, out)
 
     def _prove(self, choice: Choice, piece: Piece, part: Thinking, out: list[bytes]) -> None:
         """What a client must send back so that its provider believes the thought."""
@@ -280,7 +283,7 @@ class ChatWriter:
             self._chunk(choice, {"thinking_blocks": [block_of(whole, choice.blocks)]}, out)
             choice.blocks += 1
         elif whole.encrypted or whole.id:
-            details = details_of(whole, choice.details)
+            details = apart(details_of(whole, 0), choice.details)
             self._chunk(choice, {"reasoning_details": details}, out)
             choice.details += len(details)
 

@@ -27,12 +27,14 @@ class Turn:
 
     open      number of the part that is open, -1 none; in_text: it is words; kind: its type, None where none is open
     words     number of the last part of words, -1 none; thought: of the last thought
-    block     which block of thinking_blocks or reasoning_details the open thought is; spoke: it has words; proven: a signature
+    block     which block of thinking_blocks or reasoning_details the open thought is; spoke: it has words, and
+              plain: they came in reasoning_content; proven: its signature has come
     calls     the calls in their order; slots: by the index that the provider gives them
     """
 
     __slots__ = (
-        "block", "calls", "count", "ended", "in_text", "kind", "number", "open", "proven", "seed", "slots", "spoke", "thought", "words",
+        "block", "calls", "count", "ended", "in_text", "kind", "number", "open", "plain", "proven", "seed", "slots", "spoke", "thought",
+        "words",
     )
 
     def __init__(self, number: int, seed: str) -> None:
@@ -47,6 +49,7 @@ class Turn:
         self.thought = -1
         self.block: object = None
         self.spoke = False
+        self.plain = False
         self.proven = False
         self.calls: list[Call] = []
         self.slots: dict[object, Call] = {}
@@ -66,7 +69,7 @@ class Turn:
             self.words = number
         elif self.kind is Thinking:
             self.thought = number
-            self.spoke = self.proven = False
+            self.spoke = self.plain = self.proven = False
         return number
 
     def close(self, events: list[Event]) -> None:
@@ -168,7 +171,9 @@ def _details(turn: Turn, value: object, delta: Json, events: list[Event]) -> Non
             turn.whole(thought, events)
             continue
         turn.turn_to(detail.get("index"), events)
-        if thought.text:
+        if thought.text and turn.plain and turn.kind is Thinking:
+            silent = False  # ours: what was said piece by piece is said whole, with whose it is
+        elif thought.text:
             silent = False
             turn.think(thought.text, thought.dialect, thought.summary, events)
         turn.block = detail.get("index")
@@ -184,6 +189,7 @@ def _reasoning(turn: Turn, value: object, delta: Json, events: list[Event]) -> N
     """Plain words of a thought, where nothing says more."""
     if isinstance(value, str) and not delta.get("reasoning_details") and not delta.get("thinking_blocks"):
         turn.think(value, "", False, events)
+        turn.plain = True
 
 
 def _other_reasoning(turn: Turn, value: object, delta: Json, events: list[Event]) -> None:

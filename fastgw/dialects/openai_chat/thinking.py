@@ -58,7 +58,7 @@ def thoughts_of(message: Json) -> list[Thinking]:
 
 
 def merge(details: list[object]) -> list[Thinking]:
-    """reasoning_details as thoughts: entries of one index, or pieces of a stream that a client kept apart, are one thought."""
+    """reasoning_details as thoughts: entries of one index or id, or pieces of a stream that a client kept apart, are one thought."""
     found: list[Thinking] = []
     open_index: object = None
     for detail in map(as_object, details):
@@ -66,7 +66,8 @@ def merge(details: list[object]) -> list[Thinking]:
         if thought is None:
             continue
         last = found[-1] if found else None
-        if last is None or detail.get("index") != open_index or last.dialect not in ("", thought.dialect) or not _continues(last, thought):
+        same = detail.get("index") == open_index or bool(last and last.id and last.id == thought.id)
+        if last is None or not same or last.dialect not in ("", thought.dialect) or not _continues(last, thought):
             found.append(thought)
             open_index = detail.get("index")
             continue
@@ -132,6 +133,11 @@ def details_of(thought: Thinking, index: int) -> list[object]:
     return details
 
 
+def apart(details: list[object], first: int) -> list[object]:
+    """Entries for a caller, each with an index of its own: OpenAI's client adds up the strings of entries that share one."""
+    return [{**as_object(detail), "index": first + at} for at, detail in enumerate(details)]
+
+
 def is_block(thought: Thinking) -> bool:
     """Whether a thought has a proof of the kind that thinking_blocks carry."""
     return bool(thought.signature or thought.redacted)
@@ -149,7 +155,7 @@ def write_thoughts(thoughts: list[Thinking], message: Json) -> None:
     details: list[object] = []
     for thought in thoughts:
         if thought.encrypted or thought.id and not is_block(thought):
-            details += details_of(thought, len(details))
+            details += apart(details_of(thought, 0), len(details))
     if details:
         message["reasoning_details"] = details
 

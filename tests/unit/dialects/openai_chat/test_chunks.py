@@ -327,6 +327,46 @@ def test_thoughts_of_several_blocks_survive_being_streamed() -> None:
     assert assembled(events_in([written(events_of(reply))])) == reply
 
 
+def test_encrypted_thoughts_survive_being_streamed() -> None:
+    """A summary and its encrypted words, which come last, reach a client of OpenAI's, and are one thought again when it sends them back."""
+    events: list[Event] = [
+        Began("r", "m", 7),
+        PartBegan(0, Thinking(id="rs", summary=True, dialect="openai_responses")),
+        Delta(0, "su"),
+        Delta(0, "m"),
+        Delta(0, encrypted="e"),
+        PartEnded(0),
+        PartBegan(1, Text()),
+        Delta(1, "a"),
+        PartEnded(1),
+        Ended("stop"),
+    ]
+    stream = written(events)
+    message = accumulated(stream).choices[0].message.to_dict()
+    sent = {"role": "assistant", **{name: value for name, value in message.items() if value is not None}}
+    thought = Thinking("sum", id="rs", encrypted="e", summary=True, dialect="openai_responses")
+    assert read_request({"model": "m", "messages": [sent]}, "", False).messages[0].parts == [thought, Text("a")]
+    again = assembled(events_in([stream])).choices[0].parts
+    assert [part.text for part in again if isinstance(part, Thinking)] == ["sum", ""]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [Thinking("a", "s1", dialect="anthropic_messages"), Thinking("b", "s2", dialect="anthropic_messages"), Text("Hello")],
+        [Thinking(redacted="x", dialect="anthropic_messages"), Text("Hello"), ToolCall("c", "f", "{}")],
+        [Thinking("a", "s", dialect="gemini_generate"), Text("Hello", signature="t")],
+        [ToolCall("c1", "f", "{}", signature="s"), ToolCall("c2", "f", "{}")],
+        [Thinking("sum", id="rs", encrypted="e", summary=True, dialect="openai_responses"), Text("Hello")],
+    ],
+)
+def test_a_client_that_sends_a_stream_back_loses_nothing(parts: list[Part]) -> None:
+    """What the official client puts together of a stream is a message that brings every proof back."""
+    message = accumulated(written(events_of(Reply(choices=[Choice(parts)])))).choices[0].message.to_dict()
+    sent = {"role": "assistant", **{name: value for name, value in message.items() if value is not None}}
+    assert read_request({"model": "m", "messages": [sent]}, "", False).messages[0].parts == parts
+
+
 def test_words_are_sent_as_they_come() -> None:
     """The role first, a chunk a delta, the finish, the usage with no choices, [DONE]."""
     events: list[Event] = [
