@@ -44,7 +44,7 @@ PLAIN_TAIL = b'},"logprobs":null,"finish_reason":null}]'
 class Piece:
     """A part on its way. before, after: what stands around a delta's words; held: the words of thoughts and pictures, needed whole."""
 
-    __slots__ = ("after", "before", "citations", "encrypted", "ended", "held", "length", "part", "signature", "slot", "start")
+    __slots__ = ("after", "announced", "before", "citations", "encrypted", "ended", "held", "length", "part", "signature", "slot", "start")
 
     def __init__(self, part: Part) -> None:
         self.part = part
@@ -52,6 +52,7 @@ class Piece:
         self.held: list[str] | None = None
         self.citations: list[Citation] = []
         self.signature = self.encrypted = ""
+        self.announced = False
         self.length = 0
         self.start = 0
         self.slot = 0
@@ -168,6 +169,7 @@ class ChatWriter:
             piece.held = []
             if part.dialect not in ("", RESPONSES) and not part.redacted and not part.encrypted:
                 # Says early whose proof will come, so that a reader knows it before the words.
+                piece.announced = True
                 self._chunk(choice, {"reasoning_content": "", "thinking_blocks": [block_of(_bare(part), choice.blocks)]}, out)
         elif isinstance(part, Refusal):
             self._around(choice, piece, b'"refusal":', b"")
@@ -280,6 +282,8 @@ class ChatWriter:
         whole = Thinking("".join(piece.held or []), piece.signature or part.signature, part.redacted, part.id,
                          piece.encrypted or part.encrypted, part.summary, part.dialect)
         if is_block(whole):
+            if piece.announced:
+                whole.dialect = ""  # said already, and OpenAI's client would add it to that
             self._chunk(choice, {"thinking_blocks": [block_of(whole, choice.blocks)]}, out)
             choice.blocks += 1
         elif whole.encrypted or whole.id:

@@ -43,9 +43,7 @@ def thinking_chunk(block: Json) -> Thinking:
 def thoughts_of(message: Json) -> list[Thinking]:
     """The thoughts of an assistant message, read from the members that say most; what is not as expected is passed over."""
     blocks = message.get("thinking_blocks") or message.get("content_blocks")
-    found: list[Thinking] = []
-    if isinstance(blocks, list):
-        found = [thinking_chunk(block) for block in map(as_object, blocks) if block.get("type") in ("thinking", "redacted_thinking")]
+    found = blocks_of(blocks) if isinstance(blocks, list) else []
     details = message.get("reasoning_details")
     if isinstance(details, list) and details:
         merged = merge(details)
@@ -54,6 +52,21 @@ def thoughts_of(message: Json) -> list[Thinking]:
         words = as_text(message.get("reasoning_content")) or as_text(message.get("reasoning"))
         if words:
             found.insert(0, Thinking(words))
+    return found
+
+
+def blocks_of(blocks: list[object]) -> list[Thinking]:
+    """The thoughts among blocks. One that says only whose proof will come, as our streams begin, belongs to the next."""
+    found = []
+    whose = ""
+    for block in map(as_object, blocks):
+        if block.get("type") not in ("thinking", "redacted_thinking"):
+            continue
+        whose = as_text(block.get("format")) or whose
+        thought = thinking_chunk({**block, "format": whose})
+        if thought.text or thought.signature or thought.redacted:
+            found.append(thought)
+            whose = ""
     return found
 
 
