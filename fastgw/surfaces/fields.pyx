@@ -202,10 +202,10 @@ cdef bytes upstream_target(Exchange x):
             template = fill_model(template.decode(), model.decode("utf-8", "replace")).encode()
         except ValueError as problem:
             raise error("InvalidRequest", f"{problem}, got {model.decode('utf-8', 'replace')[:200]!r}", param="model") from problem
-        # what a caller of another dialect has in its query means nothing here
-        if query is None or x.translation is not None:
-            return template
-        return template + (b"&" if b"?" in template else b"?") + query
+        if x.translation is not None:
+            return template     # what a caller of another dialect has in its query means nothing here
+        template = template.partition(b"?")[0]      # a caller of this one says itself how it wants a stream
+        return template if query is None else template + b"?" + query
     if x.operation.model_in_path and x.target.model:
         colon = path.rfind(b":")
         slash = path.find(b"/models/") + 8
