@@ -13,6 +13,7 @@ from fastgw.dialects.shapes.embedding import (
     as_base64,
     as_numbers,
     expect_count,
+    first_byte,
     image_inputs,
     read_input,
     read_task,
@@ -108,7 +109,7 @@ _listed = json.Decoder(list[Raw])
 def read_reply(body: bytes, content_type: str, request: EmbedRequest) -> Vectors:
     """See Provider. On Bedrock the count of tokens stands in a field of the reply's head, and is not seen here."""
     reply = _decoder.decode(body)
-    if bytes(memoryview(reply.embeddings)[:1]) == b"[":
+    if first_byte(reply.embeddings) == b"[":
         vectors = _listed.decode(reply.embeddings)
     else:
         typed = _typed.decode(reply.embeddings)

@@ -140,6 +140,8 @@ def split_image(image: str) -> tuple[str, str]:
 def as_numbers(vector: Raw) -> Raw:
     """A vector as an array of numbers."""
     if not is_base64(vector):
+        if first_byte(vector) != b"[":
+            raise ValueError("expected a vector as an array of numbers or as base64")
         return vector
     packed = a2b_base64(_text.decode(vector))
     if len(packed) % 4:
@@ -156,7 +158,12 @@ def as_base64(vector: Raw) -> Raw:
 
 
 def is_base64(vector: Raw) -> bool:
-    return bytes(memoryview(vector)[:1]) == b'"'
+    return first_byte(vector) == b'"'
+
+
+def first_byte(value: Raw) -> bytes:
+    """What a JSON value begins with, which says what it is."""
+    return bytes(memoryview(value)[:1])
 
 
 def expect_count(vectors: list[Raw], request: EmbedRequest) -> list[Raw]:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from fastgw.dialects.canonical import Notes
 from fastgw.dialects.openai_chat import DIALECT
 from fastgw.dialects.reading import Json, number, required_text, text, unknown
-from fastgw.dialects.shapes.translation import SSE, Caller, Found, an_object_of, events, rest_of
+from fastgw.dialects.shapes.translation import SSE, Caller, Found, an_object_of, encode, events, rest_of
 
 READ = frozenset({"model", "input", "voice", "instructions", "response_format", "speed", "stream_format"})
 TYPES = {"mp3": "audio/mpeg", "opus": "audio/ogg", "aac": "audio/aac", "flac": "audio/flac", "wav": "audio/wav", "pcm": "audio/pcm"}
@@ -65,9 +65,10 @@ def no_instructions(request: SpeechRequest, notes: Notes) -> None:
 
 
 def with_query(path: str, fields: Json) -> str:
-    """A path with more in its query, as text."""
-    written = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in fields.items()}
-    return f"{path}{'&' if '?' in path else '?'}{urlencode(written, quote_via=quote)}"
+    """A path with more in its query; each item of an array by itself."""
+    pairs = [(name, item if isinstance(item, str) else encode(item).decode())
+             for name, value in fields.items() for item in (value if isinstance(value, list) else [value])]
+    return f"{path}{'&' if '?' in path else '?'}{urlencode(pairs, quote_via=quote)}"
 
 
 def wave(pcm: bytes, rate: int) -> bytes:
