@@ -1,4 +1,4 @@
-"""Speech by ElevenLabs, /v1/text-to-speech/{voice}: the caller's `voice` is the id of one of its voices."""
+"""Speech by ElevenLabs, /v1/text-to-speech and the voice: the caller's `voice` is the id of one of its voices."""
 
 from urllib.parse import quote
 
@@ -27,7 +27,7 @@ def write_request(request: SpeechRequest, notes: Notes, asked: Asked) -> Sent:
         settings = written.get("voice_settings")
         written["voice_settings"] = {**(settings if isinstance(settings, dict) else {}), "speed": request.speed}
     voice, asked_format = quote(request.voice, safe=""), FORMATS[request.format]
-    return Sent(encode(written), path=lambda path: with_query(path.replace("{voice}", voice), {"output_format": asked_format}))
+    return Sent(encode(written), path=lambda path: with_query(f"{path}/{voice}", {"output_format": asked_format}))
 
 
 def read_reply(body: bytes, content_type: str, request: SpeechRequest) -> Sound:

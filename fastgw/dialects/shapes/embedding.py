@@ -146,7 +146,10 @@ def as_numbers(vector: Raw) -> Raw:
     packed = a2b_base64(_text.decode(vector))
     if len(packed) % 4:
         raise ValueError(f"expected float32 numbers in base64, got {len(packed)} bytes")
-    return Raw(encode(struct.unpack(f"<{len(packed) // 4}f", packed)))
+    numbers = encode(struct.unpack(f"<{len(packed) // 4}f", packed))
+    if b"null" in numbers:
+        raise ValueError("expected finite numbers in base64")
+    return Raw(numbers)
 
 
 def as_base64(vector: Raw) -> Raw:

@@ -122,6 +122,7 @@ def test_a_reply_of_another_shape_is_an_error(upstream: str, reply: bytes, encod
 
 @pytest.mark.parametrize(("vector", "encoding"), [
     ('"AAA="', "float"), ('"no base64"', "float"), ('[1, "2"]', "base64"), ("[1e300]", "base64"), ("[null]", "base64"),
+    ('"AADAfw=="', "float"), ('"AACAfw=="', "float"),  # NaN and infinity
 ])
 def test_a_vector_that_cannot_be_converted_is_an_error(vector: str, encoding: str) -> None:
     """Between numbers and base64, what float32 has not or is no such thing is never taken for a vector."""
