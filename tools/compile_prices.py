@@ -23,12 +23,12 @@ from genai_prices.types import ModelInfo
 from msgspec import Raw, structs
 
 from fastgw.meter.details import Conflict
-from fastgw.meter.shelf import Shelves
+from fastgw.meter.shelf import MODELS_DEV, Shelves
 from fastgw.providers.row import Provider
 from fastgw.providers.table import ROWS
 from tools.conflicts import conflicts_of, is_same_offer, report, summary
 from tools.detail_rows import deprecated_of, detail_rows
-from tools.genai_rows import Json, Prices, is_rough, period_of, row_of, spans_of
+from tools.genai_rows import Json, Prices, is_rough, period_of, row_of, spans_of, stated_in
 from tools.models_dev import Entry, ids_of, limits_of, member, prices_of, read_models_dev, text
 
 ROOT = Path(__file__).parent.parent
@@ -41,7 +41,7 @@ LEFT_OUT = {"google": ("claude", "anthropic")}
 
 def shelf_of(models_dev_id: str) -> str:
     """What the shelf of a provider of models.dev is called."""
-    return f"models.dev/{models_dev_id}"
+    return f"{MODELS_DEV}{models_dev_id}"
 
 
 class Merge:
@@ -129,7 +129,7 @@ class Merge:
         ]
 
     def _knows(self, row: Provider, home: str, name: str, entry: Entry) -> bool:
-        """Whether genai-prices has a model as well; differences are written down."""
+        """Whether genai-prices says enough of a model; differences are written down."""
         own, makers = row.catalog_ids[:1], row.catalog_ids[1:]
         found = self._shelves.find(own, name.lower())
         is_own = found is not None
@@ -144,7 +144,7 @@ class Merge:
             return True
         prices = spans_of(self.models[shelf, known.model.lower()], self.today)[0][1]
         sources = (f"{shelf}/{known.model}", prices), (f"{shelf_of(home)}/{name}", theirs)
-        is_known = is_own or is_same_offer(prices, theirs)
+        is_known = is_own or (bool(stated_in(prices)) and is_same_offer(prices, theirs))
         for one in conflicts_of(row.name, name, *(sources if is_known else sources[::-1])):
             self.conflicts.setdefault((one.provider, one.model, one.kind, one.above_tokens), one)
         return is_known

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fastgw.meter.cards import Card, Cards
-from fastgw.meter.catalog import MODELS_DEV, Catalog
+from fastgw.meter.catalog import Catalog
 from fastgw.meter.details import Details
+from fastgw.meter.shelf import MODELS_DEV
 from fastgw.providers.table import PROVIDERS
 from tools.compile_prices import Merge, compile_prices
 from tools.render_providers import table

@@ -11,11 +11,10 @@ from typing import Final
 import msgspec
 
 from fastgw._core.price import PriceRow
-from fastgw.meter.shelf import Row, Shelves, Table, map_file
+from fastgw.meter.shelf import MODELS_DEV, Row, Shelves, Table, map_file
 
 PATH: Final = Path(__file__).with_name("prices.json")
 CACHED_NAMES: Final = 4096  # callers choose the names, so what is remembered of them is bounded
-MODELS_DEV: Final = "models.dev/"  # begins the names of its shelves
 NOT_STATED: Final = (-1,) * 8  # the numbers of a tier, as far as the table leaves them out
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+MODELS_DEV: Final = "models.dev/"  # begins the names of its shelves
 NO_RULE: Final = msgspec.Raw(b"null")
 COMPACT_DATE: Final = re.compile(r"(?<=[-@])(20\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?!\d)")
 

@@ -1,5 +1,7 @@
 """Promises of the merge of genai-prices and models.dev: who wins, what is reported, and that nothing is free by silence."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -221,6 +223,13 @@ def test_deprecated_models_are_marked(built: Built) -> None:
         assert (shelf, listed.lower()) in ours or (card.detail is not None and card.detail.status == "deprecated"), card
     groq = built.cards.find("groq", "mistral-saba-24b")
     assert groq is not None and groq.is_deprecated
+
+
+def test_tables_are_built_before_the_kernels(tmp_path: Path) -> None:
+    """A fresh checkout has no compiled module when its tables are built."""
+    code = "import sys; sys.modules['fastgw._core'] = None; from tools.compile_prices import compile_prices; compile_prices(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "prices.json")], cwd=PAGE.parent.parent, check=True)
+    assert Catalog.load(tmp_path / "prices.json").serves("openai", "gpt-4.1")
 
 
 def test_tables_stay_small(built: Built) -> None:
