@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from fastgw.dialects.assembly import Assembler, events_of
-from fastgw.dialects.canonical import Broke, Delta, Dialect, Event, Failure, Notes, Request, StreamWriter, Usage, UsageStated
+from fastgw.dialects.canonical import Broke, Delta, Dialect, Event, Failure, Notes, Reply, Request, StreamWriter, Usage, UsageStated
 from fastgw.dialects.framing import SPLITTERS
 from fastgw.dialects.reading import an_object
 from fastgw.errors import GatewayError, error
@@ -150,9 +150,12 @@ class Translation:
         """A whole reply of the provider, as the caller wants it: whole, or as a stream. raises NotOfDialect"""
         try:
             decoded = _decode(body)
-            if not isinstance(decoded, dict):
+            if isinstance(decoded, list):
+                reply = self._joined(decoded)
+            elif isinstance(decoded, dict):
+                reply = self._upstream.read_reply(decoded)
+            else:
                 raise ValueError("not a JSON object")
-            reply = self._upstream.read_reply(decoded)
         except (msgspec.DecodeError, ValueError, RecursionError) as problem:
             raise NotOfDialect(str(problem)) from problem
         self.usage = reply.usage
@@ -162,6 +165,16 @@ class Translation:
             return writer.write(events_of(reply)) + writer.finish()
         assert self._client.write_reply is not None
         return _encode(self._client.write_reply(reply, self._request))
+
+    def _joined(self, pieces: list[object]) -> Reply:
+        """The reply of a stream that came as one array of its events, as Gemini's does where alt=sse was lost on the way."""
+        reader, assembler = self._upstream.stream_reader(), Assembler()
+        for piece in pieces:
+            assembler.take(reader.read("", _encode(piece)))
+        assembler.take(reader.finish())
+        if assembler.failure is not None:
+            raise NotOfDialect(assembler.failure.message)
+        return assembler.finish()
 
     def error(self, status: int, body: bytes, request_id: str) -> bytes:
         """An error of the provider, in the caller's dialect; `failure` then says what it was."""
