@@ -34,6 +34,7 @@ class Asked(msgspec.Struct, frozen=True):
     target         name of the target, for messages
     limit          output tokens that admission allows, -1 where it sets none
     most_output    the model's own limit, 0 unknown
+    beta           what the caller's field anthropic-beta says, for platforms that want it in the body
     """
 
     model: str
@@ -44,6 +45,7 @@ class Asked(msgspec.Struct, frozen=True):
     target: str = ""
     limit: int = -1
     most_output: int = 0
+    beta: str = ""
 
 
 class TranslatedStream:
@@ -166,6 +168,7 @@ class Translation:
         assert self._client.write_reply is not None
         return _encode(self._client.write_reply(reply, self._request))
 
+<<<<<<< HEAD
     def _joined(self, pieces: list[object]) -> Reply:
         """The reply of a stream that came as one array of its events, as Gemini's does where alt=sse was lost on the way."""
         reader, assembler = self._upstream.stream_reader(), Assembler()
@@ -179,6 +182,11 @@ class Translation:
     def error(self, status: int, body: bytes, request_id: str) -> bytes:
         """An error of the provider, in the caller's dialect; `failure` then says what it was."""
         self.failure = read_failure(self._upstream, status, body)
+=======
+    def error(self, status: int, body: bytes, request_id: str, code: str = "") -> bytes:
+        """An error of the provider, in the caller's dialect; `failure` then says what it was. code: what its head says of it."""
+        self.failure = read_failure(self._upstream, status, body, code)
+>>>>>>> core
         assert self._client.write_failure is not None
         return _encode(self._client.write_failure(self.failure, request_id))
 
@@ -194,7 +202,13 @@ def translate(client: Dialect, upstream: Dialect, body: bytes, asked: Asked) -> 
             is bound to a provider of the caller's dialect
     """
     assert client.read_request is not None
-    request = client.read_request(an_object(_decode(body), "$"), asked.model, asked.stream)
+    try:
+        decoded = an_object(_decode(body), "$")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        raise error("InvalidRequest", f"expected a JSON object: {problem}") from problem
+    if asked.beta:
+        decoded.setdefault("anthropic_beta", asked.beta)
+    request = client.read_request(decoded, asked.model, asked.stream)
     if request.bound and upstream.name != client.name:
         bound, why = next(iter(request.bound.items()))
         raise error("UnsupportedParameter", f"{bound} cannot go to {asked.target or 'the target'}, which speaks another dialect: {why}",
@@ -217,12 +231,14 @@ def translate(client: Dialect, upstream: Dialect, body: bytes, asked: Asked) -> 
     return Translation(client, upstream, request, _encode(written), notes.dropped)
 
 
-def read_failure(upstream: Dialect, status: int, body: bytes) -> Failure:
-    """What an error body of a provider says, whatever it is."""
+def read_failure(upstream: Dialect, status: int, body: bytes, code: str = "") -> Failure:
+    """What an error body of a provider says, whatever it is; `code` stands in the head instead (x-amzn-errortype)."""
     try:
         decoded: object = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         decoded = body[:2000].decode("utf-8", "replace") or None
+    if code and isinstance(decoded, dict):
+        decoded.setdefault("__type", f"#{code}")
     return upstream.read_failure(status, decoded)
 
 
