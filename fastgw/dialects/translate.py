@@ -168,7 +168,6 @@ class Translation:
         assert self._client.write_reply is not None
         return _encode(self._client.write_reply(reply, self._request))
 
-<<<<<<< HEAD
     def _joined(self, pieces: list[object]) -> Reply:
         """The reply of a stream that came as one array of its events, as Gemini's does where alt=sse was lost on the way."""
         reader, assembler = self._upstream.stream_reader(), Assembler()
@@ -179,14 +178,9 @@ class Translation:
             raise NotOfDialect(assembler.failure.message)
         return assembler.finish()
 
-    def error(self, status: int, body: bytes, request_id: str) -> bytes:
-        """An error of the provider, in the caller's dialect; `failure` then says what it was."""
-        self.failure = read_failure(self._upstream, status, body)
-=======
     def error(self, status: int, body: bytes, request_id: str, code: str = "") -> bytes:
         """An error of the provider, in the caller's dialect; `failure` then says what it was. code: what its head says of it."""
         self.failure = read_failure(self._upstream, status, body, code)
->>>>>>> core
         assert self._client.write_failure is not None
         return _encode(self._client.write_failure(self.failure, request_id))
 
