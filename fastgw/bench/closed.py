@@ -15,6 +15,7 @@ from fastgw.bench.request import Asked
 from fastgw.bench.rig import Lane, Rig
 from fastgw.bench.tree import LOOK_S, settle
 
+MOST_MEMORY_S = 3.0
 LEAST_REPLIES = 1000
 LEAST_CPU_S = 0.2
 
@@ -74,7 +75,6 @@ def spend(rig: Rig, lane: Lane, load: Load, *, seconds: float = 0.0, requests: i
     if spending is None:
         rig.drive(load, seconds=seconds, requests=requests, rate=rate, says=says)
         return None
-    settle(spending, lane.idle)
     began, cpu, switches = time.monotonic(), spending.cpu_s(), spending.switches()
     rig.drive(load, seconds=seconds, requests=requests, rate=rate, says=says)
     settle(spending, lane.idle)
@@ -157,9 +157,9 @@ def memory(rig: Rig, lane: Lane, asked: Asked) -> list[Figure]:
     assert spending is not None
     rig.progress.step(f"memory under load: {lane.name}")
     load = rig.load(lane, asked, connections=rig.plan.connections)
-    load.start(seconds=min(3.0, max(1.0, rig.plan.seconds)))
+    load.start(seconds=min(MOST_MEMORY_S, rig.plan.seconds))
     loaded = 0.0
-    while load.advance(LOOK_S):
+    while load.advance(min(LOOK_S, rig.plan.seconds / 3)):
         loaded = max(loaded, spending.memory_mib())
     wrong = verdict.failed(load)
     load.close()

@@ -11,7 +11,7 @@ from fastgw.bench.plan import Plan
 from fastgw.bench.progress import Progress
 from fastgw.bench.request import MODELS, Asked, Template, fixed, template
 from fastgw.bench.target import Target
-from fastgw.bench.tree import ControlGroup, ProcessTree, Spending, idle_share
+from fastgw.bench.tree import ControlGroup, ProcessTree, Spending, idle_share, settle
 
 SLICE_S = 0.1
 IDLE_S = 2.0
@@ -78,13 +78,15 @@ class Rig:
         time.sleep(0.5)
         for lane in self.lanes:
             if lane.spending:
-                lane.idle = idle_share(lane.spending, IDLE_S)
+                lane.idle = idle_share(lane.spending, min(IDLE_S, 2 * self.plan.seconds))
                 lane.idle_mib = lane.spending.memory_mib()
         self.progress.step("warming up")
         for lane in self.all:
             load = self.load(lane, self.asked(), connections=min(8, self.plan.connections))
-            self.drive(load, seconds=WARM_UP_S)
+            self.drive(load, seconds=min(WARM_UP_S, self.plan.seconds))
             load.close()
+            if lane.spending:
+                settle(lane.spending, lane.idle)
             if wrong := verdict.failed(load):
                 raise CannotMeasure(f"{lane.name} ({lane.target.url}): {wrong[0]}")
 

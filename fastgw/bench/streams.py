@@ -108,7 +108,7 @@ def slope(rig: Rig, lane: Lane) -> Figure:
         costs, chunks = [], []
         for tokens in (SHORT, LONG):
             load = rig.load(lane, rig.asked(is_stream=True, tokens=tokens), connections=SLOPE_CONNECTIONS)
-            spent = spend(rig, lane, load, seconds=max(1.0, rig.plan.seconds / 2), says=f"{tokens} tokens:")
+            spent = spend(rig, lane, load, seconds=rig.plan.seconds / 2, says=f"{tokens} tokens:")
             load.close()
             wrong += verdict.failed(load)
             if spent is None or wrong:

@@ -133,7 +133,7 @@ def full_url(url: str, kind: str) -> str:
         is_right = at.scheme in ("http", "https") and at.hostname and at.port != 0 and not at.fragment
     except ValueError:                          # a port that is none
         is_right = False
-    if not is_right or not whole.isascii() or " " in whole:
+    if not is_right or not all("!" <= letter <= "~" for letter in whole):
         raise CannotMeasure(f"expected a URL such as http://127.0.0.1:8787/v1, got {url!r}")
     path = at.path.rstrip("/")
     if path.endswith(PATHS[kind]):

@@ -121,7 +121,7 @@ class ControlGroup:
     def memory_mib(self) -> float:
         return int(self._read("memory.current")) / 1048576
 
-    def switches(self) -> None:
+    def switches(self) -> tuple[int, int] | None:
         return None
 
     def _read(self, name: str) -> str:
