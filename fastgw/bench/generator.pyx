@@ -13,6 +13,7 @@ being sent (coordinated omission). A timer descriptor wakes the loop, since epol
 This file is longer than most: it is one state machine, the life of a connection.
 """
 import errno as numbers
+import os
 import socket
 import ssl
 from typing import NamedTuple
@@ -447,13 +448,13 @@ cdef class Load:
         self._watch(connection.fd, at, EPOLLOUT, EPOLL_CTL_ADD)
         number = sock.connect_ex(self.address)
         if number not in (0, numbers.EINPROGRESS):
-            self._refuse(at, OSError(number, numbers.errorcode.get(number, "?")))
+            self._refuse(at, OSError(number, os.strerror(number)))
         return 0
 
     cdef int _refuse(self, int at, object error) except -1:
         """A connection could not be opened."""
         self.refusals += 1
-        self._count_fault("no connection", str(error).encode())
+        self._count_fault("no connection", (error.strerror or str(error)).encode())
         self._drop(at)
         return 0
 
@@ -464,7 +465,7 @@ cdef class Load:
             if connection.state == CONNECTING:
                 number = self.sockets[at].getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                 if number:
-                    raise OSError(number, numbers.errorcode.get(number, "?"))
+                    raise OSError(number, os.strerror(number))
                 if self.tls is not None:
                     # Wrapping duplicates nothing: the descriptor, and so its place in the epoll set, stays.
                     self.sockets[at] = self.tls.wrap_socket(

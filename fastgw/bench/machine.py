@@ -15,11 +15,10 @@ PROC = Path("/proc")
 
 
 class Weather(msgspec.Struct, frozen=True):
-    """What disturbs a run: share of CPU time that the hypervisor took, pages swapped in or out, load before it."""
+    """What disturbs a run: share of CPU time that the hypervisor took, pages swapped in or out."""
 
     steal: float
     swapped_pages: int
-    load_average: float
 
 
 class Watch:
@@ -27,7 +26,6 @@ class Watch:
 
     def __init__(self, proc: Path = PROC) -> None:
         self._proc = proc
-        self._load_average = os.getloadavg()[0]
         self._cpu = self._cpu_ticks()
         self._swap = self._swapped_pages()
 
@@ -40,7 +38,6 @@ class Watch:
         return Weather(
             steal=(steal - self._cpu[0]) / ticks if ticks > 0 else 0.0,
             swapped_pages=self._swapped_pages() - self._swap,
-            load_average=self._load_average,
         )
 
     def _cpu_ticks(self) -> tuple[int, int]:

@@ -50,7 +50,7 @@ def measure(rig: Rig) -> Section:
             one.late[name] += verdict.late_generator(load, share)
             one.windows[name].append(load.latencies.percentile_ns(share) / 1e3)
         one.replies += load.replies
-        one.stalled += verdict.stalled(load)
+        one.stalled += verdict.stalled(load.latencies)
         one.span_s += load.reply_span_ns / 1e9
     disturbed = verdict.disturbed(watch.weather())
     figures = [each for lane in rig.all for each in figures_of(lane, found[lane.name], disturbed)]

@@ -35,7 +35,7 @@ class Arm:
         self.p99_ns: list[int] = []
         self.total = Histogram()
         self.wrong: list[str] = []
-        self.compared = self.changed = self.replies = self.stalled = 0
+        self.compared = self.changed = self.stalled = 0
 
     def __repr__(self) -> str:
         return f"<Arm {self.name}, {len(self.p50_ns)} rounds>"
@@ -52,8 +52,7 @@ def play(rig: Rig, arms: Sequence[Arm], block: int, pick: Pick) -> None:
             arm.wrong += verdict.failed(arm.load)
             arm.compared += arm.load.compared
             arm.changed += arm.load.changed
-            arm.replies += arm.load.replies
-            arm.stalled += verdict.stalled(arm.load) if pick(arm.load) is arm.load.latencies else pick(arm.load).between(*verdict.STALL_NS)
+            arm.stalled += verdict.stalled(pick(arm.load))
         for arm in arms:
             arm.p50_ns.append(found[arm.name].percentile_ns(0.5))
             arm.p99_ns.append(found[arm.name].percentile_ns(0.99))
@@ -63,14 +62,13 @@ def play(rig: Rig, arms: Sequence[Arm], block: int, pick: Pick) -> None:
 
 
 def differences(
-    name: str, lane: str, first: Arm, second: Arm, wrong: Sequence[str], floors: dict[str, float], unit: str = "us"
+    name: str, lane: str, first: Arm, second: Arm, wrong: Sequence[str], floors: dict[str, float]
 ) -> list[Figure]:
     """p50 and p99 of the second less the first, with intervals; a value within the floor is said to be below resolution."""
     found = []
-    scale = 1e3 if unit == "us" else 1e6
     for part, ones, twos in (("p50", first.p50_ns, second.p50_ns), ("p99", first.p99_ns, second.p99_ns)):
         void = [*wrong, *first.wrong, *second.wrong]
-        gaps = [(two - one) / scale for one, two in zip(ones, twos, strict=True)]
+        gaps = [(two - one) / 1e3 for one, two in zip(ones, twos, strict=True)]
         if len(gaps) < LEAST_ROUNDS:
             void.append(f"only {len(gaps)} rounds (at least {LEAST_ROUNDS})")
         if part == "p99" and min(first.total.count, second.total.count) < LEAST_FOR_P99 * max(1, len(gaps)):
@@ -83,7 +81,7 @@ def differences(
             note = "" if low <= 0 <= high else "does not contain zero: figures below are off by as much"
         elif low <= 0 <= high or abs(value) <= floors.get(part, 0.0):
             note = "below resolution"
-        found.append(figure(f"{name} {part}", unit, lane, value, void, low=low, high=high, note=note))
+        found.append(figure(f"{name} {part}", "us", lane, value, void, low=low, high=high, note=note))
     return found
 
 
@@ -104,15 +102,15 @@ def open_arms(rig: Rig, make: Callable[[Lane], Load]) -> list[Arm]:
     return twice + [Arm(lane.name, make(lane)) for lane in lanes]
 
 
-def compare(rig: Rig, arms: Sequence[Arm], name: str, wrong: Sequence[str], unit: str = "us") -> list[Figure]:
+def compare(rig: Rig, arms: Sequence[Arm], name: str, wrong: Sequence[str]) -> list[Figure]:
     """The floor, each lane beside the reference, and governed beside bare."""
     floors: dict[str, float] = {}
-    found = differences(name, FLOOR, arms[0], arms[1], wrong, floors, unit)
+    found = differences(name, FLOOR, arms[0], arms[1], wrong, floors)
     for arm in arms[2:]:
-        found += differences(name, f"{arm.name} - {arms[0].name}", arms[0], arm, wrong, floors, unit)
+        found += differences(name, f"{arm.name} - {arms[0].name}", arms[0], arm, wrong, floors)
     by_name = {arm.name: arm for arm in arms}
     if rig.direct and len(rig.lanes) == 2:
-        found += differences(name, "governed - bare", by_name["bare"], by_name["governed"], wrong, floors, unit)
+        found += differences(name, "governed - bare", by_name["bare"], by_name["governed"], wrong, floors)
     return found
 
 

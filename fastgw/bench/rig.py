@@ -119,7 +119,7 @@ class Rig:
         try:
             load.start(seconds=seconds, requests=requests, rate=rate, poisson=self.plan.is_poisson and rate > 0, seed=seed)
         except OSError as error:
-            raise CannotMeasure(f"cannot open {load!r}: {error.strerror or error}") from None
+            raise CannotMeasure(f"cannot connect: {error.strerror or error}") from None
         while load.advance(SLICE_S):
             self.progress.at(f"{says} {load.replies:,} replies")
 

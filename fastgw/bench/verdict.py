@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from fastgw.bench.generator import Load
+from fastgw.bench.histogram import Histogram
 from fastgw.bench.machine import Weather
 
 MOST_STEAL = 0.01
@@ -78,6 +79,6 @@ def late_generator(load: Load, share: float) -> list[str]:
     return []
 
 
-def stalled(load: Load) -> int:
-    """Replies that took 38 to 44 ms."""
-    return load.latencies.between(*STALL_NS)
+def stalled(found: Histogram) -> int:
+    """Samples from 38 to 44 ms."""
+    return found.between(*STALL_NS)

@@ -1,5 +1,6 @@
 """Promises of the report: the same figures in text, JSON and HTML, void ones in none, and a page that needs nothing else."""
 
+import io
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -11,6 +12,7 @@ from fastgw.bench.drawing import svg
 from fastgw.bench.figures import Chart, Curve, Report, Section, figure
 from fastgw.bench.page import page
 from fastgw.bench.pictures import write_pictures
+from fastgw.bench.progress import Progress
 from fastgw.bench.terminal import number, report_lines
 
 CHARTS = [
@@ -102,3 +104,21 @@ def test_pictures_are_written_where_matplotlib_is(report: Report, tmp_path: Path
 def test_numbers_have_three_digits(value: float, said: str) -> None:
     """No more digits are shown than mean something."""
     assert number(value) == said
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_keeps_out_of_the_way() -> None:
+    """On a terminal one line comes along and is gone at the end; in a file there is a line a step; quiet there is nothing."""
+    shown = []
+    for out, is_quiet in ((Terminal(), False), (io.StringIO(), False), (io.StringIO(), True), (Terminal(), True)):
+        progress = Progress(out, is_quiet=is_quiet)
+        progress.step("warming up")
+        progress.at("5 replies")
+        progress.done()
+        shown.append(out.getvalue())
+    assert shown[0].startswith("\rwarming up") and shown[0].endswith("\r") and "\n" not in shown[0]
+    assert shown[1:] == ["... warming up\n", "", ""]

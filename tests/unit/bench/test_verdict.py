@@ -39,7 +39,7 @@ def all_reasons(one: Load) -> list[str]:
 def test_a_quiet_run_has_no_reason() -> None:
     """Nothing is refused without a reason."""
     assert all_reasons(load()) == []
-    assert verdict.disturbed(Weather(steal=0.009, swapped_pages=0, load_average=5.0)) == []
+    assert verdict.disturbed(Weather(steal=0.009, swapped_pages=0)) == []
     assert verdict.limited_by_mock(30_000, 100_000) == []
 
 
@@ -63,8 +63,8 @@ def test_what_spoils_a_run_is_said(what: dict[str, object], said: str) -> None:
 
 def test_a_disturbed_machine_voids() -> None:
     """Steal above 1 % and a single swapped page are reasons."""
-    assert "steal" in verdict.disturbed(Weather(steal=0.011, swapped_pages=0, load_average=0.0))[0]
-    assert "swapped (1 pages)" in verdict.disturbed(Weather(steal=0.0, swapped_pages=1, load_average=0.0))[0]
+    assert "steal" in verdict.disturbed(Weather(steal=0.011, swapped_pages=0))[0]
+    assert "swapped (1 pages)" in verdict.disturbed(Weather(steal=0.0, swapped_pages=1))[0]
 
 
 def test_a_gateway_as_fast_as_its_upstream_has_no_rate() -> None:
@@ -81,4 +81,4 @@ def test_a_void_figure_has_no_number() -> None:
 
 def test_delayed_acknowledgements_are_counted() -> None:
     """Samples from 38 to 44 ms are those of a delayed acknowledgement; others are not."""
-    assert verdict.stalled(load(latencies=histogram(37_000_000, 38_500_000, 40_100_000, 43_900_000, 45_000_000))) == 3
+    assert verdict.stalled(histogram(37_000_000, 38_500_000, 40_100_000, 43_900_000, 45_000_000)) == 3
