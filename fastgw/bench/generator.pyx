@@ -83,7 +83,7 @@ cdef int64_t TICK_NS = 100000000   # between two looks at deadlines
 cdef int64_t OVERTIME_NS = 2 * SECOND_NS
 cdef int64_t FOREVER = 0x7fffffffffffffff
 
-WANT_READ, WANT_WRITE, ZERO_RETURN = ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLZeroReturnError
+WANT_READ, WANT_WRITE = ssl.SSLWantReadError, ssl.SSLWantWriteError
 
 cdef struct Connection:
     int fd
@@ -295,16 +295,18 @@ cdef class Load:
         return self.in_flight == 0 and not self._may_send(now)
 
     cdef int _conclude(self, int64_t now) except -1:
-        """End the run; what has no reply is unanswered, and its connection cannot be used again."""
+        """End the run; what has no reply is unanswered, unless errors ended it, and its connection cannot be used again."""
         cdef int at
+        cdef bint was_given_up = self.errors >= self.most_errors or self.refusals >= MOST_REFUSALS
         for at in range(self.count):
             if self.connections[at].state == WAITING:
-                self.unanswered += 1
+                self.unanswered += not was_given_up
                 self._drop(at)
         self.in_flight = 0
-        while self.interval_ns > 0 and self.sent + self.unanswered < self.limit and self.due_ns < self.end_ns and self.due_ns < now:
-            self.unanswered += 1
-            self._next_due()
+        if self.interval_ns > 0 and not was_given_up:
+            while self.due_ns < min(self.end_ns, now) and self.sent + self.unanswered < self.limit:
+                self.unanswered += 1
+                self._next_due()
         self._end_second(now)
         self.running = False
         return 0
