@@ -108,6 +108,7 @@ cdef class Exchange(Flow):
     cdef int failure               # LegFailure of the attempt in hand; 0 none
     # what came back
     cdef int upstream_status
+    cdef str reply_type            # content-type of a reply that is translated
     cdef str error_code            # of an error of a translated request, where its head has it
     cdef int status                # to the client; 0 nothing sent
     cdef int64_t reply_length      # -1 unknown

@@ -146,7 +146,7 @@ cdef class Exchange(Flow):
         self.asked_usage = self.retried = self.dispatched = False
         self.failure = 0
         self.leg = None
-        self.error_code = None
+        self.error_code = self.reply_type = None
         self.upstream_status = self.status = 0
         self.reply_length = -1
         self.started = self.is_sse = self.is_json = self.is_encoded = False
@@ -435,7 +435,7 @@ cdef class Exchange(Flow):
         self.tap = None
         self.stream = self.translation = None
         self.retried = self.is_sse = self.is_json = self.is_encoded = False
-        self.error_code = self.trouble = None
+        self.error_code = self.trouble = self.reply_type = None
         self.upstream_status = self.status = self.failure = 0
         self.retry_after_ns = -1
         self.reply_length = -1

@@ -44,6 +44,9 @@ from fastgw.surfaces.respond import error_event, error_reply
 
 cdef Operation PROBE = Operation("probe", -1, speaks=SPEAKS_OPENAI, body=0)
 cdef frozenset PROBES = frozenset((b"/healthz", b"/readyz", b"/metrics"))
+cdef enum:
+    MOST_LISTED = 256          # lists of models that are kept
+
 cdef tuple METHOD_WORDS = ("", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -393,11 +396,17 @@ cdef class Pipeline(Steps):
         # free, but not for a key that has expired or is over its rate
         admit(self.ledger, x)
         bill(self.ledger, x)
-        names = x.snapshot.names_for(x.caller)
-        if x.model is None:
-            body = local.list_models(names, x.operation.speaks)
-        else:
-            body = local.one_model(names, x.model.decode("utf-8", "replace"), x.operation.speaks)
+        place = (x.caller.name, x.operation.speaks)
+        body = x.snapshot.listed.get(place) if x.model is None and x.query is None else None
+        if body is None:
+            names = x.snapshot.names_for(x.caller)
+            describe = x.snapshot.describe or local.undescribed
+            if x.model is not None:
+                body = local.one_model(names, x.model.decode("utf-8", "replace"), x.operation.speaks, describe)
+            else:
+                body = local.list_models(names, x.operation.speaks, describe, x.query)
+                if x.query is None and len(x.snapshot.listed) < MOST_LISTED:
+                    x.snapshot.listed[place] = body
         return self.answer(x, 200, local.JSON, body)
 
     cdef uint64_t draw(self):

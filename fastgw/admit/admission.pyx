@@ -24,6 +24,9 @@ cdef enum:
     CLAMP_TRIES = 4                # others may take what was seen as left
 
 
+cdef frozenset AUDIO = frozenset(("audio", "speech", "transcriptions", "translations"))
+
+
 cdef int admit(Ledger ledger, Exchange x) except -1:
     cdef Caller caller = x.caller
     cdef Denial denial
@@ -126,7 +129,7 @@ cdef int64_t most_at(Exchange x, Price* price) noexcept:
         output_tokens *= x.scanned.choices
     elif x.operation.name == "images":
         output_tokens = IMAGE_TOKENS * (MOST_IMAGES if x.operation.body == FORM_BODY else x.scanned.choices)
-    elif x.operation.name == "audio":
+    elif x.operation.name in AUDIO:
         output_tokens = price.max_output_tokens if price.max_output_tokens else AUDIO_TOKENS
     else:
         output_tokens = 0

@@ -4,7 +4,7 @@ OUTCOMES = ("served", "refused", "failed", "cancelled", "lost")
 
 OPERATIONS = (
     "chat", "completions", "embeddings", "responses", "moderations", "images", "audio", "files", "batches", "models",
-    "messages", "count_tokens", "generate", "embed", "proxy", "unknown",
+    "messages", "count_tokens", "generate", "embed", "proxy", "unknown", "rerank",
 )
 
 FLAGS = ("streamed", "estimated", "clamped", "price_unknown", "retried", "tls")   # by bit, lowest first

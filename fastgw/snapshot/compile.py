@@ -24,6 +24,7 @@ from fastgw.snapshot import routes
 from fastgw.snapshot.connections import Connections
 from fastgw.snapshot.cors import Cors
 from fastgw.snapshot.load import Document, price_row, priced
+from fastgw.snapshot.offers import Offers
 from fastgw.snapshot.types import Caller, Integration, Operation, Snapshot, Target
 
 ADMISSIONS = {"strict": 0, "clamp": 1, "estimate": 2}
@@ -68,6 +69,7 @@ class Compiler:
             version=self.versions, loaded_ns=time.time_ns(), origin_path=document.path, keys=keys, callers=callers,
             integrations=integrations, aliases=aliases, resolver=paths.resolve, payloads=PAYLOADS[record.payloads],
             max_payload_bytes=record.max_payload_bytes, buffer_reply_bytes=config.gateway.buffer_reply_bytes, served=served,
+            describe=Offers(config, catalog).describe,
             cors=None if cors is None else Cors(frozenset(cors.origins), "*" in cors.origins, ", ".join(cors.headers), cors.max_age_s),
         )
         return snapshot, connections.retired()

@@ -45,6 +45,7 @@ cdef class Way:
     """How an integration serves an operation."""
     cdef readonly str operation        # what it is at the provider
     cdef readonly str dialect          # the provider's; None: it is the caller's own, and bytes pass
+    cdef readonly bint is_shape        # it is one of dialects.shapes: no conversation
     cdef readonly bytes path           # template of path and query, {model} or {model_path} in it; None: the caller's own path
     cdef readonly bytes stream_path    # the same for streams
     cdef readonly int usage            # UsageDialect of replies that pass
@@ -124,3 +125,5 @@ cdef class Snapshot:
     cdef readonly Py_ssize_t buffer_reply_bytes
     cdef readonly object cors          # a Cors, or None
     cdef readonly tuple served         # (model name, Integration), for listings
+    cdef dict listed                   # (caller's name, ErrorDialect) -> list of models, as they are asked for
+    cdef readonly object describe      # callable(model, caller's words) -> what listings tell of it, or None

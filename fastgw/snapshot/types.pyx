@@ -17,9 +17,13 @@ cdef int label(char* to, Py_ssize_t room, bytes name) except -1:
     return 0
 
 
-def place_of(int index, int speaks):
-    """Where an operation stands in an integration's table of ways."""
-    return index * DIALECTS + speaks
+# Parts of one recorded operation (audio) that a provider may serve apart, behind the indexes of those that are recorded.
+PARTS = {"speech": OPERATIONS - 1, "transcriptions": OPERATIONS - 2, "translations": OPERATIONS - 3}
+
+
+def place_of(str name, int index, int speaks):
+    """Where an operation stands in an integration's table of ways; index: of its name in records."""
+    return <int>PARTS.get(name, index) * DIALECTS + speaks
 
 
 cdef class Operation:
@@ -37,17 +41,18 @@ cdef class Operation:
         self.metered = metered
         self.may_ask_usage = may_ask_usage
         self.decodes_reply = decodes_reply
-        self.place = place_of(index, speaks)
+        self.place = place_of(name, index, speaks)
 
     def __repr__(self):
         return f"<Operation {self.name}>"
 
 
 cdef class Way:
-    def __init__(self, str operation, *, str dialect=None, bytes path=None, bytes stream_path=None, int usage=0,
+    def __init__(self, str operation, *, str dialect=None, bint is_shape=False, bytes path=None, bytes stream_path=None, int usage=0,
                  frozenset quirks=frozenset()):
         self.operation = operation
         self.dialect = dialect
+        self.is_shape = is_shape
         self.path = path
         self.stream_path = stream_path if stream_path is not None else path
         self.usage = usage
@@ -163,7 +168,8 @@ cdef class Target:
 
 cdef class Snapshot:
     def __init__(self, *, long long version, long long loaded_ns, str origin_path, KeyTable keys, list callers, dict integrations,
-                 dict aliases, resolver, int payloads, Py_ssize_t max_payload_bytes, Py_ssize_t buffer_reply_bytes, cors=None, served=()):
+                 dict aliases, resolver, int payloads, Py_ssize_t max_payload_bytes, Py_ssize_t buffer_reply_bytes, cors=None, served=(),
+                 describe=None):
         self.version = version
         self.loaded_ns = loaded_ns
         self.origin_path = origin_path
@@ -178,6 +184,8 @@ cdef class Snapshot:
         self.buffer_reply_bytes = buffer_reply_bytes
         self.cors = cors
         self.served = served
+        self.describe = describe
+        self.listed = {}
 
     def __repr__(self):
         return f"<Snapshot {self.version} of {self.origin_path}: {len(self.callers)} keys, {len(self.integrations)} integrations>"

@@ -231,6 +231,8 @@ cdef bytes upstream_target(Exchange x):
         prefix = prefix.replace(b"{model}", quoted(model))
     if x.way is not None and x.way.path is not None:
         template = x.way.stream_path if x.wants_stream() else x.way.path
+        if x.way.is_shape:
+            template = x.translation.path(template.decode()).encode()
         try:
             template = fill_model(template.decode(), model.decode("utf-8", "replace")).encode()
         except ValueError as problem:
@@ -326,6 +328,7 @@ cdef int read_reply_fields(Exchange x, const char* base, Head* head) except -1:
             x.is_sse = has_word(base + field.value, min(field.value_len, 17), b"text/event-stream", 17)
             x.is_json = has_word(base + field.value, field.value_len, b"json", 4)
             if x.translation is not None:
+                x.reply_type = value_of(base, field).decode("latin-1")
                 x.is_sse = x.is_sse or has_word(base + field.value, field.value_len, b"vnd.amazon.eventstream", 22) \
                     or has_word(base + field.value, field.value_len, b"ndjson", 6)
                 continue
@@ -373,15 +376,20 @@ cdef int become_callers(Exchange x, int status) except -1:
     cdef bytes more
     if x.is_encoded:
         raise error("UpstreamTranslation", f"integration {x.target.integration.name!r}: expected a reply without Content-Encoding")
-    if status < 400 and x.is_sse:
+    if status < 400 and x.is_sse and not x.way.is_shape:
         x.stream = x.translation.stream()
-    more = b"content-type: %b\r\n" % (x.translation.content_type.encode() if status < 400 else b"application/json")
+    if status >= 400:
+        more = b"content-type: application/json\r\n"
+    elif x.way.is_shape:
+        more = b""          # it is stated when the reply is there
+    else:
+        more = b"content-type: %b\r\n" % x.translation.content_type.encode()
     if x.translation.dropped:
         # a name comes from the caller's body: only what may stand in a field
         names = ", ".join(x.translation.dropped)[:MOST_DROPPED_BYTES]
         more += b"x-fastgw-dropped: %b\r\n" % "".join(c if " " <= c <= "~" else "?" for c in names).encode()
     append(&x.fields, PyBytes_AS_STRING(more), PyBytes_GET_SIZE(more))
-    x.is_sse = status < 400 and x.translation.content_type == "text/event-stream"
+    x.is_sse = status < 400 and not x.way.is_shape and x.translation.content_type == "text/event-stream"
     x.is_json = not x.is_sse
     x.reply_length = -1
     return 0
