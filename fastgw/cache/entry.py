@@ -1,7 +1,6 @@
 """What is kept: a whole answer in canonical form, so that any caller's dialect can write it, and what it cost."""
 
 from collections.abc import Callable
-from hashlib import sha256
 from typing import Final
 
 import msgspec
@@ -10,6 +9,7 @@ from msgspec import Struct
 from fastgw.dialects.canonical import Dialect, Event, Media, Refusal, Reply, Request
 from fastgw.snapshot.caching import MOST_AGE_S
 
+FORMAT: Final = 1  # of packed entries: one that older releases could not read, or would misread, needs a greater one
 FINISHES: Final = frozenset(("stop", "stop_sequence", "tool_calls"))
 
 EventsOf = Callable[[Reply], list[Event]]
@@ -63,11 +63,6 @@ def unpack(packed: bytes) -> Entry | None:
         return _decode(packed)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-
-
-def shape() -> str:
-    """Eight digits that change when what an entry is made of changes: stores that outlive a release keep apart by them."""
-    return sha256(msgspec.json.Encoder(order="sorted").encode(msgspec.json.schema(Entry))).hexdigest()[:8]
 
 
 def flaw(reply: Reply) -> str:

@@ -1,7 +1,7 @@
 """Answers in Redis or Valkey, shared by all workers and machines: asked for a bounded time, and whatever goes wrong is a miss.
 
 A value is its key and the entry: what a connection that lost count, or anything else, delivers for another key is not taken. The names hold
-the shape of entries, so that releases with different ones pass each other by.
+the format of entries, so that releases with different ones pass each other by.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Final, Protocol, cast
 
-from fastgw.cache.entry import shape
+from fastgw.cache.entry import FORMAT
 from fastgw.cache.key import KEY_BYTES
 from fastgw.errors import error
 from fastgw.snapshot.caching import CacheSettings
@@ -102,7 +102,7 @@ class RemoteStore:
         self._client = client
         self._get_s = (times.connect_ms + times.operation_ms) / 1e3
         self._limit = KEY_BYTES + settings.max_entry_bytes
-        self._prefix = f"{settings.prefix}:{shape()}:"
+        self._prefix = f"{settings.prefix}:{FORMAT}:"
         self._tasks: set[asyncio.Task[None]] = set()
         self.circuit = circuit or Circuit(times.rest_ms * 1_000_000)
         self.failures = self.skipped = 0

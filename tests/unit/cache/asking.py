@@ -40,7 +40,8 @@ SAME: dict[str, dict[str, object]] = {
         "model": "fast", "max_output_tokens": 99, "temperature": 1, "instructions": "Be terse.",
         "input": [
             {"role": "user", "content": "Will it rain?"},
-            {"type": "function_call", "id": "fc_1", "status": "completed", "call_id": "c1", "name": "weather", "arguments": '{"city":"Oslo"}'},
+            {"type": "function_call", "id": "fc_1", "status": "completed", "call_id": "c1", "name": "weather",
+             "arguments": '{"city":"Oslo"}'},
             {"type": "function_call_output", "call_id": "c1", "output": "dry"},
         ],
         "tools": [{"type": "function", "name": "weather", "description": "Ask.", "strict": False, "parameters": TOOL}],
