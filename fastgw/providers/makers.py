@@ -94,7 +94,7 @@ MAKERS = (OPENAI, ANTHROPIC, GEMINI, MISTRAL, COHERE, DEEPSEEK, XAI, PERPLEXITY)
 # Of no maker: whoever speaks OpenAI's dialect at an address that the config states.
 OPENAI_COMPATIBLE = compatible(
     "openai-compatible", "any server that speaks OpenAI's dialect", "", "https://platform.openai.com/docs/api-reference",
-    operations=" ".join(OPENAI_OPERATIONS), generation=("chat",), prefix="/v1", aliases="custom custom-openai",
+    operations=" ".join((*OPENAI_OPERATIONS, "rerank")), generation=("chat",), prefix="/v1", aliases="custom custom-openai",
     note="has no price table: state prices under `[prices.\"openai-compatible/MODEL\"]` or in the alias",
 )  # fmt: skip
 ANTHROPIC_COMPATIBLE = Provider(

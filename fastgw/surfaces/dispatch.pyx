@@ -167,6 +167,6 @@ cdef _models(bytes path, int method, bint is_anthropic, bint is_google):
 
 
 def asked_of(bytes path, int method, bint is_json=True, bint is_anthropic=False, bint is_google=False):
-    """The same for Python: (operation name, model or None)."""
+    """The same for Python: (operation as records name it, model or None)."""
     cdef Asked asked = find_operation(path, method, is_json, is_anthropic, is_google)
-    return asked.operation.name, asked.model
+    return NAMES[asked.operation.index], asked.model
