@@ -120,6 +120,7 @@ cdef class Exchange(Flow):
     cdef int64_t wanted_at
     cdef int64_t replied_at
     cdef Record entry
+    cdef bytes detail              # a JSON object for the record, or None
     cdef bint keeps_payload
     cdef Buffer payload            # of a streamed reply
     cdef int outcome

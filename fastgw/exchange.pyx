@@ -151,6 +151,7 @@ cdef class Exchange(Flow):
         self.cost_nano_usd = 0
         self.waited_ns = self.wanted_at = self.replied_at = 0
         self.keeps_payload = False
+        self.detail = None
         self.outcome = SERVED
         self.error_index = 0
         memset(&self.entry, 0, sizeof(Record))
