@@ -50,7 +50,7 @@ soak: $(BUILT)  ## fuzz each parser for SECONDS (300)
 		PYTHONPATH=. $(BIN)/python $$target -max_total_time=$(SECONDS) -artifact_prefix=$$corpus- $$corpus || exit 1; done
 
 clean:  ## remove what was built, and the environment
-	rm -rf build dist fastgw.egg-info $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks $(PRICES)
+	rm -rf build dist fastgw.egg-info $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks $(PRICES) fastgw/meter/models.json
 	find fastgw -name '*.so' -delete
 	find fastgw -name '*.pyx' | sed 's/pyx$$/c/' | xargs rm -f
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -72,5 +72,5 @@ $(BUILT): $(INSTALLED) setup.py $(KERNELS) $(PRICES)
 	$(BIN)/python setup.py -q build_ext --inplace -j 2
 	touch $@
 
-$(PRICES): $(INSTALLED) tools/compile_prices.py $(wildcard fastgw/providers/*.py)
+$(PRICES): $(INSTALLED) $(wildcard tools/*.py) fastgw/meter/shelf.py fastgw/meter/details.py $(wildcard fastgw/providers/*.py)
 	$(BIN)/python -m tools.compile_prices $@

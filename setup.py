@@ -32,9 +32,9 @@ class BuildWithPrices(build_py):
 
     def run(self):
         sys.path.insert(0, str(ROOT))
-        from tools.compile_prices import compile_prices
+        from tools.compile_prices import REPORT_PATH, compile_prices
 
-        compile_prices(ROOT / "fastgw" / "meter" / "prices.json")
+        compile_prices(ROOT / "fastgw" / "meter" / "prices.json", report_path=REPORT_PATH)
         super().run()
 
 

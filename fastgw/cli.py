@@ -1,4 +1,4 @@
-"""The command line: serve, check, mock, logs, providers, import, key. Each command parses its options and makes one call."""
+"""The command line: serve, check, mock, logs, providers, models, import, key. Each command parses its options and makes one call."""
 
 import sys
 from collections.abc import Callable
@@ -192,6 +192,38 @@ def providers(name: str | None, as_json: bool) -> None:
         return
     for line in list_lines() if row is None else row_lines(row):
         click.echo(line)
+
+
+@main.command()
+@click.argument("words", nargs=-1)
+@click.option("--provider", help="Only of this provider.")
+@click.option("--modality", type=click.Choice(["text", "image", "audio", "video", "pdf"]), help="Only those that take or give this.")
+@click.option("--tools", is_flag=True, help="Only those that call tools.")
+@click.option("--reasoning", is_flag=True, help="Only those that reason.")
+@click.option("--min-context", default=0, type=click.IntRange(0), help="Only those that take so many tokens.")
+@click.option("--max-price", type=click.FloatRange(0), help="At most so many dollars per million tokens, in and out.")
+@click.option("--sort", "order", default="name", show_default=True, type=click.Choice(["price", "context", "name"]), help="Order.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--conflicts", is_flag=True, help="The prices on which the sources differ, instead of models.")
+@click.option("--config", type=click.Path(path_type=Path), help="Only what this configuration serves, with its aliases and integrations.")
+def models(words: tuple[str, ...], **options: object) -> None:
+    """Search the models that are known, by WORDS of their names: all of them must fit.
+
+    Prices are dollars per million tokens of short requests; ? is unknown. Exit status 1 where nothing is found.
+    """
+    from fastgw.snapshot.load import ConfigError, explain
+    from fastgw.snapshot.terminal import NotFound, WrongFilter, show
+
+    try:
+        for line in show(words, **options):  # type: ignore[arg-type]  # click's own checks
+            click.echo(line)
+    except ConfigError as error:
+        click.echo(explain(error.problems), err=True)
+        sys.exit(2)
+    except WrongFilter as error:
+        raise click.UsageError(str(error)) from error
+    except (NotFound, FileNotFoundError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 @main.group("import")

@@ -167,6 +167,9 @@ _ROWS = (
     ("UpstreamTranslation", UpstreamError, "upstream_translation", 502, True, UPSTREAM,
      "the provider's reply is not one of the dialect that it is asked in",
      "see that `provider` and `base_url` of the integration belong together"),
+    ("NoTarget", CallerError, "no_target", 400, False, INVALID,
+     "a condition of the route, or a highest price that the request names, leaves no target for it",
+     "change what the message names, or give the route a default"),
 )
 
 TABLE: dict[str, type[GatewayError]] = {}

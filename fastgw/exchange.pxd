@@ -7,7 +7,7 @@ from fastgw._core.ring cimport Record
 from fastgw._core.scan cimport RequestFields
 from fastgw._core.upstream cimport Leg
 from fastgw._core.usage cimport Usage, UsageTap
-from fastgw.snapshot.types cimport Caller, Operation, Plan, Snapshot, Target, Way
+from fastgw.snapshot.types cimport Caller, Operation, Snapshot, Target, Way
 
 cdef enum ExchangeState:       # reading > admitted > sending > waiting > replying > done
     X_IDLE = 0
@@ -78,18 +78,29 @@ cdef class Exchange(Flow):
     # may it, and where to
     cdef int slot                  # of the ledger; -1 none
     cdef int64_t limit_set         # output tokens put into the body; -1 none
-    cdef Plan plan
+    cdef object walk               # route.plan.Walk: the way through the route, and the leaf it is at
+    cdef list candidates           # of Target: any of them may be asked before this is over
     cdef Target target
     cdef Way way                   # how the target serves the operation
     cdef object translation        # of this attempt, where the target speaks another dialect; None: bytes pass
     cdef object stream             # of the translation, where the reply is a stream
-    cdef bytes foreign_fields      # of the request to a target of another dialect, in the place of `forward`
+    cdef bytes foreign_fields      # of a request that is translated, in the place of `forward`
     cdef bytes sent_target         # path and query at the provider
     cdef bytes signed_fields       # of this one request, where the integration signs
     cdef object timer              # of a wait
     cdef unsigned long long serial # of the exchange, for what comes back after a wait
-    cdef int attempt               # targets tried before
-    cdef int tried                 # bits of plan.targets
+    cdef int attempt               # attempts before this one
+    cdef int retries               # of these, how many asked the same target again
+    cdef bytes asked_body          # the caller's, where a target wants another
+    cdef bint is_reshaped          # some target does
+    cdef object metadata           # of the key and of the request (x-portkey-metadata), or None
+    cdef bytes detail              # a JSON object for the record, or None
+    cdef bint explains             # x-fastgw-explain: the reply tells of the attempts
+    cdef str trouble               # why the attempt in hand failed, where neither a leg nor a reply says it
+    cdef str sort                  # x-fastgw-sort
+    cdef str max_price             # x-fastgw-max-price
+    cdef int64_t retry_after_ns    # what an error reply asks for; -1 nothing
+    cdef int64_t deadline_ns       # monotonic: of all attempts together, until a reply begins; 0 none
     cdef bint asked_usage          # and so takes the usage event out again
     cdef Leg leg
     cdef bint retried
@@ -97,6 +108,7 @@ cdef class Exchange(Flow):
     cdef int failure               # LegFailure of the attempt in hand; 0 none
     # what came back
     cdef int upstream_status
+    cdef str error_code            # of an error of a translated request, where its head has it
     cdef int status                # to the client; 0 nothing sent
     cdef int64_t reply_length      # -1 unknown
     cdef bint started              # the client has the head
@@ -120,7 +132,6 @@ cdef class Exchange(Flow):
     cdef int64_t wanted_at
     cdef int64_t replied_at
     cdef Record entry
-    cdef bytes detail              # a JSON object for the record, or None
     cdef bint keeps_payload
     cdef Buffer payload            # of a streamed reply
     cdef int outcome

@@ -131,16 +131,22 @@ cdef class Exchange(Flow):
         self.scanned.model.end = 0
         self.slot = -1
         self.limit_set = -1
-        self.plan = None
+        self.walk = self.candidates = None
         self.target = None
         self.way = None
         self.translation = self.stream = None
         self.foreign_fields = self.sent_target = self.signed_fields = None
         self.broke = False
-        self.attempt = self.tried = 0
+        self.attempt = self.retries = 0
+        self.asked_body = self.metadata = self.detail = self.trouble = None
+        self.explains = self.is_reshaped = False
+        self.sort = self.max_price = None
+        self.retry_after_ns = -1
+        self.deadline_ns = 0
         self.asked_usage = self.retried = self.dispatched = False
         self.failure = 0
         self.leg = None
+        self.error_code = None
         self.upstream_status = self.status = 0
         self.reply_length = -1
         self.started = self.is_sse = self.is_json = self.is_encoded = False
@@ -151,7 +157,6 @@ cdef class Exchange(Flow):
         self.cost_nano_usd = 0
         self.waited_ns = self.wanted_at = self.replied_at = 0
         self.keeps_payload = False
-        self.detail = None
         self.outcome = SERVED
         self.error_index = 0
         memset(&self.entry, 0, sizeof(Record))
@@ -304,9 +309,7 @@ cdef class Exchange(Flow):
         self.state = X_REPLYING
         self.reply_length = -1 if head.chunked else head.content_length
         if self.steps.is_withheld(self, head.status):
-            self.drop_leg()
-            self.outcome = FAILED
-            return self.steps.refuse(self, make_error(
+            return self.give_up(make_error(
                 "UpstreamCredential", f"integration {self.target.integration.name!r}: the provider answered {head.status}: its api_key "
                 "is not accepted there; whoever runs this gateway has to correct it"))
         self.status = head.status
@@ -432,7 +435,9 @@ cdef class Exchange(Flow):
         self.tap = None
         self.stream = self.translation = None
         self.retried = self.is_sse = self.is_json = self.is_encoded = False
+        self.error_code = self.trouble = None
         self.upstream_status = self.status = self.failure = 0
+        self.retry_after_ns = -1
         self.reply_length = -1
         self.outcome = SERVED
         self.error_index = 0
@@ -557,7 +562,8 @@ cdef class Exchange(Flow):
             self.timer = None
         self.tap = None
         self.translation = self.stream = None
-        self.body = self.sent_body = self.sent_head = None
+        self.body = self.asked_body = self.sent_body = self.sent_head = None
+        self.walk = self.candidates = None
         self.snapshot = None
         return self.client.done()
 

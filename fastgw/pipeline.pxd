@@ -6,6 +6,7 @@ from fastgw._core.poll cimport Poller
 from fastgw._core.ring cimport RingWriter
 from fastgw._core.http1 cimport Head
 from fastgw.exchange cimport Exchange, Steps
+from fastgw.route.plan cimport Leaf
 from fastgw.snapshot.types cimport Snapshot, Target
 
 
@@ -22,7 +23,8 @@ cdef class Pipeline(Steps):
     cdef uint64_t random_state
     cdef dict renewals                     # signer -> task that fetches its token
     cdef int await_credential(self, Exchange x) except -1
-    cdef int go_on(self, Exchange x, object problem) except -1
+    cdef int go_on(self, Exchange x, object problem, bint is_retry) except -1
+    cdef int attempt(self, Exchange x, Leaf leaf) except -1
     cdef uint64_t draw(self)
     cdef int answer(self, Exchange x, int status, bytes fields, bytes body) except -1
     cdef int probe(self, Exchange x) except -1

@@ -16,33 +16,35 @@ from urllib.parse import unquote_to_bytes
 from fastgw._core.clock cimport monotonic_ns
 from fastgw._core.flow cimport FAULT_BODY_TOO_LARGE
 from fastgw._core.http1 cimport F_ACCESS_CONTROL_HEADERS, F_ORIGIN, GET, HEAD, OPTIONS
-from fastgw._core.ring cimport FAILED, REFUSED
+from fastgw._core.ring cimport CANCELLED, FAILED, REFUSED
 from fastgw._core.upstream cimport Leg
 from fastgw.admit.admission cimport admit
 from fastgw.auth.credential cimport authenticate
-from fastgw.dialects.bridge cimport fit, translate_piece, translate_reply
+from fastgw.dialects.bridge cimport failure_kind, fit, translate_piece, translate_reply
+from fastgw.dialects.params import apply_params
 from fastgw.dialects.translate import failure_of
 from fastgw.errors import INDEX, CallerError, GatewayError, error
 from fastgw.exchange cimport X_ADMITTED, X_CONNECTING, X_SENT, X_WAITING
 from fastgw.meter.bill cimport bill
 from fastgw.record.entry cimport make_id, push_lost, push_record
-from fastgw.route.choice cimport find_plan, next_target
-from fastgw.route.choice import none_left
+from fastgw.route.choice cimport choose_target
+from fastgw.route.plan cimport MOVED, NOT_SERVED, STOP, Leaf, Walk, is_delivered, trouble_of_leg
+from fastgw.route.retry import BODY_TELLS, Failure, is_repeatable, trouble_of_kind, trouble_of_status
 from fastgw.snapshot.cors import METHODS
-from fastgw.snapshot.types cimport SPEAKS_OPENAI, Operation
+from fastgw.snapshot.types cimport JSON_BODY, SPEAKS_OPENAI, Operation
 from fastgw.surfaces import local
-from fastgw.surfaces.decode cimport decode
+from fastgw.surfaces.decode cimport decode, widen
 from fastgw.surfaces.dispatch cimport Asked, find_operation
 from fastgw.surfaces.faults cimport leg_error, request_error
 from fastgw.surfaces.fields cimport (
     add_cost, add_identity, compose_request, read_reply_fields, read_request_fields, render_head, request_id)
 from fastgw.surfaces.head cimport Hints, field_value, survey, take_query_key, unknown_operation
+from fastgw.surfaces.story cimport detail_of, explanation
 from fastgw.surfaces.respond import error_event, error_reply
 
 cdef Operation PROBE = Operation("probe", -1, speaks=SPEAKS_OPENAI, body=0)
 cdef frozenset PROBES = frozenset((b"/healthz", b"/readyz", b"/metrics"))
-# statuses on which the next target of a plan is tried: the provider's trouble, not the request's
-cdef frozenset NEXT_ON = frozenset((408, 429, 500, 502, 503, 504, 529))
+cdef tuple METHOD_WORDS = ("", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 cdef class Resumption:
@@ -50,13 +52,13 @@ cdef class Resumption:
     cdef Pipeline pipeline
     cdef Exchange exchange
     cdef unsigned long long serial
-    cdef object signer
+    cdef bint is_retry
 
-    def __init__(self, Pipeline pipeline, Exchange exchange, signer=None):
+    def __init__(self, Pipeline pipeline, Exchange exchange, bint is_retry):
         self.pipeline = pipeline
         self.exchange = exchange
         self.serial = exchange.serial
-        self.signer = signer
+        self.is_retry = is_retry
 
     def __call__(self, task=None):
         if self.exchange.serial != self.serial or self.exchange.state != X_WAITING:
@@ -64,7 +66,7 @@ cdef class Resumption:
         problem = None
         if task is not None:
             problem = "the fetching of its token was given up" if task.cancelled() else task.exception()
-        self.pipeline.go_on(self.exchange, problem)
+        self.pipeline.go_on(self.exchange, problem, self.is_retry)
 
 
 cdef class Gateway(Application):
@@ -142,21 +144,23 @@ cdef class Pipeline(Steps):
         return 0
 
     cdef int begin(self, Exchange x) except -1:
+        cdef Leaf leaf
         if x.operation is PROBE:
             render_head(x)
             return self.send(x)
         decode(x)
-        x.plan = find_plan(x)
-        x.target = next_target(x, <unsigned int>self.draw())
-        if x.target is None:
-            raise none_left(x)
+        if x.caller.metadata is not None:
+            x.metadata = {**x.caller.metadata, **(x.metadata or {})}
+        leaf = choose_target(x, self.draw())
+        x.target = <Target>leaf.target
+        if x.is_reshaped and x.operation.body == JSON_BODY:
+            for other in (<Walk>x.walk).route.leaves:
+                if other.target in x.candidates:
+                    widen(x, apply_params(x.body, other.default_params, other.override_params, other.drop_params))
         admit(self.ledger, x)
         self.ledger.tag(x.slot, x.entry.id)
-        x.state = X_ADMITTED
         x.entry.admitted_ns = monotonic_ns() - x.started_at
-        fit(x)
-        render_head(x)
-        return self.send(x)
+        return self.attempt(x, leaf)
 
     cdef int send(self, Exchange x) except -1:
         cdef Leg leg = x.leg
@@ -175,7 +179,7 @@ cdef class Pipeline(Steps):
             if leg is None:
                 x.state = X_CONNECTING
                 x.wanted_at = monotonic_ns()
-                x.target.integration.origin.want(x)
+                x.target.integration.origin.want(x, within(x, x.target.connect_ns or x.target.integration.origin.connect_ns))
                 return 0
             leg.flow = x
             x.leg = leg
@@ -184,6 +188,7 @@ cdef class Pipeline(Steps):
         x.dispatched = True
         if x.slot >= 0:
             self.ledger.dispatch(x.slot)
+        leg.limit(within(x, x.target.first_byte_ns or x.target.integration.origin.first_byte_ns), x.target.idle_ns, x.target.total_ns)
         leg.send(pieces, count, x.method == HEAD, not x.streams_body or (x.body_length == 0 and not x.body_chunked),
                  x.body_chunked and x.streams_body)
         x.entry.sent_ns = monotonic_ns() - x.started_at
@@ -196,7 +201,7 @@ cdef class Pipeline(Steps):
         x.state = X_WAITING
         x.wanted_at = monotonic_ns()
         task = self.renew(signer)
-        task.add_done_callback(Resumption(self, x, signer))
+        task.add_done_callback(Resumption(self, x, False))
         return 0
 
     def renew(self, signer):
@@ -208,42 +213,75 @@ cdef class Pipeline(Steps):
             task.add_done_callback(lambda done: self.renewals.pop(signer, None))
         return task
 
-    cdef int go_on(self, Exchange x, object problem) except -1:
+    cdef int go_on(self, Exchange x, object problem, bint is_retry) except -1:
         """What the exchange waited for is there, or will not come."""
-        x.target.integration.origin.poller.now_ns = monotonic_ns()
-        x.waited_ns += monotonic_ns() - x.wanted_at
+        cdef Walk walk = <Walk>x.walk
+        cdef int64_t now = monotonic_ns()
+        x.target.integration.origin.poller.now_ns = now
+        x.waited_ns += now - x.wanted_at
+        x.timer = None
         x.state = X_ADMITTED
         try:
+            if is_retry:
+                walk.again(self.draw(), now)
+                return self.attempt(x, walk.leaf)
             if problem is None:
                 return self.send(x)
+            x.trouble = "authentication"
             return x.give_up(error("UpstreamCredential", f"integration {x.target.integration.name!r}: {problem}"))
+        except GatewayError as refusal:
+            return self.refuse(x, refusal)
         except Exception as fault:      # the edge of an exchange
             x.target.integration.origin.poller.faults += 1
             return x.fault(fault)
 
-    cdef bint try_next(self, Exchange x, const char* p, Py_ssize_t n) except -1:
-        """Another target of the plan takes over what this one failed at, before anything went to the caller."""
-        cdef Target target
-        if x.plan is None or x.plan.strategy != "fallback" or x.streams_body:
-            return False
-        if x.upstream_status and x.upstream_status not in NEXT_ON:
-            return False
+    cdef int attempt(self, Exchange x, Leaf leaf) except -1:
+        """Ask the target that the walk is at; one that cannot be asked for this makes way for another."""
+        cdef Walk walk = <Walk>x.walk
         while True:
-            target = next_target(x, 0)
-            if target is None:
-                return False
-            x.drop_leg()
-            x.target = target
-            x.attempt += 1
-            x.forget_reply()
+            x.target = <Target>leaf.target
             x.state = X_ADMITTED
             try:
-                fit(x)
-            except GatewayError:
-                continue        # this one cannot be asked for it: the first one's words stay the reason
-            render_head(x)
-            self.send(x)
+                fit(x, leaf.default_params, leaf.override_params, leaf.drop_params)
+                break
+            except GatewayError as problem:
+                walk.end(0, "invalid_request", True, -1, 0, monotonic_ns())
+                walk.bar(leaf.index, NOT_SERVED)
+                if x.streams_body or not walk.enter(leaf.parent, self.draw(), monotonic_ns()):
+                    raise
+                leaf = walk.leaf
+        render_head(x)
+        return self.send(x)
+
+    cdef bint try_next(self, Exchange x, const char* p, Py_ssize_t n) except -1:
+        """What follows a failed attempt, before anything went to the caller: the same target after a while, another one, or nothing."""
+        cdef Walk walk = <Walk>x.walk
+        cdef int64_t now, wait_ns
+        if walk is None or walk.ticket < 0:
+            return False
+        now = monotonic_ns()
+        failure = failure_of_attempt(x, walk.leaf, p, n)
+        walk.end(failure.status, failure.trouble, False, -1, 0, now)
+        # a body that was passed on as it came is not there for a second time
+        if x.streams_body:
+            return False
+        wait_ns = walk.follow(failure, is_repeatable(METHOD_WORDS[x.method], x.operation.name), self.draw(), now)
+        if wait_ns == STOP:
+            return False
+        x.drop_leg()
+        x.attempt += 1
+        x.retries += wait_ns != MOVED
+        x.forget_reply()
+        if wait_ns == MOVED:
+            try:
+                self.attempt(x, walk.leaf)
+            except GatewayError as problem:
+                self.refuse(x, problem)
             return True
+        x.state = X_WAITING
+        x.wanted_at = now
+        x.timer = x.target.integration.origin.poller.loop.call_later(wait_ns / 1e9, Resumption(self, x, True))
+        return True
 
     # the reply
 
@@ -269,6 +307,9 @@ cdef class Pipeline(Steps):
     cdef int record(self, Exchange x) except -1:
         self.in_flight -= 1
         self.served += 1
+        if x.walk is not None:
+            end_walk(x)
+            x.detail = detail_of(x)
         if x.operation is PROBE:
             return 0
         return push_record(self.ring, x, self.worker)
@@ -293,6 +334,8 @@ cdef class Pipeline(Steps):
             x.client.abort()
             return x.close()
         status, fields, body = error_reply(problem, speaks, request_id(x).decode())
+        if x.explains and x.walk is not None:
+            fields += explanation(x)
         x.status = status
         x.started = True
         x.fields.size = 0
@@ -365,3 +408,42 @@ cdef class Pipeline(Steps):
         s ^= s >> 27
         self.random_state = s
         return s * <uint64_t>2685821657736338717
+
+
+cdef int64_t within(Exchange x, int64_t most_ns):
+    """A limit of time that does not reach beyond the deadline of all attempts; 0 is none of its own."""
+    cdef int64_t left_ns
+    if x.deadline_ns == 0:
+        return most_ns
+    left_ns = max(x.deadline_ns - monotonic_ns(), <int64_t>1000000)
+    return left_ns if most_ns == 0 or left_ns < most_ns else most_ns
+
+
+cdef object failure_of_attempt(Exchange x, Leaf leaf, const char* p, Py_ssize_t n):
+    """How the attempt in hand failed, as routes see it."""
+    if x.trouble is not None:
+        return Failure(trouble=x.trouble, delivered=False)
+    if x.failure:
+        return Failure(trouble=trouble_of_leg(x.failure), delivered=is_delivered(x.failure, x.entry.sent_ns >= 0))
+    if x.upstream_status >= 400:
+        trouble = trouble_of_status(x.upstream_status)
+        if leaf.reads_errors and p != NULL and x.upstream_status in BODY_TELLS:
+            trouble = trouble_of_kind(failure_kind(x, p, n))
+        return Failure(status=x.upstream_status, trouble=trouble, retry_after_ns=x.retry_after_ns)
+    if x.stream is not None and x.stream.failure is not None:
+        return Failure(status=x.stream.failure.status, trouble=trouble_of_kind(x.stream.failure.kind))
+    return Failure(trouble="bad_reply")
+
+
+cdef int end_walk(Exchange x) except -1:
+    """Tell the table of targets how the last attempt went, where that has not been told."""
+    cdef Walk walk = <Walk>x.walk
+    cdef str trouble = None
+    if walk.ticket < 0:
+        return 0
+    if x.outcome == FAILED and x.failure:
+        trouble = trouble_of_leg(x.failure)
+    elif x.outcome == FAILED and x.stream is not None and x.stream.failure is not None:
+        trouble = trouble_of_kind(x.stream.failure.kind)
+    return walk.end(x.upstream_status, trouble, x.outcome == CANCELLED or x.outcome == REFUSED, x.entry.first_byte_ns - x.entry.sent_ns,
+                    x.usage.output_tokens, monotonic_ns())

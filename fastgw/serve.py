@@ -15,13 +15,14 @@ from typing import TextIO
 from msgspec import Struct
 
 from fastgw._core.ledger import LayoutError, Ledger, Reclaimed
+from fastgw._core.route import TargetTable
 from fastgw.errors import CODES
 from fastgw.record.daemon import run_drain
 from fastgw.record.options import DrainOptions
 from fastgw.record.pace import LOOK_SECONDS as PACE_LOOK_SECONDS
 from fastgw.record.pace import Pace
 from fastgw.snapshot.load import Document
-from fastgw.worker import WorkerOptions, ring_path, run_worker
+from fastgw.worker import WorkerOptions, ring_path, run_worker, targets_path
 
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
@@ -92,6 +93,8 @@ class Supervisor:
     def serve(self) -> int:
         """Start everything, watch it, stop it."""
         ledger = self.open_ledger()
+        # how targets fared before is old news: breakers start closed
+        self.targets = TargetTable(targets_path(self.state), workers=self.workers, worker=-1, fresh=True)
         lost = ledger.recover()
         if lost:
             log.warning("%d exchanges were in hand when the gateway died; those on their way are charged", len(lost))
@@ -257,6 +260,7 @@ class Supervisor:
         """Settle what a dead worker had in hand; the one that takes its place leaves the records of it."""
         assert child.worker is not None
         lost = ledger.reclaim(child.worker)
+        self.targets.reclaim(child.worker)
         child.run = self.worker_run(child.worker, tuple(lost))
 
     def next_restart(self) -> float:

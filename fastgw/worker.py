@@ -15,6 +15,7 @@ from fastgw._core.ledger import Ledger, Reclaimed
 from fastgw._core.poll import Poller
 from fastgw._core.price import PriceRow
 from fastgw._core.ring import RingWriter
+from fastgw._core.route import TargetTable
 from fastgw._core.upstream import Origin
 from fastgw.meter.catalog import Catalog
 from fastgw.pipeline import Gateway, Pipeline
@@ -67,6 +68,11 @@ def ring_path(state: Path, index: int) -> Path:
     return state / f"ring-{index}.ring"
 
 
+def targets_path(state: Path) -> Path:
+    """Where the workers of a machine keep how their targets fare."""
+    return state / "targets"
+
+
 class Worker:
     """The parts of a worker and their life."""
 
@@ -107,7 +113,8 @@ class Worker:
         self.pipeline = Pipeline(self.ledger, self.ring, self.health, options.index, self.metrics_target(),
                                  gateway.max_body_bytes)
         self.pipeline.record_lost(list(options.lost))
-        compiler = Compiler(self.ledger, self.poller, Catalog.load())
+        table = TargetTable(targets_path(options.state), workers=options.workers, worker=options.index)
+        compiler = Compiler(self.ledger, self.poller, Catalog.load(), table)
         self.watch = Watch(options.document.path, compiler, self.publish, self.health)
         self.watch.start(options.document)
         loop.add_signal_handler(signal.SIGHUP, self.watch.reload)

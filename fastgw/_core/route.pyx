@@ -32,6 +32,7 @@ from fastgw._core.digest cimport sha256
 cdef extern from *:
     """
     #include <sys/mman.h>
+    #include <unistd.h>
     #define route_load(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
     #define route_store(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
     #define route_add(p, v) __atomic_add_fetch((p), (v), __ATOMIC_ACQ_REL)
@@ -55,6 +56,7 @@ cdef extern from *:
     uint64_t share "route_share"(uint64_t draw, uint64_t below) noexcept nogil
     void* mmap(void* at, size_t size, int protection, int flags, int file, long offset) noexcept nogil
     int munmap(void* at, size_t size) noexcept nogil
+    int getpid() noexcept nogil
     int PROT_READ, PROT_WRITE, MAP_SHARED
     void* MAP_FAILED
 
@@ -395,6 +397,7 @@ cdef class TargetTable:
         if self.worker < 0:
             raise ValueError(f"expected a worker, got a table that only looks: {self.path}")
         held.table = self
+        held.owner = getpid()
         held.slots = ()
         with self.locked():
             for name in names:
@@ -503,7 +506,8 @@ cdef class TargetTable:
 
 cdef class HeldTargets:
     def __dealloc__(self):
-        if self.table is not None:
+        # a fork has a copy of this, but what it stands for is the parent's
+        if self.table is not None and self.owner == getpid():
             for slot in self.slots:
                 add_count(&self.table.holds[self.table.worker * self.table.capacity + <int>slot], -1)
 

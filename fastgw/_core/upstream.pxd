@@ -16,10 +16,10 @@ cdef class Origin:
     cdef readonly str unix_path        # instead of host and port
     cdef readonly tuple proxy          # (host, port, proxy-authorization bytes or None), or None
     cdef readonly int limit
-    cdef int64_t connect_ns
-    cdef int64_t first_byte_ns
-    cdef int64_t idle_ns
-    cdef int64_t total_ns
+    cdef readonly int64_t connect_ns
+    cdef readonly int64_t first_byte_ns
+    cdef readonly int64_t idle_ns
+    cdef readonly int64_t total_ns
     cdef readonly int open_count
     cdef readonly int busy_count
     cdef readonly bint closed
@@ -33,11 +33,12 @@ cdef class Origin:
     cdef object resolving
     cdef object session                # ssl.SSLSession of the last good connection
     cdef Leg take(self)                                # an idle leg, or None
-    cdef int want(self, Flow flow) except -1           # ask for one: leg_ready or leg_failed will be called
+    # ask for one: leg_ready or leg_failed will be called; connect_ns 0: the origin's own
+    cdef int want(self, Flow flow, int64_t connect_ns) except -1
     cdef int forget(self, Flow flow) except -1         # it has no more need of one
     cdef int give_back(self, Leg leg) except -1
     cdef int lost(self, Leg leg) except -1
-    cdef int open_for(self, Flow flow) except -1
+    cdef int open_for(self, Flow flow, int64_t connect_ns) except -1
     cdef int contain(self, Flow flow, object error) except -1
 
 
@@ -60,6 +61,11 @@ cdef class Leg(Wire):
     cdef int64_t connect_deadline_ns
     cdef readonly long long served     # replies, so far
     cdef int64_t total_deadline_ns
+    cdef int64_t first_byte_ns         # limits of the exchange in hand
+    cdef int64_t idle_ns
+    cdef int64_t total_ns
+    # Before send: how long the reply may take; 0: the origin's own.
+    cdef void limit(self, int64_t first_byte_ns, int64_t idle_ns, int64_t total_ns) noexcept
     cdef int send(self, iovec* pieces, int count, bint for_head, bint whole, bint chunked) except -1
     cdef int send_piece(self, const char* p, Py_ssize_t n, bint last) except -1
     cdef int cancel(self) except -1

@@ -125,7 +125,7 @@ cdef class Origin:
             leg.close_now(False)
         return None
 
-    cdef int want(self, Flow flow) except -1:
+    cdef int want(self, Flow flow, int64_t connect_ns) except -1:
         cdef Leg oldest
         if self.open_count >= self.limit:
             if self.idle:
@@ -139,15 +139,15 @@ cdef class Origin:
                 if self.timer is None:
                     self.timer = self.poller.loop.call_later(self.connect_ns / 1e9, self._expire_waiting)
                 return 0
-        return self.open_for(flow)
+        return self.open_for(flow, connect_ns)
 
-    cdef int open_for(self, Flow flow) except -1:
+    cdef int open_for(self, Flow flow, int64_t connect_ns) except -1:
         """Begin a connection; the name, the tunnel and the handshake all count against connect_ms."""
         cdef Leg leg = Leg(self)
         self.open_count += 1
         self.busy_count += 1
         leg.flow = flow
-        leg.connect_deadline_ns = self.poller.now_ns + self.connect_ns
+        leg.connect_deadline_ns = self.poller.now_ns + (connect_ns if connect_ns else self.connect_ns)
         self.opening.append(leg)
         if self.addresses is None:
             self._resolve(leg)
@@ -259,7 +259,7 @@ cdef class Origin:
             while self.waiting and self.open_count < self.limit:
                 flow = <Flow>self.waiting.popleft()[0]
                 try:
-                    self.open_for(flow)
+                    self.open_for(flow, 0)
                 except Exception as error:  # as above
                     self.contain(flow, error)
         finally:
@@ -365,6 +365,11 @@ cdef class Leg(Wire):
 
     # sending
 
+    cdef void limit(self, int64_t first_byte_ns, int64_t idle_ns, int64_t total_ns) noexcept:
+        self.first_byte_ns = first_byte_ns if first_byte_ns else self.origin.first_byte_ns
+        self.idle_ns = idle_ns if idle_ns else self.origin.idle_ns
+        self.total_ns = total_ns if total_ns else self.origin.total_ns
+
     cdef int send(self, iovec* pieces, int count, bint for_head, bint whole, bint chunked) except -1:
         self.for_head = for_head
         self.uploaded = whole
@@ -372,8 +377,8 @@ cdef class Leg(Wire):
         self.touched = False
         self.held.size = 0
         self.state = SENT
-        self.total_deadline_ns = self.poller.now_ns + self.origin.total_ns
-        self.arm(self.origin.first_byte_ns if whole else self.origin.total_ns)
+        self.total_deadline_ns = self.poller.now_ns + self.total_ns
+        self.arm(self.first_byte_ns if whole else self.total_ns)
         return self.writev(pieces, count)
 
     cdef int send_piece(self, const char* p, Py_ssize_t n, bint last) except -1:
@@ -395,7 +400,7 @@ cdef class Leg(Wire):
         if last:
             self.uploaded = True
             if self.state == SENT:
-                self.arm(self.origin.first_byte_ns)
+                self.arm(self.first_byte_ns)
         return 0
 
     cdef int drained(self) except -1:
@@ -409,7 +414,7 @@ cdef class Leg(Wire):
 
     cdef int resume(self) except -1:
         if self.state == REPLYING:
-            self.arm(self.origin.idle_ns)
+            self.arm(self.idle_ns)
         return self.resume_reading()
 
     # the reply
@@ -471,7 +476,7 @@ cdef class Leg(Wire):
             self.framing = UNTIL_CLOSE
             self.keep_alive = False
         self.state = REPLYING
-        self.arm(self.origin.idle_ns)
+        self.arm(self.idle_ns)
         flow.reply_head(p, &reply_head, n > length or self.framing == NO_BODY)
         if self.flow is not flow or self.state != REPLYING:
             return 0
@@ -503,7 +508,7 @@ cdef class Leg(Wire):
         cdef Buffer held
         if not last:
             if self.reading:
-                self.arm(self.origin.idle_ns)
+                self.arm(self.idle_ns)
             return flow.reply_data(p, n, False)
         self.served += 1
         self.deadline_ns = self.total_deadline_ns = 0

@@ -2,7 +2,7 @@
 
 A token is at least one byte of the body, so the body's length bounds the input; what the bytes do not bound (an image by URL) may fill
 the model's context. The output is bounded by what the request states, else by the model's own limit; `clamp` puts in a limit
-that the remaining budget pays for. Where a plan may fall back, the dearest of its targets counts.
+that the remaining budget pays for. Of the targets that may be asked, the dearest counts.
 """
 from libc.stdint cimport INT64_MAX, int64_t
 from libc.string cimport memset
@@ -12,7 +12,7 @@ from fastgw._core.ledger cimport (
     REFUSED_BUDGET, REFUSED_EXPIRED, REFUSED_FULL, REFUSED_PARALLEL, REFUSED_REQUEST_RATE, REFUSED_TOKEN_RATE, Denial, Ledger)
 from fastgw._core.price cimport Price, affordable_output, charge_at_most
 from fastgw.errors import error
-from fastgw.snapshot.types cimport CLAMP, ESTIMATE, FORM_BODY, Caller, Plan, Target
+from fastgw.snapshot.types cimport CLAMP, ESTIMATE, FORM_BODY, Caller, Target
 
 cdef enum:
     BYTES_PER_TOKEN = 4            # of ordinary text, for rates
@@ -41,7 +41,7 @@ cdef int admit(Ledger ledger, Exchange x) except -1:
     if caller.has_budget and caller.refuse_unknown_price and x.costs_unseen():
         raise unseen(x)
     if caller.has_budget and x.operation.metered:
-        if caller.refuse_unknown_price and not keep_priced(x):
+        if caller.refuse_unknown_price and not x.target.price.price.known:
             raise price_unknown(x)
         if x.scanned.background and caller.refuse_unknown_price and x.operation.name == "responses":
             raise background_unpriced(x)
@@ -69,41 +69,20 @@ def unseen(Exchange x):
                  f"{x.caller.name!r}: use a path whose replies state their usage, or set unknown_price = \"allow\" for the workspace")
 
 
-cdef bint keep_priced(Exchange x):
-    """Whether the target has a price; others of the plan that have none are not fallen back to."""
-    cdef Plan plan = x.plan
-    cdef int i
-    if not x.target.price.price.known:
-        return False
-    for i in range(min(len(plan.targets), 31)):
-        if not (<Target>plan.targets[i]).price.price.known:
-            x.tried |= 1 << i
-    return True
-
-
 cdef int64_t most_it_can_cost(Ledger ledger, Exchange x, int64_t now, bint clamps) except -1:
     """The most that this request can cost at any target that may still get it; with a limit of the output put in where it clamps."""
-    cdef Plan plan = x.plan
-    cdef Target target = x.target
+    cdef Target target
     cdef Caller caller = x.caller
-    cdef int64_t left, limit = -1, cost
-    cdef int i
-    cdef bint falls_back = plan.strategy == "fallback"
+    cdef int64_t left, limit = -1, cost = 0
     x.limit_set = -1
     if clamps:
         left = ledger.remaining(caller.chain, caller.depth, now)
         if left < INT64_MAX:
-            limit = least(limit, affordable(x, &target.price.price, left))
-            for i in range(min(len(plan.targets), 31) if falls_back else 0):
-                target = <Target>plan.targets[i]
-                if not x.tried & (1 << i) and target.may_serve(x.operation, caller):
-                    limit = least(limit, affordable(x, &target.price.price, left))
+            for target in x.candidates:
+                limit = least(limit, affordable(x, &target.price.price, left))
             x.limit_set = limit
-    target = x.target
-    cost = most_at(x, &target.price.price)
-    for i in range(min(len(plan.targets), 31) if falls_back else 0):
-        target = <Target>plan.targets[i]
-        if not x.tried & (1 << i) and target.price.price.known and target.may_serve(x.operation, caller):
+    for target in x.candidates:
+        if target.price.price.known:
             cost = max(cost, most_at(x, &target.price.price))
     return cost
 

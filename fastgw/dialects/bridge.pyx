@@ -2,42 +2,93 @@
 
 What is translated is Python's work (`translate`); this is where it meets the exchange: bytes in, bytes out, and the usage for the meter.
 """
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t
 
 from fastgw._core.ring cimport FAILED
+from fastgw._core.scan cimport SCAN_OK, scan_request
 from fastgw._core.usage cimport Usage
 from fastgw.dialects.splice cimport splice
-from fastgw.dialects.table import open_translation
-from fastgw.dialects.translate import Asked, NotOfDialect, problem_of
+from fastgw.dialects.params import apply_params
+from fastgw.dialects.table import CALLERS, MARKS, dialect_of, open_translation
+from fastgw.dialects.translate import Asked, NotOfDialect, problem_of, read_failure
 from fastgw.errors import INDEX, error
-from fastgw.snapshot.types cimport Target, Way
+from fastgw.snapshot.types cimport JSON_BODY, Target
 
 
-cdef int fit(Exchange x) except -1:
+cdef int fit(Exchange x, dict defaults, dict overrides, tuple drops) except -1:
     cdef Target target = x.target
     cdef int64_t most = target.price.price.max_output_tokens
     cdef int64_t limit = x.limit_set
+    cdef str dialect
     x.way = target.integration.way(x.operation)
-    x.translation = x.stream = None
-    if x.way.dialect is None:
-        return splice(x)
+    x.translation = x.stream = x.foreign_fields = None
+    if x.asked_body is not None:
+        reshape(x, x.asked_body)        # what the target before had put in is not this one's
+        x.asked_body = None
+    if (defaults or overrides or drops) and x.operation.body == JSON_BODY:
+        x.asked_body = x.body
+        reshape(x, apply_params(x.body, defaults, overrides, drops))
+    dialect = x.way.dialect
+    if dialect is None:
+        mark = MARKS.get(x.operation.name) if x.operation.body == JSON_BODY else None
+        if mark is None or mark not in x.body:
+            return splice(x)
+        dialect = CALLERS[x.operation.name]
     if limit >= 0 and most:
         limit = min(limit, most)
     x.asked_usage = False
     model = target.model or x.model or b""
     array = x.streams_array() and (x.query is None or b"alt=sse" not in x.query)
-    x.translation = open_translation(x.operation.name, x.way.dialect, x.body, Asked(
-        model.decode("utf-8", "replace"), x.wants_stream(), array, x.way.quirks, target.unsupported or "drop", target.integration.name,
-        limit, most))
+    forward = PyBytes_FromStringAndSize(x.forward.start, x.forward.size)
+    x.translation = open_translation(x.operation.name, dialect, x.body, Asked(
+        model.decode("utf-8", "replace"), x.wants_stream(), array, x.way.quirks, target.unsupported, target.integration.name,
+        limit, most, beta_of(forward)))
     x.sent_body = x.translation.body
+    # the fields of a caller who speaks the provider's dialect are the provider's own words
+    x.foreign_fields = forward if x.way.dialect is None else foreign_fields(forward)
     return 0
+
+
+# of a caller's fields, those that mean the same to a provider of another dialect
+UNIVERSAL = frozenset({b"user-agent", b"traceparent", b"tracestate", b"baggage"})
+
+
+def foreign_fields(bytes forward):
+    """What goes to a provider of another dialect: beside what every HTTP API knows, a caller's fields are words of its own dialect."""
+    kept = [line for line in forward.splitlines(True) if line.partition(b":")[0].strip().lower() in UNIVERSAL]
+    return b"".join(kept) + b"content-type: application/json\r\naccept: */*\r\n"
+
+
+def beta_of(bytes forward):
+    """What the caller's field anthropic-beta says."""
+    found = [line.partition(b":")[2].strip() for line in forward.splitlines() if line[:15].lower() == b"anthropic-beta:"]
+    return b",".join(found).decode("latin-1")
+
+
+cdef int reshape(Exchange x, bytes body) except -1:
+    """Let another body take the place of the one in hand."""
+    cdef int64_t most = x.scanned.max_tokens
+    cdef int64_t choices = x.scanned.choices
+    x.body = body
+    if scan_request(PyBytes_AS_STRING(body), PyBytes_GET_SIZE(body), &x.scanned) != SCAN_OK:
+        raise error("InvalidRequest", "a member that the route puts into the body has another type than its name wants")
+    x.scanned.max_tokens = most         # of all targets, as it was admitted
+    x.scanned.choices = choices
+    if x.operation.model_in_path:
+        x.scanned.model.end = 0
+    return 0
+
+
+cdef str failure_kind(Exchange x, const char* p, Py_ssize_t n):
+    cdef str name = x.way.dialect or CALLERS.get(x.operation.name, "openai_chat")
+    return read_failure(dialect_of(name), x.upstream_status, PyBytes_FromStringAndSize(p, n), x.error_code or "").kind
 
 
 cdef bytes translate_reply(Exchange x, const char* p, Py_ssize_t n):
     cdef bytes out
     if x.status >= 400:
-        return x.translation.error(x.status, PyBytes_FromStringAndSize(p, n), x.entry_id())
+        return x.translation.error(x.status, PyBytes_FromStringAndSize(p, n), x.entry_id(), x.error_code or "")
     try:
         out = x.translation.reply(PyBytes_FromStringAndSize(p, n))
     except NotOfDialect as problem:
@@ -69,7 +120,7 @@ cdef bytes translate_piece(Exchange x, const char* p, Py_ssize_t n, bint last):
 
 
 cdef object not_of_dialect(Exchange x, problem):
-    return error("UpstreamTranslation", f"integration {x.target.integration.name!r}: expected a reply of {x.way.dialect}: {problem}")
+    return error("UpstreamTranslation", f"integration {x.target.integration.name!r}: expected a reply of {x.way.operation}: {problem}")
 
 
 cdef int take_usage(Exchange x, found) except -1:

@@ -46,7 +46,7 @@ class Citation(Struct):
     native: dict[str, object] | None = None
 
 
-class Text(Struct):
+class Text(Struct, tag=True):
     """Words. signature: Gemini's, of the thought behind them. native: here and in other parts, what else its own dialect's writers need."""
 
     text: str = ""
@@ -56,7 +56,7 @@ class Text(Struct):
     native: "Native | None" = None
 
 
-class Media(Struct):
+class Media(Struct, tag=True):
     """An image, a sound, a film or a document: in one of `data` (base64), `url`, `file_id` or `text` (a plain-text document).
 
     media_type   as in RFC 6838, "" unknown
@@ -83,7 +83,7 @@ class Media(Struct):
     native: "Native | None" = None
 
 
-class ToolCall(Struct):
+class ToolCall(Struct, tag=True):
     """A model asks for a tool. arguments: the text of a JSON object, or any text where `custom`; never parsed and written anew.
 
     id           "" where the dialect has none (Gemini): its reader makes one, unique in the conversation
@@ -99,7 +99,7 @@ class ToolCall(Struct):
     native: "Native | None" = None
 
 
-class ToolResult(Struct):
+class ToolResult(Struct, tag=True):
     """What a tool said; a part of a user message. name: of the tool, where it is known. parts: Text and Media."""
 
     call_id: str
@@ -111,7 +111,7 @@ class ToolResult(Struct):
     native: "Native | None" = None
 
 
-class Thinking(Struct):
+class Thinking(Struct, tag=True):
     """What a model thought. signature: opaque proof, of Anthropic or Gemini; redacted: opaque text in the place of the words.
 
     id           of a reasoning item of OpenAI's; encrypted: its encrypted_content; summary: the words are a summary
@@ -127,20 +127,21 @@ class Thinking(Struct):
     dialect: str = ""
 
 
-class Refusal(Struct):
+class Refusal(Struct, tag=True):
     """The model's own words for why it will not answer."""
 
     text: str = ""
     native: "Native | None" = None
 
 
-class Native(Struct):
+class Native(Struct, tag=True):
     """A part that only its own dialect knows: a server's tool and its result, a reference to an item. Others' writers note it."""
 
     dialect: str
     value: dict[str, object]
 
 
+# Tagged by their names, so that a cached reply can be read back.
 Part = Text | Media | ToolCall | ToolResult | Thinking | Refusal | Native
 
 

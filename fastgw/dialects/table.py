@@ -11,6 +11,9 @@ NAMES = ("openai_chat", "openai_responses", "anthropic_messages", "gemini_genera
 CALLERS = {"chat": "openai_chat", "responses": "openai_responses", "messages": "anthropic_messages", "generate": "gemini_generate"}
 # What a provider is asked for in the place of these, and the dialect of that.
 GENERATIONS = {**CALLERS, "converse": "bedrock_converse", "cohere_chat": "cohere_chat"}
+# Where a conversation holds another dialect's proof of a thought, it is sealed behind these; its own provider would refuse such a body
+# as it is, so that it is rewritten.
+MARKS = {"messages": b"fastgw:v1:", "responses": b"fastgw:1:", "generate": b"ZmFzdGd3"}
 
 
 def dialect_of(name: str) -> Dialect:

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from fastgw.dialects.assembly import Assembler, events_of
-from fastgw.dialects.canonical import Broke, Delta, Dialect, Event, Failure, Notes, Request, StreamWriter, Usage, UsageStated
+from fastgw.dialects.canonical import Broke, Delta, Dialect, Event, Failure, Notes, Reply, Request, StreamWriter, Usage, UsageStated
 from fastgw.dialects.framing import SPLITTERS
 from fastgw.dialects.reading import an_object
 from fastgw.errors import GatewayError, error
@@ -34,6 +34,7 @@ class Asked(msgspec.Struct, frozen=True):
     target         name of the target, for messages
     limit          output tokens that admission allows, -1 where it sets none
     most_output    the model's own limit, 0 unknown
+    beta           what the caller's field anthropic-beta says, for platforms that want it in the body
     """
 
     model: str
@@ -44,6 +45,7 @@ class Asked(msgspec.Struct, frozen=True):
     target: str = ""
     limit: int = -1
     most_output: int = 0
+    beta: str = ""
 
 
 class TranslatedStream:
@@ -150,9 +152,12 @@ class Translation:
         """A whole reply of the provider, as the caller wants it: whole, or as a stream. raises NotOfDialect"""
         try:
             decoded = _decode(body)
-            if not isinstance(decoded, dict):
+            if isinstance(decoded, list):
+                reply = self._joined(decoded)
+            elif isinstance(decoded, dict):
+                reply = self._upstream.read_reply(decoded)
+            else:
                 raise ValueError("not a JSON object")
-            reply = self._upstream.read_reply(decoded)
         except (msgspec.DecodeError, ValueError, RecursionError) as problem:
             raise NotOfDialect(str(problem)) from problem
         self.usage = reply.usage
@@ -163,9 +168,19 @@ class Translation:
         assert self._client.write_reply is not None
         return _encode(self._client.write_reply(reply, self._request))
 
-    def error(self, status: int, body: bytes, request_id: str) -> bytes:
-        """An error of the provider, in the caller's dialect; `failure` then says what it was."""
-        self.failure = read_failure(self._upstream, status, body)
+    def _joined(self, pieces: list[object]) -> Reply:
+        """The reply of a stream that came as one array of its events, as Gemini's does where alt=sse was lost on the way."""
+        reader, assembler = self._upstream.stream_reader(), Assembler()
+        for piece in pieces:
+            assembler.take(reader.read("", _encode(piece)))
+        assembler.take(reader.finish())
+        if assembler.failure is not None:
+            raise NotOfDialect(assembler.failure.message)
+        return assembler.finish()
+
+    def error(self, status: int, body: bytes, request_id: str, code: str = "") -> bytes:
+        """An error of the provider, in the caller's dialect; `failure` then says what it was. code: what its head says of it."""
+        self.failure = read_failure(self._upstream, status, body, code)
         assert self._client.write_failure is not None
         return _encode(self._client.write_failure(self.failure, request_id))
 
@@ -181,7 +196,13 @@ def translate(client: Dialect, upstream: Dialect, body: bytes, asked: Asked) -> 
             is bound to a provider of the caller's dialect
     """
     assert client.read_request is not None
-    request = client.read_request(an_object(_decode(body), "$"), asked.model, asked.stream)
+    try:
+        decoded = an_object(_decode(body), "$")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        raise error("InvalidRequest", f"expected a JSON object: {problem}") from problem
+    if asked.beta:
+        decoded.setdefault("anthropic_beta", asked.beta)
+    request = client.read_request(decoded, asked.model, asked.stream)
     if request.bound and upstream.name != client.name:
         bound, why = next(iter(request.bound.items()))
         raise error("UnsupportedParameter", f"{bound} cannot go to {asked.target or 'the target'}, which speaks another dialect: {why}",
@@ -204,12 +225,14 @@ def translate(client: Dialect, upstream: Dialect, body: bytes, asked: Asked) -> 
     return Translation(client, upstream, request, _encode(written), notes.dropped)
 
 
-def read_failure(upstream: Dialect, status: int, body: bytes) -> Failure:
-    """What an error body of a provider says, whatever it is."""
+def read_failure(upstream: Dialect, status: int, body: bytes, code: str = "") -> Failure:
+    """What an error body of a provider says, whatever it is; `code` stands in the head instead (x-amzn-errortype)."""
     try:
         decoded: object = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         decoded = body[:2000].decode("utf-8", "replace") or None
+    if code and isinstance(decoded, dict):
+        decoded.setdefault("__type", f"#{code}")
     return upstream.read_failure(status, decoded)
 
 

@@ -42,6 +42,8 @@ class Keys(Struct, frozen=True):
 class AwsSigner:
     """Signs requests for one service in one region."""
 
+    signs_body = True
+
     def __init__(
         self,
         aws: Aws,

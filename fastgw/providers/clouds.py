@@ -85,7 +85,7 @@ AZURE_AI = compatible(
     "https://learn.microsoft.com/azure/ai-foundry/foundry-models/concepts/endpoints",
     aliases="azure-ai-inference azure-ai-foundry azure-cognitive-services foundry", auth="entra", auth_field="api-key", auth_prefix="",
     also="completions embeddings responses images speech transcriptions translations files batches", requires=("azure.resource",),
-    chat="", catalog="azure openai anthropic deepseek x-ai moonshotai mistral cohere",
+    chat="", catalog="azure openai anthropic deepseek x-ai moonshotai mistral cohere", models_dev="azure",
     variants=(
         claude("claude", "^/anthropic/v1/messages", auth_field="x-api-key"),
         only("cohere", r"rerank", "cohere_rerank", "^/providers/cohere/v2/rerank"),
@@ -120,6 +120,7 @@ BEDROCK_MANTLE = compatible(
     "bedrock-mantle", "Amazon Bedrock (Mantle)", "https://bedrock-mantle.{region}.api.aws/v1",
     "https://docs.aws.amazon.com/bedrock/latest/userguide/bedrock-mantle.html",
     also="responses", chat="max_tokens", auth="aws", aws_service="bedrock-mantle", requires=("aws.region",), catalog="aws",
+    models_dev="amazon-bedrock",
     variants=(
         claude(r"anthropic\.", "^/anthropic/v1/messages"),
         # these are refused on the other route
@@ -148,6 +149,7 @@ CLAUDE_AWS = Provider(
     output_limit=limits(frozenset({"messages"})),
     usage=UsageDialect.ANTHROPIC,
     catalog_ids=("anthropic",),
+    models_dev_ids=("anthropic",),
 )
 
 SAGEMAKER = replace(

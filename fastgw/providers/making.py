@@ -54,6 +54,7 @@ def compatible(
     also: str = "",
     aliases: str = "",
     catalog: str = "",
+    models_dev: str = "",
     auth: Auth = "bearer",
     auth_field: str = "authorization",
     auth_prefix: str = "Bearer ",
@@ -77,8 +78,7 @@ def compatible(
     prefix      where it is not the path of base_url
     """
     served = named(f"chat models {also}" if operations is None else operations)
-    is_openai = "max_tokens" not in chat.split()
-    own = {"chat": ("max_completion_tokens",)} if is_openai and "chat" in served else {}
+    own = {"chat": ("max_completion_tokens",)} if "max_tokens" not in chat.split() and "chat" in served else {}
     return Provider(
         name=name,
         title=title,
@@ -102,6 +102,7 @@ def compatible(
         usage=UsageDialect.OPENAI,
         stream_options=stream_options,
         catalog_ids=tuple(catalog.split()),
+        models_dev_ids=tuple(models_dev.split()),
         variants=variants,
     )
 

@@ -19,6 +19,7 @@ class OciSigner:
     """Signs each request by itself; there is nothing to fetch."""
 
     expires_s: Final = float("inf")
+    signs_body = True
 
     def __init__(self, oracle: Oracle) -> None:
         assert oracle.private_key is not None  # the configuration was checked

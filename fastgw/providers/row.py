@@ -82,7 +82,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     output_limit     where a body states the most tokens to generate, by operation: the path of members
     usage            how its replies state usage, in the dialect that it is asked in mostly
     stream_options   understands stream_options.include_usage
-    catalog_ids      its names in the price table, in the order they are asked; none: only the config prices its models
+    catalog_ids      its name in genai-prices, then the makers whose models it sells, in the order they are asked
+    models_dev_ids   its names at models.dev beside its own name and its aliases, which are taken for its names there too
     variants         what is otherwise for some models; the first that matches holds
     """
 
@@ -115,6 +116,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     usage: UsageDialect
     stream_options: bool = False
     catalog_ids: tuple[str, ...] = ()
+    models_dev_ids: tuple[str, ...] = ()
     variants: tuple[Variant, ...] = ()
 
     def __repr__(self) -> str:

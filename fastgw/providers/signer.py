@@ -20,8 +20,10 @@ class SigningError(Exception):
 class Signer(Protocol):
     """Writes the fields that sign one request; what it needs for that is fetched ahead of time.
 
-    `refresh` is not to run twice at once; before `expires_s` it is to run again, well ahead.
+    `refresh` is not to run twice at once; before `expires_s` it is to run again, well ahead. signs_body: what is sent must be known whole.
     """
+
+    signs_body: bool
 
     @property
     def expires_s(self) -> float:
@@ -52,6 +54,8 @@ class Token(Struct, frozen=True):
 
 class TokenSigner:
     """Signs by a bearer token that a function fetches, in a thread; label: whose, for messages and the repr."""
+
+    signs_body = False
 
     def __init__(self, label: str, fetch: Callable[[], Token], extra: bytes = b"") -> None:
         self._label = label

@@ -1,8 +1,8 @@
-"""Where to: the plan for what is asked, and the next target of a plan."""
+"""Where to: the route for what is asked, and the first target on it."""
+from libc.stdint cimport uint64_t
 from fastgw.exchange cimport Exchange
-from fastgw.snapshot.types cimport Plan, Target
+from fastgw.route.plan cimport Leaf
 
-# Raises ModelNotFound, ModelNotAllowed, IntegrationNotAllowed, IntegrationMissing.
-cdef Plan find_plan(Exchange x)
-# The first or next target that this caller may use, or None. `draw` is a random number for the weighted strategy.
-cdef Target next_target(Exchange x, unsigned int draw)
+# Find the route, leave out the targets that cannot serve this request, and begin an attempt at one of the rest: x.walk, x.candidates.
+# Raises ModelNotFound, ModelNotAllowed, IntegrationNotAllowed, IntegrationMissing, NoTarget, InvalidRequest.
+cdef Leaf choose_target(Exchange x, uint64_t draw)

@@ -1,23 +1,63 @@
-"""Where to: the plan for what is asked, and the next target of a plan.
+"""Where to: the route for what is asked, and the first target on it.
 
-Plans of aliases are compiled with the snapshot; for other names the snapshot's resolver is asked once and its answer kept.
+Routes of aliases are compiled with the snapshot; for other names the snapshot's resolver is asked once and its answer kept.
 """
+import msgspec
+
+from libc.stdint cimport int64_t
+
+from fastgw._core.clock cimport monotonic_ns
 from fastgw.errors import error
-from fastgw.snapshot.types cimport NO_BODY_READ, Caller, Plan, Snapshot, Target
+from fastgw.route.facts import Facts
+from fastgw.route.plan cimport NOT_ALLOWED, NOT_SERVED, PRICE_UNKNOWN, Leaf, Route, Walk
+from fastgw.route.wishes import wishes_in_body, wishes_in_fields
+from fastgw.snapshot.types cimport JSON_BODY, NO_BODY_READ, Caller, Snapshot, Target
 
 cdef enum:
     MOST_RESOLVED = 10000      # names that strangers make up must not fill the memory
+    BYTES_PER_TOKEN = 4        # of ordinary text
 
 
-cdef Plan find_plan(Exchange x):
+cdef Leaf choose_target(Exchange x, uint64_t draw):
+    cdef Route route = find_route(x)
+    cdef Caller caller = x.caller
+    cdef Leaf leaf
+    cdef Target target
+    cdef Walk walk
+    cdef int64_t tokens = x.body_bytes // BYTES_PER_TOKEN + 1
+    cdef bint needs_price = caller.has_budget and caller.refuse_unknown_price and x.operation.metered
+    facts = facts_of(x, tokens) if route.needs_facts else None
+    walk = route.begin(facts, wishes_of(x, route), tokens, max(x.scanned.max_tokens, 0), monotonic_ns())
+    x.walk = walk
+    x.candidates = []
+    for leaf in route.leaves:
+        target = <Target>leaf.target
+        if target.integration.way(x.operation) is None:
+            walk.bar(leaf.index, NOT_SERVED)
+        elif caller.integrations is not None and target.integration.name not in caller.integrations:
+            walk.bar(leaf.index, NOT_ALLOWED)
+        elif needs_price and not target.price.price.known and len(route.leaves) > 1:
+            walk.bar(leaf.index, PRICE_UNKNOWN)
+        else:
+            x.candidates.append(target)
+            if leaf.override_params or leaf.default_params or leaf.drop_params:
+                x.is_reshaped = True
+    leaf = walk.start(draw, monotonic_ns())
+    if leaf is None:
+        raise none_left(x)
+    x.deadline_ns = walk.deadline_ns
+    return leaf
+
+
+cdef Route find_route(Exchange x):
     cdef Snapshot snapshot = x.snapshot
     cdef Caller caller = x.caller
-    cdef Plan plan = None
+    cdef Route route = None
     cdef str integration = None
     if x.model is None and caller.models is not None and x.operation.body != NO_BODY_READ:
         raise error("ModelNotAllowed", f"key {caller.name!r} may use certain models only, so name one: "
                     + ", ".join(sorted(name.decode() for name in caller.models)), param="model")
-    if x.model is not None and caller.models is not None and x.model not in caller.models:
+    if x.model is not None and caller.models is not None and x.model not in caller.models and bare_name(x.model) not in caller.models:
         raise error("ModelNotAllowed", f"key {caller.name!r} may not use model {x.model.decode('utf-8', 'replace')!r}; it may use "
                     + ", ".join(sorted(name.decode() for name in caller.models)), param="model")
     if x.wanted_integration is not None:
@@ -26,30 +66,47 @@ cdef Plan find_plan(Exchange x):
             raise error("IntegrationNotAllowed",
                         f"expected in x-fastgw-integration one of the integrations this key may use, got {integration!r}")
     elif x.model is not None:
-        plan = <Plan>snapshot.aliases.get(x.model)
-        if plan is not None:
-            return plan
+        route = <Route>snapshot.aliases.get(x.model)
+        if route is not None:
+            return route
     elif caller.passthrough is not None:
         integration = caller.passthrough
     place = (x.operation.name, x.operation.speaks, x.model, integration)
-    plan = <Plan>snapshot.resolved.get(place)
-    if plan is None:
-        plan = alias_at(snapshot, x.model, integration) or snapshot.resolver(snapshot, x.operation, x.model, integration)
-        if plan is None:
+    route = <Route>snapshot.resolved.get(place)
+    if route is None:
+        route = snapshot.resolver(snapshot, x.operation, x.model, integration)
+        if route is None:
             raise not_found(x)
         if len(snapshot.resolved) >= MOST_RESOLVED:
             snapshot.resolved.clear()
-        snapshot.resolved[place] = plan
-    return plan
+        snapshot.resolved[place] = route
+    return route
 
 
-cdef Plan alias_at(Snapshot snapshot, bytes model, str integration):
-    """Of an alias, the targets at the integration that is named beside it."""
-    cdef Plan alias = <Plan>snapshot.aliases.get(model) if model is not None else None
-    if alias is None:
-        return None
-    targets = tuple([target for target in alias.targets if target.integration.name == integration])
-    return Plan("single", targets) if targets else None
+def bare_name(bytes model):
+    """The model of @integration/model or provider/model: an allow list that has it allows it wherever it is."""
+    return model.partition(b"/")[2] if b"/" in model else model
+
+
+cdef object facts_of(Exchange x, int64_t tokens):
+    """The request as conditions and sticky fields see it."""
+    headers = {}
+    for line in (<bytes>x.forward.start[:x.forward.size]).splitlines():
+        name, _, value = line.partition(b":")
+        headers[name.decode("latin-1").strip().lower()] = value.decode("latin-1").strip()
+    return Facts(
+        body=x.body if x.operation.body == JSON_BODY and x.body is not None else b"",
+        model="" if x.model is None else x.model.decode("utf-8", "replace"), key=x.caller.name, workspace=x.caller.workspace,
+        pathname=x.path.decode("latin-1"), tokens=tokens, stream=x.wants_stream(), metadata=x.metadata, headers=headers)
+
+
+cdef object wishes_of(Exchange x, Route route):
+    """What the request wishes for among several targets. raises InvalidRequest"""
+    if x.sort is not None or x.max_price is not None:
+        return wishes_in_fields(x.sort, x.max_price)
+    if len(route.leaves) > 1 and x.operation.body == JSON_BODY and x.body is not None and b'"provider"' in x.body:
+        return wishes_in_body(msgspec.json.decode(x.body).get("provider"))
+    return None
 
 
 def not_found(Exchange x):
@@ -60,35 +117,23 @@ def not_found(Exchange x):
                  "GET /v1/models lists what this key may use", param="model")
 
 
-cdef Target next_target(Exchange x, unsigned int draw):
-    cdef Plan plan = x.plan
-    cdef Target target
-    cdef int i, left
-    if plan.strategy == "weighted" and x.tried == 0:
-        left = draw % max(plan.total_weight, 1)
-        for i in range(len(plan.targets)):
-            target = <Target>plan.targets[i]
-            left -= target.weight
-            if left < 0 and target.may_serve(x.operation, x.caller):
-                x.tried |= 1 << i
-                return target
-    for i in range(min(len(plan.targets), 31)):
-        if x.tried & (1 << i):
-            continue
-        x.tried |= 1 << i
-        target = <Target>plan.targets[i]
-        if target.may_serve(x.operation, x.caller):
-            return target
-    return None
-
-
 def none_left(Exchange x):
-    """Why no target of the plan can be used at all."""
+    """Why no target of the route can be used at all."""
+    cdef Walk walk = <Walk>x.walk
     cdef Target target
-    names = [target.integration.name for target in x.plan.targets if target.integration.does(x.operation)]
+    reasons = dict((leaf.label, why) for leaf, why in walk.passed_over())
+    targets = [<Target>leaf.target for leaf in walk.route.leaves]
+    names = sorted({target.integration.name for target in targets if target.integration.way(x.operation) is not None})
     model = x.model.decode("utf-8", "replace") if x.model else ""
     if not names:
-        return error("ModelNotFound", f"model {model!r} is served by {x.plan.targets[0].integration.provider.name}, which has nothing like "
+        providers = ", ".join(sorted({target.integration.provider.name for target in targets}))
+        return error("ModelNotFound", f"model {model!r} is served by {providers}, which has nothing like "
                      f"{x.path.decode('ascii', 'replace')}", param="model")
-    return error("IntegrationNotAllowed", f"model {model!r} is served by {', '.join(names)}, which key {x.caller.name!r} may not use",
-                 param="model")
+    if not x.candidates and not any(why.startswith("price") for why in reasons.values()):
+        return error("IntegrationNotAllowed", f"model {model!r} is served by {', '.join(names)}, which key {x.caller.name!r} may not use",
+                     param="model")
+    said = "; ".join(f"{label}: {why}" for label, why in reasons.items())
+    if any(why == "price unknown" for why in reasons.values()) and x.max_price is None:
+        return error("PriceUnknown", f"no target of model {model!r} has a known price, and a budget applies to key {x.caller.name!r}: "
+                     "state prices, or set unknown_price = \"allow\" for the workspace", param="model")
+    return error("NoTarget", f"no target of model {model!r} can serve this request ({said})", param="model")

@@ -8,6 +8,7 @@ from typing import Final
 from fastgw.auth.keys import digest_in, digest_of
 from fastgw.meter.catalog import Catalog
 from fastgw.providers.table import ALIASES, PROVIDERS
+from fastgw.route.check import objections_to
 from fastgw.snapshot.config import Config, Key, Model, Price
 from fastgw.snapshot.integrations import check_file, check_integration
 from fastgw.snapshot.names import Place, shown
@@ -77,22 +78,13 @@ class Checker:
                 self.problems.add(place, 'an origin such as "https://app.example", or "*"', f'"{shown(origin)}"')
 
     def model(self, place: Place, model: Model) -> None:
-        if not model.targets and not self.problems.touch((*place, "targets")):
-            self.problems.add((*place, "targets"), "at least one target", "none")
-        if model.strategy == "single" and len(model.targets) > 1:
-            self.problems.add((*place, "targets"), "exactly one target for single", str(len(model.targets)))
-        if model.strategy == "weighted" and model.targets and not any(target.weight for target in model.targets):
-            self.problems.add((*place, "targets"), "a weight above 0 for weighted", "none")
+        """The route holds together, and its leaves lead to integrations and models that there are."""
         if self.problems.touch((*place, "targets")):
             return  # what is left of the list has other indices
-        for index, target in enumerate(model.targets):
-            here = (*place, "targets", index)
-            if target.integration not in self.integrations:
-                self.unknown((*here, "integration"), "a known integration", target.integration, self.integrations)
-                continue
-            integration = self.config.integrations.get(target.integration)
-            if integration is not None and integration.models and target.model not in integration.models:
-                self.unknown((*here, "model"), "a model of the integration", target.model, integration.models)
+        stated = {name: () for name in self.integrations} | {name: row.models for name, row in self.config.integrations.items()}
+        for one in objections_to(model, place, stated):
+            if not self.problems.touch(one.place):
+                self.problems.add(one.place, one.expected, one.found, one.name, sorted(one.known))
 
     def price(self, place: Place, name: str, price: Price) -> None:
         provider, slash, model = name.partition("/")

@@ -7,17 +7,24 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from msgspec import structs
+
 from fastgw._core.digest import KeyTable
 from fastgw._core.ledger import Ledger
 from fastgw._core.poll import Poller
 from fastgw._core.price import PriceRow
+from fastgw._core.route import TargetTable
 from fastgw._core.upstream import Origin
 from fastgw.meter.catalog import Catalog
+from fastgw.providers.table import find_provider
+from fastgw.route.build import Placed, build_route, leaves_below
+from fastgw.route.plan import Route
 from fastgw.snapshot import config as written
+from fastgw.snapshot import routes
 from fastgw.snapshot.connections import Connections
 from fastgw.snapshot.cors import Cors
 from fastgw.snapshot.load import Document, price_row, priced
-from fastgw.snapshot.types import Caller, Integration, Operation, Plan, Snapshot, Target
+from fastgw.snapshot.types import Caller, Integration, Operation, Snapshot, Target
 
 ADMISSIONS = {"strict": 0, "clamp": 1, "estimate": 2}
 PAYLOADS = {"none": 0, "errors": 1, "all": 2}
@@ -26,8 +33,11 @@ PAYLOADS = {"none": 0, "errors": 1, "all": 2}
 class Compiler:
     """Makes snapshots for one worker."""
 
-    def __init__(self, ledger: Ledger, poller: Poller, catalog: Catalog, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, ledger: Ledger, poller: Poller, catalog: Catalog, table: TargetTable, environ: Mapping[str, str] | None = None,
+    ) -> None:
         self.ledger = ledger
+        self.table = table
         self.poller = poller
         self.catalog = catalog
         self.environ = os.environ if environ is None else environ
@@ -46,7 +56,8 @@ class Compiler:
         catalog = priced(config, self.catalog)
         connections = Connections(self.poller, self.environ, self.connections)
         integrations = {name: connections.integration(name, row) for name, row in config.integrations.items()}
-        aliases = {name.encode(): alias_plan(row, integrations, catalog) for name, row in config.models.items()}
+        paths = Routes(config, catalog, self.table, integrations)
+        aliases = {name.encode(): paths.alias(name, row) for name, row in config.models.items()}
         keys, callers = self._callers(document)
         served = tuple((model, integrations[name]) for name, row in config.integrations.items()
                        for model in row.models or catalog.names(row.provider))
@@ -55,7 +66,7 @@ class Compiler:
         record, cors = config.gateway.record, config.gateway.cors
         snapshot = Snapshot(
             version=self.versions, loaded_ns=time.time_ns(), origin_path=document.path, keys=keys, callers=callers,
-            integrations=integrations, aliases=aliases, resolver=resolver(config, catalog), payloads=PAYLOADS[record.payloads],
+            integrations=integrations, aliases=aliases, resolver=paths.resolve, payloads=PAYLOADS[record.payloads],
             max_payload_bytes=record.max_payload_bytes, buffer_reply_bytes=config.gateway.buffer_reply_bytes, served=served,
             cors=None if cors is None else Cors(frozenset(cors.origins), "*" in cors.origins, ", ".join(cors.headers), cors.max_age_s),
         )
@@ -82,7 +93,7 @@ class Compiler:
             enabled=key.enabled, admission=ADMISSIONS[key.admission or workspace.admission],
             has_budget=key.budget is not None or workspace.budget is not None,
             refuse_unknown_price=workspace.unknown_price == "refuse", models=both(key.models, workspace.models, str.encode),
-            integrations=both(key.integrations, workspace.integrations, str), passthrough=key.integration,
+            integrations=both(key.integrations, workspace.integrations, str), passthrough=key.integration, metadata=key.metadata,
         )
 
     def _account(self, name: str, limits: written.Key | written.Workspace, expires_ns: int | None = None) -> int:
@@ -104,40 +115,97 @@ def both(own: tuple[str, ...], shared: tuple[str, ...], convert: Callable[[str],
     return frozenset(map(convert, own or shared)) if own or shared else None
 
 
-def alias_plan(row: written.Model, integrations: dict[str, Integration], catalog: Catalog) -> Plan:
-    targets = []
-    for target in row.targets:
-        integration = integrations[target.integration].for_model(target.model)
-        known = catalog.find(integration.provider.name, target.model) or PriceRow()
-        price = known
-        if row.price is not None:
-            price = price_row(row.price, "config", known.context_tokens, known.max_output_tokens)
-        if row.context_tokens is not None or row.max_output_tokens is not None:
-            price = PriceRow(price.tiers, price.request_nano_usd, row.context_tokens or price.context_tokens,
-                             row.max_output_tokens or price.max_output_tokens, price.source, price.date)
-        targets.append(Target(integration, target.model.encode(), price, weight=target.weight))
-    return Plan(row.strategy, tuple(targets))
+class Routes:
+    """Compiles the routes of one snapshot."""
 
+    def __init__(self, config: written.Config, catalog: Catalog, table: TargetTable, integrations: dict[str, Integration]) -> None:
+        self.config = config
+        self.catalog = catalog
+        self.table = table
+        self.integrations = integrations
 
-def resolver(config: written.Config, catalog: Catalog) -> Callable[[Snapshot, Operation, bytes | None, str | None], Plan | None]:
-    """The function that finds who serves a name that is no alias."""
+    def __repr__(self) -> str:
+        return f"<Routes over {len(self.integrations)} integrations>"
 
-    def resolve(snapshot: Snapshot, operation: Operation, model: bytes | None, wanted: str | None) -> Plan | None:
-        able = [row for name, row in snapshot.integrations.items() if row.does(operation) and wanted in (None, name)]
-        if operation.name == "proxy" and wanted is None:
-            able = able if len(able) == 1 else []
+    def alias(self, name: str, model: written.Model) -> Route:
+        """The route of a name of the configuration."""
+
+        def place(leaf: routes.Target) -> Placed:
+            assert leaf.integration is not None and leaf.model is not None  # the check has seen to it
+            price = self.price(leaf.integration, leaf.model)
+            if model.price is not None:
+                price = price_row(model.price, "config", price.context_tokens, price.max_output_tokens)
+            if model.context_tokens is not None or model.max_output_tokens is not None:
+                price = PriceRow(price.tiers, price.request_nano_usd, model.context_tokens or price.context_tokens,
+                                 model.max_output_tokens or price.max_output_tokens, price.source, price.date)
+            return self.placed(leaf, leaf.model, price)
+
+        return with_limits(build_route(name, model, self.table, place))
+
+    def resolve(self, snapshot: Snapshot, operation: Operation, model: bytes | None, wanted: str | None) -> Route | None:
+        """Who serves a name that is no alias, or whom a request names; None where nobody does."""
         name = None if model is None else model.decode("utf-8", "replace")
-        if wanted is None and name is not None:
-            able = serving(able, operation, name, config, catalog)
-        elif wanted is None and len(able) != 1:
+        alias = self.config.models.get(name or "")
+        if alias is not None and wanted is not None:
+            return self.at(name or "", alias, wanted)
+        found, bare = self.serving(operation, name, wanted)
+        if not found:
             return None
-        if not able:
-            return None
-        return Plan("single", tuple(
-            Target(row.for_model(name) if name else row, model or b"", (name and catalog.find(row.provider.name, name)) or PriceRow())
-            for row in able))
+        # callers choose the names, so that the targets of the table are the integrations alone
+        section = routes.Route(targets=tuple(routes.Target(integration=row.name, name=row.name) for row in found))
 
-    return resolve
+        def place(leaf: routes.Target) -> Placed:
+            price = PriceRow() if bare is None else self.price(leaf.integration or "", bare)
+            return self.placed(leaf, bare, price)
+
+        return with_limits(build_route(name or operation.name, section, self.table, place))
+
+    def at(self, name: str, alias: written.Model, wanted: str) -> Route | None:
+        """Of an alias, the targets at the integration that is named beside it."""
+        targets = tuple(leaf for leaf in leaves_below(alias) if leaf.integration == wanted)
+        if not targets:
+            return None
+        return self.alias(name, structs.replace(alias, strategy="fallback", targets=targets, conditions=(), default=None, sticky=None))
+
+    def serving(self, operation: Operation, name: str | None, wanted: str | None) -> tuple[list[Integration], str | None]:
+        """The integrations that serve a model, and its name there."""
+        able = [row for row in self.integrations.values() if row.does(operation) and wanted in (None, row.name)]
+        if operation.name == "proxy" and wanted is None:
+            return (able if len(able) == 1 else []), name
+        if name is None or wanted is not None:
+            return (able if wanted is not None or len(able) == 1 else []), name
+        slug, slash, bare = name.removeprefix("@").partition("/")
+        if name.startswith("@") and slash:
+            return [row for row in able if row.name == slug], bare
+        found = serving(able, operation, name, self.config, self.catalog)
+        if slash and not any(self.knows(row, name) for row in found):
+            provider = find_provider(slug)
+            named = [row for row in able if row.name == slug or (provider is not None and row.provider.name == provider.name)]
+            if named:
+                return serving(named, operation, bare, self.config, self.catalog) or named[:1], bare
+        return found, name
+
+    def knows(self, row: Integration, name: str) -> bool:
+        """Whether it is known to have a model of that whole name."""
+        return name in self.config.integrations[row.name].models or self.catalog.serves(row.provider.name, name)
+
+    def price(self, integration: str, model: str) -> PriceRow:
+        return self.catalog.find(self.integrations[integration].provider.name, model) or PriceRow()
+
+    def placed(self, leaf: routes.Target, model: str | None, price: PriceRow) -> Placed:
+        integration = self.integrations[leaf.integration or ""]
+        if model is not None:
+            integration = integration.for_model(model)
+        rates = price.tiers[0] if price.tiers else (0, -1, -1)
+        return Placed(Target(integration, (model or "").encode(), price, unsupported=leaf.unsupported), rates[1], rates[2])
+
+
+def with_limits(route: Route) -> Route:
+    """Tell the targets of a route the limits of time that hold for them there."""
+    for leaf in route.leaves:
+        assert isinstance(leaf.target, Target)
+        leaf.target.limit(**structs.asdict(leaf.timeouts))
+    return route
 
 
 def serving(able: list[Integration], operation: Operation, model: str, config: written.Config, catalog: Catalog) -> list[Integration]:

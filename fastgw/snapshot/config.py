@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, field
 
 from fastgw.snapshot.credentials import Aws, Azure, Google, Oracle, Segment, Word
+from fastgw.snapshot.routes import Route
 from fastgw.snapshot.secret import Secret as Secret
 from fastgw.snapshot.section import Milliseconds, Section, UpstreamModel
 
@@ -168,14 +169,6 @@ class Integration(Section, frozen=True):
     timeouts: Annotated[IntegrationTimeouts, Meta(description="limits of time")] = IntegrationTimeouts()
 
 
-class Target(Section, frozen=True):
-    """Where an alias leads."""
-
-    integration: Annotated[str, Meta(description="name of an integration")]
-    model: Annotated[UpstreamModel, Meta(description="the provider's name of the model")]
-    weight: Annotated[int, Meta(ge=0, le=1_000_000, description="share of the requests, for weighted")] = 1
-
-
 class Price(Section, frozen=True):
     """Prices in dollars per million tokens."""
 
@@ -200,14 +193,10 @@ class Price(Section, frozen=True):
         return int(self.request * NANO)
 
 
-class Model(Section, frozen=True):
+class Model(Route, frozen=True):
     """A name that callers use, and where it leads."""
 
-    targets: Annotated[tuple[Target, ...], Meta(description="at least one; single takes exactly one")]
-    strategy: Annotated[Literal["single", "fallback", "weighted"], Meta(description="how a target is chosen")] = (
-        "fallback"
-    )
-    price: Annotated[Price | None, Meta(description="instead of the price table's")] = None
+    price: Annotated[Price | None, Meta(description="of every target, instead of the price table's")] = None
     context_tokens: Annotated[Tokens | None, Meta(description="instead of the price table's")] = None
     max_output_tokens: Annotated[Tokens | None, Meta(description="instead of the price table's")] = None
 

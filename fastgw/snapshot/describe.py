@@ -100,8 +100,11 @@ def default_of(row: structs.FieldInfo) -> str:
     return toml(row.default)
 
 
-def field_rows(kind: Any = Config, section: str = "") -> Iterator[FieldRow]:
-    """Every field below a section, tables after the fields of their own section."""
+def field_rows(kind: Any = Config, section: str = "", above: tuple[object, ...] = ()) -> Iterator[FieldRow]:
+    """Every field below a section, tables after the fields of their own section.
+
+    What a section holds itself is not told again where one of its inner sections holds it too (targets of targets, and their `retry`).
+    """
     inner: list[tuple[object, str]] = []
     for row in structs.fields(kind):
         place = f"{section}.{row.name}" if section else row.name
@@ -115,5 +118,7 @@ def field_rows(kind: Any = Config, section: str = "") -> Iterator[FieldRow]:
         if section or not is_section(below):
             meaning = next((meta.description for meta in metas(row.type) if meta.description), "")
             yield FieldRow(section, row.name, takes(row.type), default_of(row), meaning or "")
+    told = (*above, *(below for below, _ in inner))
     for below, place in inner:
-        yield from field_rows(below, place)
+        if below not in above:
+            yield from field_rows(below, place, told if kind is not Config else ())

@@ -61,6 +61,7 @@ cdef class Caller:
     cdef readonly frozenset models     # of bytes; None: all
     cdef readonly frozenset integrations   # of str; None: all
     cdef readonly str passthrough      # integration for unknown paths, or None
+    cdef readonly object metadata      # of the key, kept with its records; None where there is none
     cdef readonly tuple account_names
     cdef int32_t chain[MAX_CHAIN]
     cdef int depth
@@ -94,8 +95,11 @@ cdef class Target:
     cdef readonly Integration integration
     cdef readonly bytes model          # upstream's name; b"" where the caller's own goes on
     cdef readonly PriceRow price
-    cdef readonly int weight
     cdef readonly str unsupported      # pass, drop or error: what another dialect cannot carry
+    cdef int64_t connect_ns            # limits of time; 0: the integration's
+    cdef int64_t first_byte_ns
+    cdef int64_t idle_ns
+    cdef int64_t total_ns
     cdef readonly bytes reply_fields   # rendered: x-fastgw-provider, x-fastgw-model
     cdef list heads                    # by operation index: rendered request line and fields, for a path without a query
     cdef char integration_label[32]
@@ -105,12 +109,6 @@ cdef class Target:
     cdef bint may_serve(self, Operation operation, Caller caller)
 
 
-cdef class Plan:
-    cdef readonly str strategy
-    cdef readonly tuple targets
-    cdef readonly int total_weight
-
-
 cdef class Snapshot:
     cdef readonly long long version
     cdef readonly long long loaded_ns
@@ -118,9 +116,9 @@ cdef class Snapshot:
     cdef KeyTable keys
     cdef readonly list callers
     cdef readonly dict integrations
-    cdef readonly dict aliases         # bytes -> Plan
-    cdef dict resolved                 # (operation index, model) -> Plan, as they are asked for
-    cdef readonly object resolver      # callable(snapshot, operation name, model bytes, allowed integrations) -> Plan or None
+    cdef readonly dict aliases         # bytes -> route.plan.Route
+    cdef dict resolved                 # (operation, model, integration) -> route, as they are asked for
+    cdef readonly object resolver      # callable(snapshot, operation, model bytes or None, integration or None) -> route or None
     cdef readonly int payloads         # 0 none, 1 errors, 2 all
     cdef readonly Py_ssize_t max_payload_bytes
     cdef readonly Py_ssize_t buffer_reply_bytes

@@ -1,6 +1,7 @@
 """What the data plane reads: the Python face that compiling and the worker use."""
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from fastgw._core.digest import KeyTable
 from fastgw._core.price import PriceRow
@@ -12,7 +13,19 @@ from fastgw.snapshot.cors import Cors
 def place_of(index: int, speaks: int) -> int:
     """Where an operation stands in an integration's table of ways: index of its name, ErrorDialect."""
 
-Resolver = Callable[["Snapshot", "Operation", bytes | None, str | None], "Plan | None"]
+class Leads(Protocol):
+    """A leaf of a route: what is asked of it here is where it leads."""
+
+    @property
+    def target(self) -> object: ...
+
+class Routed(Protocol):
+    """A route of route.plan, which this layer does not know."""
+
+    @property
+    def leaves(self) -> tuple[Leads, ...]: ...
+
+Resolver = Callable[["Snapshot", "Operation", bytes | None, str | None], "Routed | None"]
 
 class Operation:
     """What a caller asks for, by path and method."""
@@ -47,11 +60,12 @@ class Caller:
     models: frozenset[bytes] | None
     integrations: frozenset[str] | None
     passthrough: str | None
+    metadata: Mapping[str, str] | None
     account_names: tuple[str, ...]
     def __init__(
         self, name: str, workspace: str, *, chain: Sequence[int], account_names: tuple[str, ...] = (), enabled: bool = True,
         admission: int = 1, has_budget: bool = False, refuse_unknown_price: bool = True, models: frozenset[bytes] | None = None,
-        integrations: frozenset[str] | None = None, passthrough: str | None = None,
+        integrations: frozenset[str] | None = None, passthrough: str | None = None, metadata: Mapping[str, str] | None = None,
     ) -> None: ...
 
 class Way:
@@ -109,20 +123,15 @@ class Target:
     integration: Integration
     model: bytes
     price: PriceRow
-    weight: int
-    unsupported: str | None
+    unsupported: str
     reply_fields: bytes
     def __init__(
-        self, integration: Integration, model: bytes, price: PriceRow, *, weight: int = 1, unsupported: str | None = None,
+        self, integration: Integration, model: bytes, price: PriceRow, *, unsupported: str = "drop",
     ) -> None: ...
-
-class Plan:
-    """The targets that serve a name, and how one is chosen."""
-
-    strategy: str
-    targets: tuple[Target, ...]
-    total_weight: int
-    def __init__(self, strategy: str, targets: tuple[Target, ...]) -> None: ...
+    def limit(
+        self, *, connect_ms: int | None = None, first_byte_ms: int | None = None, idle_ms: int | None = None, total_ms: int | None = None,
+    ) -> None:
+        """State limits of time of its own; None: the integration's."""
 
 class Snapshot:
     """All that the data plane reads, as of one version of the configuration."""
@@ -132,7 +141,7 @@ class Snapshot:
     origin_path: str
     callers: list[Caller]
     integrations: dict[str, Integration]
-    aliases: dict[bytes, Plan]
+    aliases: Mapping[bytes, Routed]
     resolver: Resolver
     payloads: int
     max_payload_bytes: int
@@ -141,7 +150,7 @@ class Snapshot:
     served: tuple[tuple[str, Integration], ...]
     def __init__(
         self, *, version: int, loaded_ns: int, origin_path: str, keys: KeyTable, callers: list[Caller],
-        integrations: dict[str, Integration], aliases: dict[bytes, Plan], resolver: Resolver,
+        integrations: dict[str, Integration], aliases: Mapping[bytes, Routed], resolver: Resolver,
         payloads: int, max_payload_bytes: int, buffer_reply_bytes: int,
         cors: Cors | None = None, served: tuple[tuple[str, Integration], ...] = (),
     ) -> None: ...

@@ -59,7 +59,8 @@ cdef class Way:
 
 cdef class Caller:
     def __init__(self, str name, str workspace, *, chain, account_names=(), bint enabled=True, int admission=CLAMP,
-                 bint has_budget=False, bint refuse_unknown_price=True, models=None, integrations=None, passthrough=None):
+                 bint has_budget=False, bint refuse_unknown_price=True, models=None, integrations=None, passthrough=None,
+                 metadata=None):
         cdef int i
         self.name = name
         self.workspace = workspace
@@ -70,6 +71,7 @@ cdef class Caller:
         self.models = models
         self.integrations = integrations
         self.passthrough = passthrough
+        self.metadata = metadata or None
         self.account_names = account_names
         if len(chain) > MAX_CHAIN:
             raise ValueError(f"expected at most {MAX_CHAIN} accounts, got {len(chain)}")
@@ -85,8 +87,8 @@ cdef class Caller:
 
 cdef class Integration:
     def __init__(self, str name, provider, Origin origin, *, bytes host, bytes prefix, bytes cut, bytes query, bytes fields,
-                 bytes default_fields, bint ask_usage, dict ways, dict output_limits, frozenset own_names=frozenset(), tuple secrets=(), signer=None,
-                 tuple variants=()):
+                 bytes default_fields, bint ask_usage, dict ways, dict output_limits, frozenset own_names=frozenset(), tuple secrets=(),
+                 signer=None, tuple variants=()):
         self.name = name
         self.provider = provider
         self.origin = origin
@@ -129,12 +131,11 @@ cdef class Integration:
 
 
 cdef class Target:
-    def __init__(self, Integration integration, bytes model, PriceRow price, *, int weight=1, str unsupported=None):
+    def __init__(self, Integration integration, bytes model, PriceRow price, *, str unsupported="drop"):
         self.integration = integration
         self.unsupported = unsupported
         self.model = model
         self.price = price
-        self.weight = weight
         self.heads = [None] * OPERATIONS
         provider = integration.provider.name.encode()
         self.reply_fields = b"x-fastgw-provider: %b\r\n" % provider
@@ -144,6 +145,13 @@ cdef class Target:
         label(self.provider_label, 24, provider)
         label(self.model_label, 64, model)
 
+    def limit(self, *, connect_ms=None, first_byte_ms=None, idle_ms=None, total_ms=None):
+        """State limits of time of its own; None: the integration's."""
+        self.connect_ns = (connect_ms or 0) * 1000000
+        self.first_byte_ns = (first_byte_ms or 0) * 1000000
+        self.idle_ns = (idle_ms or 0) * 1000000
+        self.total_ns = (total_ms or 0) * 1000000
+
     def __repr__(self):
         return f"<Target {self.integration.name}/{self.model.decode()}>"
 
@@ -151,16 +159,6 @@ cdef class Target:
         """Whether it has this operation, and this caller may use it."""
         return self.integration.way(operation) is not None and (
             caller.integrations is None or self.integration.name in caller.integrations)
-
-
-cdef class Plan:
-    def __init__(self, str strategy, tuple targets):
-        self.strategy = strategy
-        self.targets = targets
-        self.total_weight = sum(target.weight for target in targets)
-
-    def __repr__(self):
-        return f"<Plan {self.strategy} of {len(self.targets)}>"
 
 
 cdef class Snapshot:
@@ -192,10 +190,11 @@ cdef class Snapshot:
         """The models a caller may name, as (name, who serves it): aliases, then what integrations state they serve."""
         cdef Target target
         found = {}
-        for name, plan in self.aliases.items():
+        for name, route in self.aliases.items():
             if caller.models is not None and name not in caller.models:
                 continue
-            for target in (<Plan>plan).targets:
+            for leaf in route.leaves:
+                target = <Target>leaf.target
                 if self.allows(caller, target.integration.name):
                     found.setdefault(name.decode(), target.integration.provider.name)
         for name, integration in self.served:

@@ -4,7 +4,7 @@ import json
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t
 
-from fastgw._core.scan cimport LIMIT_FIELDS, MAX_COUNT, SCAN_OK, scan_request
+from fastgw._core.scan cimport LIMIT_FIELDS, MAX_COUNT, SCAN_OK, RequestFields, scan_request
 from fastgw.dialects.form import find_model
 from fastgw.errors import error
 from fastgw.exchange cimport Exchange
@@ -33,14 +33,29 @@ cdef int decode(Exchange x) except -1:
 
 
 cdef int find_limit(Exchange x) except -1:
+    return find_bounds(x, &x.scanned)
+
+
+cdef int find_bounds(Exchange x, RequestFields* scanned) except -1:
     """The most output that the body allows, by the operation's fields; the greatest of two, since servers differ in which counts."""
     cdef int i
-    x.scanned.max_tokens = -1
+    scanned.max_tokens = -1
     for i in range(LIMIT_FIELDS):
         if x.operation.limit_fields >> i & 1:
-            x.scanned.max_tokens = max(x.scanned.max_tokens, x.scanned.limits[i])
+            scanned.max_tokens = max(scanned.max_tokens, scanned.limits[i])
     if x.operation.name == "completions":
-        x.scanned.choices = min(x.scanned.choices * x.scanned.prompts, <int64_t>MAX_COUNT)
+        scanned.choices = min(scanned.choices * scanned.prompts, <int64_t>MAX_COUNT)
+    return 0
+
+
+cdef int widen(Exchange x, bytes body) except -1:
+    cdef RequestFields other
+    if not x.operation.generates or scan_request(PyBytes_AS_STRING(body), PyBytes_GET_SIZE(body), &other) != SCAN_OK:
+        return 0            # the attempt will say what is wrong with it
+    find_bounds(x, &other)
+    x.scanned.max_tokens = -1 if other.max_tokens < 0 or x.scanned.max_tokens < 0 else max(x.scanned.max_tokens, other.max_tokens)
+    x.scanned.choices = max(x.scanned.choices, other.choices)
+    x.scanned.media = max(x.scanned.media, other.media)
     return 0
 
 

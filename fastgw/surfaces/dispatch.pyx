@@ -32,6 +32,7 @@ cdef Operation AUDIO_UPLOAD = _operation("audio", SPEAKS_OPENAI, FORM_BODY, mete
 cdef Operation IMAGES_UPLOAD = _operation("images", SPEAKS_OPENAI, FORM_BODY, metered=True, usage=USAGE_OPENAI)
 cdef Operation RESPONSES_ITEM = _operation("responses", SPEAKS_OPENAI, NO_BODY_READ, decodes_reply=False)
 cdef Operation FILES = _operation("files", SPEAKS_OPENAI, NO_BODY_READ, decodes_reply=False)
+cdef Operation FILES_ANTHROPIC = _operation("files", SPEAKS_ANTHROPIC, NO_BODY_READ, decodes_reply=False)
 cdef Operation BATCHES = _operation("batches", SPEAKS_OPENAI, NO_BODY_READ, decodes_reply=False)
 cdef Operation MESSAGES = _operation("messages", SPEAKS_ANTHROPIC, JSON_BODY, wants_model=True, generates=True, metered=True,
                                      limit_fields=1 << LIMIT_MAX_TOKENS, usage=USAGE_ANTHROPIC)
@@ -91,6 +92,8 @@ cdef Asked find_operation(bytes path, int method, bint is_json, bint is_anthropi
     refuse_disguised(path)
     if path.startswith(b"/v1beta/") or path.startswith(b"/v1/models"):
         return _models(path, method, is_anthropic, is_google)
+    if is_anthropic and path.startswith(b"/v1/files"):
+        return Asked(FILES_ANTHROPIC)
     for beginning, json_operation, upload in BEGINNINGS:
         if path.startswith(beginning):
             return Asked(json_operation if is_json and method == POST else upload)

@@ -6,6 +6,8 @@ many callers.
 """
 from time import time
 
+import msgspec
+
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
@@ -21,7 +23,9 @@ from fastgw._core.http1 cimport (
 from fastgw._core.usage cimport FORM_JSON, FORM_SSE, open_tap
 from fastgw.errors import error
 from fastgw.providers.address import fill_model
+from fastgw.route.retry import retry_after
 from fastgw.snapshot.types cimport FORM_BODY, JSON_BODY, Integration, Target
+from fastgw.surfaces.story cimport explanation
 
 cdef extern from "<strings.h>" nogil:
     int strncasecmp(const char* a, const char* b, size_t n)
@@ -82,6 +86,10 @@ cdef int read_request_fields(Exchange x, const char* base, Head* head) except -1
             x.origin = value_of(base, field)
         elif field.id == F_ANTHROPIC_VERSION:
             x.has_default_fields = True
+        elif field.id == F_X_FASTGW:
+            read_wish(x, base, field)
+        elif field.id == F_X_PORTKEY and field.name_len == 18 and strncasecmp(base + field.line, b"x-portkey-metadata", 18) == 0:
+            x.metadata = read_metadata(value_of(base, field))
         elif field.id == F_TRACEPARENT:
             read_traceparent(x, base + field.value, field.value_len)
         elif field.id == F_CONTENT_ENCODING and x.operation.body == JSON_BODY and field.value_len != 0:
@@ -98,6 +106,44 @@ cdef int read_request_fields(Exchange x, const char* base, Head* head) except -1
         run_len = field.line_len
     if run != NULL:
         append(&x.forward, run, run_len)
+    return 0
+
+
+cdef int read_wish(Exchange x, const char* base, Field* field) except -1:
+    """What the caller wishes of routing."""
+    cdef const char* name = base + field.line
+    if field.name_len == 13 and strncasecmp(name, b"x-fastgw-sort", 13) == 0:
+        x.sort = value_of(base, field).decode("latin-1")
+    elif field.name_len == 18 and strncasecmp(name, b"x-fastgw-max-price", 18) == 0:
+        x.max_price = value_of(base, field).decode("latin-1")
+    elif field.name_len == 16 and strncasecmp(name, b"x-fastgw-explain", 16) == 0:
+        x.explains = value_of(base, field).lower() not in (b"", b"0", b"false", b"no")
+    return 0
+
+
+def read_metadata(bytes text):
+    """The object of x-portkey-metadata. raises InvalidRequest"""
+    try:
+        found = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise error("InvalidRequest", "expected a JSON object in the field x-portkey-metadata, got something else",
+                    param="x-portkey-metadata")
+    return found
+
+
+cdef int read_retry_after(Exchange x, const char* base, Head* head) except -1:
+    """How long an error reply asks to wait."""
+    named = {}
+    cdef int i
+    cdef Field* field
+    for i in range(head.count):
+        field = &head.fields[i]
+        if field.name_len in (11, 14, 19):
+            named.setdefault(PyBytes_FromStringAndSize(base + field.line, field.name_len).lower().decode("latin-1"),
+                             value_of(base, field).decode("latin-1"))
+    x.retry_after_ns = retry_after(named.get, time())
     return 0
 
 
@@ -143,22 +189,9 @@ cdef int render_head(Exchange x) except -1:
         if is_plain and integration.signer is None and x.path in FIXED_PATHS:
             target.heads[x.operation.index] = start
     x.sent_head = start
-    if x.translation is not None:
-        x.foreign_fields = foreign_fields(x)
     if integration.own_names:
         drop_own(x, integration.own_names)
     return 0
-
-
-# of a caller's fields, those that mean the same to a provider of another dialect
-UNIVERSAL = frozenset({b"user-agent", b"traceparent", b"tracestate", b"baggage"})
-
-
-cdef bytes foreign_fields(Exchange x):
-    """What goes to a provider of another dialect: beside what every HTTP API knows, a caller's fields are words of its own dialect."""
-    kept = [line for line in PyBytes_FromStringAndSize(x.forward.start, x.forward.size).splitlines(True)
-            if line.partition(b":")[0].strip().lower() in UNIVERSAL]
-    return b"".join(kept) + b"content-type: application/json\r\naccept: */*\r\n"
 
 
 cdef int drop_own(Exchange x, frozenset names) except -1:
@@ -202,10 +235,10 @@ cdef bytes upstream_target(Exchange x):
             template = fill_model(template.decode(), model.decode("utf-8", "replace")).encode()
         except ValueError as problem:
             raise error("InvalidRequest", f"{problem}, got {model.decode('utf-8', 'replace')[:200]!r}", param="model") from problem
-        # what a caller of another dialect has in its query means nothing here
-        if query is None or x.translation is not None:
-            return template
-        return template + (b"&" if b"?" in template else b"?") + query
+        if x.translation is not None:
+            return template     # what a caller of another dialect has in its query means nothing here
+        template = template.partition(b"?")[0]      # a caller of this one says itself how it wants a stream
+        return template if query is None else template + b"?" + query
     if x.operation.model_in_path and x.target.model:
         colon = path.rfind(b":")
         slash = path.find(b"/models/") + 8
@@ -239,7 +272,7 @@ cdef int compose_request(Exchange x, iovec* pieces, char* length) except -1:
         pieces[count].iov_base = PyBytes_AS_STRING(x.signed_fields)
         pieces[count].iov_len = PyBytes_GET_SIZE(x.signed_fields)
         count += 1
-    if (x.translation is not None or not x.has_default_fields) and x.target.integration.default_fields:
+    if (x.way is not None and x.way.dialect is not None or not x.has_default_fields) and x.target.integration.default_fields:
         pieces[count].iov_base = PyBytes_AS_STRING(x.target.integration.default_fields)
         pieces[count].iov_len = PyBytes_GET_SIZE(x.target.integration.default_fields)
         count += 1
@@ -278,6 +311,7 @@ cdef int read_reply_fields(Exchange x, const char* base, Head* head) except -1:
     cdef Field* field
     cdef const char* run = NULL
     cdef Py_ssize_t run_len = 0
+    cdef bytes more
     cdef tuple secrets = x.target.integration.secrets
     cdef bint leaks = False
     if secrets and head.count:
@@ -297,6 +331,8 @@ cdef int read_reply_fields(Exchange x, const char* base, Head* head) except -1:
                 continue
         elif field.id == F_CONTENT_ENCODING and field.value_len:
             x.is_encoded = value_of(base, field).lower() != b"identity"
+        elif x.translation is not None and field.name_len == 16 and strncasecmp(base + field.line, b"x-amzn-errortype", 16) == 0:
+            x.error_code = value_of(base, field).decode("latin-1").partition(":")[0]
         if DROP_DOWN[field.id] or (leaks and tells_secret(secrets, base + field.line, field.line_len)):
             continue
         if run != NULL and run + run_len == base + field.line:
@@ -313,6 +349,11 @@ cdef int read_reply_fields(Exchange x, const char* base, Head* head) except -1:
     append(&x.fields, b"x-fastgw-attempts: ", 19)
     append_decimal(&x.fields, x.attempt + 1)
     append(&x.fields, b"\r\n", 2)
+    if head.status >= 400:
+        read_retry_after(x, base, head)
+    if x.explains and x.walk is not None:
+        more = explanation(x)
+        append(&x.fields, PyBytes_AS_STRING(more), PyBytes_GET_SIZE(more))
     if x.limit_set >= 0:
         append(&x.fields, b"x-fastgw-max-tokens: ", 21)
         append_decimal(&x.fields, x.limit_set)

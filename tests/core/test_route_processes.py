@@ -131,6 +131,21 @@ def test_dead_worker_leaves_nothing_in_flight(table: TargetTable) -> None:
     assert mine.hold(["a"]).slots == (slot,)
 
 
+def test_fork_does_not_give_back_what_its_parent_holds(table: TargetTable) -> None:
+    """A child that lets go of its copy leaves the parent's slots alone."""
+    own = TargetTable(table.path, workers=WORKERS, worker=0)
+    held = own.hold(["a"])
+    child = os.fork()
+    if child == 0:
+        del held
+        os._exit(0)
+    os.waitpid(child, 0)
+    others = [own.hold(f"b-{number}" for number in range(63))]
+    with pytest.raises(OverflowError):
+        own.hold(["c"])
+    assert len(others) == 1 and own.hold(["a"]).slots == held.slots
+
+
 def test_successor_begins_with_nothing_in_flight(table: TargetTable) -> None:
     """Whoever takes a worker's number does not inherit what its predecessor had in hand."""
     path, breaker = Path(table.path), BreakerRule()

@@ -83,10 +83,13 @@ def integration(
     return "\n".join([*lines, *alias(name, "single", name)]) + "\n"
 
 
+ONCE = "retry = { attempts = 0 }\nbreaker = { failures = 0, failure_percent = 0 }"
+
+
 def alias(name: str, strategy: str, *targets: str) -> list[str]:
-    """One [models.*] table."""
+    """One [models.*] table; each target is asked once, and none is left alone for what it did before."""
     rows = ", ".join(f'{{ integration = "{target}", model = "m-{target}" }}' for target in targets)
-    return [f"[models.{name}]", f'strategy = "{strategy}"', f"targets = [{rows}]", PRICE]
+    return [f"[models.{name}]", f'strategy = "{strategy}"', f"targets = [{rows}]", ONCE, PRICE]
 
 
 def configuration(*tables: str, gateway: str = "") -> str:

@@ -58,6 +58,7 @@ targets = [{ integration = "compatible", model = "nameless" }]
 targets = [{ integration = "compatible", model = "cheap" }, { integration = "openai", model = "gpt-4.1" }]
 [models.unpriced-second]
 targets = [{ integration = "openai", model = "gpt-4.1" }, { integration = "compatible", model = "nameless" }]
+retry = { attempts = 0 }
 [workspaces.open]
 unknown_price = "allow"
 """

@@ -53,6 +53,7 @@ price = {{ input = 2.0, cache_read = 0.5, output = 8.0 }}
 [models.twice]
 strategy = "fallback"
 targets = [{{ integration = "main", model = "slow-1" }}, {{ integration = "second", model = "real-2" }}]
+retry = {{ attempts = 0 }}
 price = {{ input = 2.0, output = 8.0 }}
 
 [workspaces.team]

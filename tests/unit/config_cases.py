@@ -132,8 +132,8 @@ CASES = [
         "empty secret", integration('provider = "openai"\napi_key = ""'), "integrations.main.api_key", "visible ASCII"
     ),
     Case(
-        "strategy to come",
-        MODEL + f'strategy = "latency"\ntargets = [{TARGET}]',
+        "strategy of nobody",
+        MODEL + f'strategy = "random"\ntargets = [{TARGET}]',
         "models.fast.strategy",
         'one of "single", "fallback", "weighted"',
     ),

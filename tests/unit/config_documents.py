@@ -114,12 +114,27 @@ settings = { account_id = "a" }
 
 [models.alias]
 strategy = "weighted"
-targets = [
-  { integration = "openai-main", model = "gpt-4.1", weight = 3 },
-  { integration = "azure", model = "deployment" },
-]
+sticky = { fields = ["metadata.user", "key"], ttl_s = 60 }
+on_status = [429, 503]
+on_errors = ["timeout", "context_window"]
+retry = { attempts = 3, on_status = [503], on_errors = ["busy"], base_ms = 10, max_ms = 20, honour_retry_after = false }
+timeouts = { connect_ms = 1, first_byte_ms = 2, idle_ms = 3, total_ms = 4 }
+default_params = { temperature = 0 }
+override_params = { seed = 7 }
+drop_params = ["logprobs", "messages[*].name"]
+deadline_ms = 90000
 context_tokens = 7
 max_output_tokens = 8
+[models.alias.breaker]
+failures = 2
+failure_percent = 20
+minimum_requests = 4
+window_s = 20
+cooldown_ms = 1000
+probes = 2
+on_status = [503]
+on_errors = ["server"]
+max_ejected_percent = 50
 [models.alias.price]
 input = 2.50
 output = 10
@@ -129,6 +144,38 @@ cache_write_1h = 5
 audio_input = 40.0
 audio_output = 80.0
 request = 0.000000001
+
+[models.by-tier]
+strategy = "conditional"
+targets = [{ integration = "openai-main", model = "gpt-4.1", name = "gold" }, { integration = "azure", model = "deployment", name = "rest" }]
+conditions = [{ query = { "metadata.tier" = "gold" }, then = "gold" }]
+default = "rest"
+
+[[models.alias.targets]]
+integration = "openai-main"
+model = "gpt-4.1"
+weight = 3
+name = "main"
+unsupported = "error"
+[[models.alias.targets]]
+name = "inner"
+strategy = "conditional"
+default = "b"
+conditions = [{ query = { model = "alias" }, then = "b" }]
+targets = [{ integration = "azure", model = "deployment", name = "b" }]
+[[models.alias.targets]]
+name = "outer"
+strategy = "weighted"
+targets = [{ integration = "azure", model = "deployment" }]
+sticky = { fields = ["key"] }
+on_status = [500]
+on_errors = ["timeout"]
+retry = { attempts = 2 }
+breaker = { failures = 1 }
+timeouts = { idle_ms = 5 }
+default_params = { a = 1 }
+override_params = { a = 2 }
+drop_params = ["a"]
 
 [prices."openai/own"]
 input = 0.000000001

@@ -146,8 +146,7 @@ def test_value_of_another_kind_is_refused_in_its_place(row: FieldRow) -> None:
     lines: list[str] = []
     for table in tables:
         header = ".".join(f'"{step}"' for step in table)
-        if steps[-1:] == ["targets"]:
-            header = ".".join(f'"{step}"' for step in table)
+        if row.section.endswith("[]") and not array:
             lines.append(f"[[{header}]]")
         elif header:
             lines.append(f"[[{header}]]" if table == ["keys"] else f"[{header}]")

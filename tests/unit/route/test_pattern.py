@@ -34,9 +34,9 @@ def test_costly_pattern_is_refused(pattern: str) -> None:
 def test_worst_subject_takes_no_time(pattern: str) -> None:
     """A subject made to have the matcher try everything is done within a fraction of a second."""
     is_found = compile_pattern(pattern)
-    started = time.perf_counter()
+    started = time.process_time()
     assert not is_found("a" * 100_000)
-    assert time.perf_counter() - started < 0.25
+    assert time.process_time() - started < 0.5
 
 
 def test_long_subject_is_looked_at_as_far_as_allowed() -> None:

@@ -116,6 +116,32 @@ def test_retry_does_not_wait_for_an_open_breaker(tmp_path: Path) -> None:
     assert name_of(walk.again_at(DRAW, NOW)) == "b"
 
 
+def test_breaker_that_opens_during_a_wait_sends_on(tmp_path: Path) -> None:
+    """Where others opened the breaker while this request waited to ask again, another target takes over, or it is forced."""
+    for names, expected in ((("a", "b"), "b"), (("a",), "a")):
+        route = make(f"breaker = {{ failures = 3 }}\ntargets = [{models(*names)}]", tmp_path)
+        walk = route.walk(NOW)
+        leaf = walk.start_at(DRAW, NOW)
+        assert leaf is not None and fail(walk, failure(503))[0] == "again"
+        for _ in range(2):
+            other = route.walk(NOW)
+            other.start_at(DRAW, NOW)
+            other.end_attempt(NOW, status=503)
+        assert route.table.read(leaf.slot, NOW).state == "open"
+        assert name_of(walk.again_at(DRAW, NOW + MS)) == expected
+        assert len(walk.attempts) == 1 and walk.retries == (0 if expected == "b" else 1)
+
+
+def test_open_leaf_beside_a_branch_is_noted(tmp_path: Path) -> None:
+    """In a nested tree, too, the walk says whose breaker was open."""
+    route = make(f"breaker = {{ failures = 1 }}\n{NEVER}targets = [{models('a')}, {{ targets = [{models('b', 'c')}] }}]", tmp_path)
+    first = route.walk(NOW)
+    assert visited(first, lambda model: failure(503 if model == "a" else 400)) == ["a", "b"]
+    second = route.walk(NOW)
+    assert name_of(second.start_at(DRAW, NOW)) == "b"
+    assert [(leaf.label, why) for leaf, why in second.passed_over()] == [("one/a", "open")]
+
+
 def test_caller_who_goes_away_says_nothing(tmp_path: Path) -> None:
     """An attempt that the caller gave up counts neither for nor against its target, and is no longer in flight."""
     route = make(f"targets = [{models('a')}]", tmp_path)

@@ -29,7 +29,8 @@ from fastgw.dialects.canonical import (
 )
 from fastgw.dialects.cohere_chat import DIALECT
 from fastgw.errors import GatewayError
-from tests.recordings import Recording, recordings, skip_without_corpus
+from tests.recordings import recordings, skip_without_corpus
+from tests.unit.dialects.cohere_chat.asking import request_of
 
 THINKS, PLAIN = "command-a-reasoning-08-2025", "command-r7b-12-2024"
 ROLES: dict[str, type[BaseModel]] = {
@@ -52,28 +53,6 @@ def written(request: Request) -> tuple[dict[str, Any], list[str]]:
 
 def asking(*parts: Part, model: str = PLAIN, **members: Any) -> Request:
     return Request("openai_chat", model, [Message("user", list(parts) or [Text("Hi")])], **members)
-
-
-def request_of(recording: Recording) -> Request:
-    """A recorded request as a client of another dialect would have made it."""
-    body = recording.request
-    messages = []
-    for message in body["messages"]:
-        content = message.get("content") or []
-        blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-        parts: list[Part] = [
-            Text(block["text"]) if block["type"] == "text" else Thinking(block["thinking"], dialect="cohere_chat") for block in blocks]
-        parts += [ToolCall(call["id"], call["function"]["name"], call["function"]["arguments"]) for call in message.get("tool_calls", [])]
-        if message["role"] == "tool":
-            messages.append(Message("user", [ToolResult(message["tool_call_id"], parts=parts)]))
-        else:
-            messages.append(Message(message["role"], parts))
-    functions = [tool["function"] for tool in body.get("tools", [])]
-    choice = body.get("tool_choice")
-    return Request(
-        "", body["model"], messages, body["stream"], temperature=body.get("temperature"), stop=body.get("stop_sequences", []),
-        tools=[Tool(one["name"], one.get("description", ""), one["parameters"]) for one in functions],
-        tool_choice=ToolChoice("none" if choice == "NONE" else "required") if choice else None)
 
 
 def usual(body: dict[str, Any]) -> dict[str, Any]:
