@@ -53,8 +53,8 @@ cdef struct Record:
     int16_t outcome
     int16_t error              # index in the table of errors; 0 none
     uint16_t flags
-    uint8_t attempts           # targets tried
-    uint8_t retries            # requests sent again to a target that had failed, of all targets together
+    uint8_t attempts
+    uint8_t retries            # of the attempts, how many asked the same target again
     uint8_t cache              # CacheUse
     uint8_t operation          # index in the table of operations
     uint16_t worker

@@ -40,6 +40,7 @@ cdef int push_record(RingWriter ring, Exchange x, unsigned int worker) except -1
     r.outcome = x.outcome
     r.error = x.error_index
     r.attempts = x.attempt + 1 if x.dispatched else x.attempt
+    r.retries = <uint8_t>min(x.retries, 255)
     r.worker = <uint16_t>worker
     if x.is_sse or (x.is_json and x.streams_array()):
         r.flags |= FLAG_STREAMED

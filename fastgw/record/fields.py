@@ -57,8 +57,8 @@ class Record(Struct, gc=False, kw_only=False):
     flags: Annotated[str, text("comma-separated: `streamed`, `estimated` (usage counted by the gateway), `clamped` "
                                "(output limited to what the budget pays for), `price_unknown`, `retried`, `tls`, "
                                "`detail_dropped` (it was too large, or the ring was full)")]
-    attempts: Annotated[int, count("", "targets tried; a transparent retry is the flag `retried`")]
-    retries: Annotated[int, count("", "requests sent again to a target that had failed, of all targets together")]
+    attempts: Annotated[int, count("", "requests sent to targets, one after another; a transparent retry is none, but the flag `retried`")]
+    retries: Annotated[int, count("", "of the attempts, how many asked the same target again")]
     cache: Annotated[str, text("the gateway's cache of responses: `hit`, `miss`, `refresh` (a fresh one was wanted, and kept) or "
                                "`bypass`; empty where none is in use")]
     operation: Annotated[str, text("what was asked for: `chat`, `embeddings`, `messages`, ...")]

@@ -40,16 +40,16 @@ def notes(record: Record) -> Iterator[str]:
     if record.cache == "hit":
         yield f"cache hit, saved {dollars(record.saved_nano_usd)}"
     if record.attempts > 1:
-        yield f"{record.attempts} targets"
+        yield f"{record.attempts} attempts"
     if record.retries:
         yield f"{record.retries} {'retry' if record.retries == 1 else 'retries'}"
 
 
 def lines(listed: Listed) -> Iterator[str]:
-    """Yield a record's line, and what became of each target below it where one request to one of them was not all."""
+    """Yield a record's line, and below it the attempts where there were several, or none because of who was passed over."""
     yield line(listed)
     record = listed.record
-    if record.detail is not None and record.attempts + record.retries != 1:
+    if record.detail is not None and record.attempts != 1:
         for name in ("attempts", "passed_over"):
             if told := record.detail.get(name):
                 yield f"    {name.replace('_', ' ')}: {printable(str(told))}"

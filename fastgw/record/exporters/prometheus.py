@@ -126,9 +126,10 @@ class Counters:
                     tokens[4] += record.reasoning_tokens
                 if record.cost_nano_usd > 0:
                     totals.cost_nano_usd += record.cost_nano_usd
-                totals.retries += record.retries
-                if record.attempts > 1:
-                    totals.fallbacks += record.attempts - 1
+                if record.attempts > 1 or record.retries:
+                    totals.retries += record.retries
+                    # the last attempt is none where there was no connection, though it was a retry
+                    totals.fallbacks += max(0, record.attempts - 1 - record.retries)
                 if record.cache:
                     add_cache(totals, record)
                 self.time(record, place.provider)

@@ -41,8 +41,8 @@ def test_control_characters_do_not_reach_the_terminal() -> None:
     ({}, ""),
     ({"cache": "hit", "saved_nano_usd": 1_500_000}, "cache hit, saved 0.001500"),
     ({"cache": "miss"}, ""),
-    ({"attempts": 2, "retries": 1}, "2 targets, 1 retry"),
-    ({"retries": 3, "error": "upstream_status"}, "upstream_status, 3 retries"),
+    ({"attempts": 3, "retries": 1}, "3 attempts, 1 retry"),
+    ({"attempts": 4, "retries": 3, "error": "upstream_status"}, "upstream_status, 4 attempts, 3 retries"),
 ])
 def test_notes_say_what_is_out_of_the_ordinary(values: dict[str, Any], notes: str) -> None:
     """The last column has the error, a hit of the cache with what it saved, and how much more than one try it took."""
@@ -52,7 +52,7 @@ def test_notes_say_what_is_out_of_the_ordinary(values: dict[str, Any], notes: st
 @pytest.mark.parametrize(("values", "below"), [
     ({}, []),
     ({"attempts": 2}, [f"    attempts: {ATTEMPTS}", f"    passed over: {PASSED_OVER}"]),
-    ({"retries": 1, "detail": {"attempts": ATTEMPTS}}, [f"    attempts: {ATTEMPTS}"]),
+    ({"attempts": 2, "detail": {"attempts": ATTEMPTS}}, [f"    attempts: {ATTEMPTS}"]),
     ({"attempts": 0, "detail": {"passed_over": PASSED_OVER}}, [f"    passed over: {PASSED_OVER}"]),
     ({"attempts": 2, "detail": {"attempts": "a\x1b[2J\nb"}}, ["    attempts: a?[2J?b"]),
     ({"attempts": 2, "detail": None}, []),

@@ -52,14 +52,15 @@ def test_requests_tokens_and_cost_add_up() -> None:
 
 
 def test_retries_fallbacks_and_cache_add_up() -> None:
-    """Retries, targets after the first, uses of the cache by their kind, and what hits saved; no cache, no samples of one."""
+    """Attempts at the same target, attempts at another, uses of the cache by kind and what hits saved; without a cache nothing of it."""
     samples = scrape(counted([
-        record_of(attempts=1), record_of(attempts=3, retries=2), record_of(attempts=0), record_of(attempts=2, retries=1),
+        record_of(attempts=1), record_of(attempts=4, retries=2), record_of(attempts=0),
+        record_of(attempts=2), record_of(attempts=1, retries=1),
         record_of(cache="hit", saved_nano_usd=2_500_000), record_of(cache="hit", saved_nano_usd=500_000),
         record_of(cache="bypass"), record_of(model="other-1", attempts=1),
     ]))
     place, elsewhere = labels(**PLACE), labels(**(PLACE | {"model": "other-1"}))
-    assert (samples["fastgw_retries_total", place], samples["fastgw_fallbacks_total", place]) == (3, 3)
+    assert (samples["fastgw_retries_total", place], samples["fastgw_fallbacks_total", place]) == (3, 2)
     assert (samples["fastgw_retries_total", elsewhere], samples["fastgw_fallbacks_total", elsewhere]) == (0, 0)
     used = {status: samples["fastgw_cache_total", labels(**PLACE, status=status)] for status in ("hit", "miss", "refresh", "bypass")}
     assert used == {"hit": 2, "miss": 0, "refresh": 0, "bypass": 1}
