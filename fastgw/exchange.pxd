@@ -94,7 +94,7 @@ cdef class Exchange(Flow):
     cdef bytes asked_body          # the caller's, where a target wants another
     cdef bint is_reshaped          # some target does
     cdef object metadata           # of the key and of the request (x-portkey-metadata), or None
-    cdef bytes detail              # JSON for the record, or None
+    cdef bytes detail              # a JSON object for the record, or None
     cdef bint explains             # x-fastgw-explain: the reply tells of the attempts
     cdef str trouble               # why the attempt in hand failed, where neither a leg nor a reply says it
     cdef str sort                  # x-fastgw-sort

@@ -107,6 +107,9 @@ class Worker:
         self.poller = Poller(loop)
         self.ledger = Ledger(options.state / "ledger", workers=options.workers, worker=options.index)
         self.ring = RingWriter(ring_path(options.state, options.index), gateway.record.ring_bytes, options.index)
+        if self.ring.moved_aside is not None:
+            log.warning("%s is damaged or of another release: it is kept as %s, and a fresh one is made",
+                        self.ring.path, self.ring.moved_aside)
         self.pipeline = Pipeline(self.ledger, self.ring, self.health, options.index, self.metrics_target(),
                                  gateway.max_body_bytes)
         self.pipeline.record_lost(list(options.lost))

@@ -7,7 +7,10 @@ OPERATIONS = (
     "messages", "count_tokens", "generate", "embed", "proxy", "unknown", "rerank",
 )
 
-FLAGS = ("streamed", "estimated", "clamped", "price_unknown", "retried", "tls")   # by bit, lowest first
+CACHES = ("", "hit", "miss", "refresh", "bypass")
+
+# by bit, lowest first
+FLAGS = ("streamed", "estimated", "clamped", "price_unknown", "retried", "tls", "detail_dropped")
 
 # One text for every set of flags, so that naming a set is a look-up.
 FLAG_SETS = tuple(
