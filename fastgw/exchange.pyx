@@ -564,6 +564,7 @@ cdef class Exchange(Flow):
         self.translation = self.stream = None
         self.body = self.asked_body = self.sent_body = self.sent_head = None
         self.walk = self.candidates = None
+        self.detail = None
         self.snapshot = None
         return self.client.done()
 

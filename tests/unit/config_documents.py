@@ -147,7 +147,7 @@ request = 0.000000001
 
 [models.by-tier]
 strategy = "conditional"
-targets = [{ integration = "openai-main", model = "gpt-4.1", name = "gold" }, { integration = "azure", model = "deployment", name = "rest" }]
+targets = [{ integration = "openai-main", model = "gpt-4.1", name = "gold" }, { integration = "azure", model = "d", name = "rest" }]
 conditions = [{ query = { "metadata.tier" = "gold" }, then = "gold" }]
 default = "rest"
 
