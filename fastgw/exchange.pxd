@@ -43,6 +43,7 @@ cdef class Steps:
     cdef bint try_next(self, Exchange x, const char* p, Py_ssize_t n) except -1
     cdef bytes translate_reply(self, Exchange x, const char* p, Py_ssize_t n)            # whole; raises GatewayError
     cdef bytes translate_piece(self, Exchange x, const char* p, Py_ssize_t n, bint last) # of a stream; raises GatewayError
+    cdef int keep_answer(self, Exchange x, const char* p, Py_ssize_t n) except -1    # the caller has all of it
     cdef bint is_withheld(self, Exchange x, int status) except -1    # this reply must not reach the caller
 
 
@@ -93,6 +94,11 @@ cdef class Exchange(Flow):
     cdef int retries               # of these, how many asked the same target again
     cdef bytes asked_body          # the caller's, where a target wants another
     cdef bint is_reshaped          # some target does
+    cdef dict portkey              # x-portkey-* fields by lower-case name, or None
+    cdef object route              # route.plan.Route, until a walk begins
+    cdef object inquiry            # cache.inquiry.Inquiry, where a cache is in play
+    cdef object cache_request      # canonical.Request, for what it answers
+    cdef object capture            # of a stream that may be kept
     cdef object metadata           # of the key and of the request (x-portkey-metadata), or None
     cdef bytes detail              # a JSON object for the record, or None
     cdef bint explains             # x-fastgw-explain: the reply tells of the attempts

@@ -66,6 +66,9 @@ cdef class Steps:
     cdef bytes translate_piece(self, Exchange x, const char* p, Py_ssize_t n, bint last):
         raise NotImplementedError
 
+    cdef int keep_answer(self, Exchange x, const char* p, Py_ssize_t n) except -1:
+        raise NotImplementedError
+
     cdef bint is_withheld(self, Exchange x, int status) except -1:
         raise NotImplementedError
 
@@ -139,6 +142,7 @@ cdef class Exchange(Flow):
         self.broke = False
         self.attempt = self.retries = 0
         self.asked_body = self.metadata = self.detail = self.trouble = None
+        self.portkey = self.route = self.inquiry = self.cache_request = self.capture = None
         self.explains = self.is_reshaped = False
         self.sort = self.max_price = None
         self.retry_after_ns = -1
@@ -404,6 +408,8 @@ cdef class Exchange(Flow):
                 else:
                     out = self.steps.translate_reply(self, p, n)
             else:
+                if self.capture is not None:
+                    self.capture.feed(PyBytes_FromStringAndSize(p, n))
                 out = self.steps.translate_piece(self, p, n, last)
         except GatewayError as problem:
             return self.give_up(problem)
@@ -433,7 +439,7 @@ cdef class Exchange(Flow):
         self.delivery = PENDING
         self.held.size = self.payload.size = 0
         self.tap = None
-        self.stream = self.translation = None
+        self.stream = self.translation = self.capture = None
         self.retried = self.is_sse = self.is_json = self.is_encoded = False
         self.error_code = self.trouble = self.reply_type = None
         self.upstream_status = self.status = self.failure = 0
@@ -462,6 +468,8 @@ cdef class Exchange(Flow):
             self.keep_payload(p, n)
         self.started = True
         self.client.reply(self.status, self.fields.start, self.fields.size, p, n)
+        if self.inquiry is not None:
+            self.steps.keep_answer(self, p, n)
         return self.close()
 
     cdef int start_flowing(self, const char* p, Py_ssize_t n, bint last) except -1:
@@ -475,6 +483,8 @@ cdef class Exchange(Flow):
         cdef const char* out = p
         cdef Py_ssize_t size = n
         cdef bytes rest = None
+        if self.capture is not None:
+            self.capture.feed(PyBytes_FromStringAndSize(p, n))
         if self.tap is not None:
             self.tap.feed(p, n)
             out = self.tap.out
@@ -503,6 +513,8 @@ cdef class Exchange(Flow):
         elif size or last:
             self.client.write(out, size, last)
         if last:
+            if self.inquiry is not None:
+                self.steps.keep_answer(self, NULL, 0)
             return self.close()
         if self.leg is not None and self.client.is_slow():
             self.leg.pause()
@@ -563,7 +575,10 @@ cdef class Exchange(Flow):
         self.tap = None
         self.translation = self.stream = None
         self.body = self.asked_body = self.sent_body = self.sent_head = None
-        self.walk = self.candidates = None
+        if self.inquiry is not None:
+            self.inquiry.close()        # whoever waits for its answer asks for it now
+            self.inquiry = self.cache_request = self.capture = None
+        self.walk = self.candidates = self.route = None
         self.detail = None
         self.snapshot = None
         return self.client.done()

@@ -1,7 +1,7 @@
 """The order of the steps, on one page: it is the gateway's security policy. Steps do not know one another; this page alone calls them.
 
     head    dispatch > authenticate                          before a byte of the body is read
-    begin   decode > plan > admit > fit > send               when the request is whole; fit: splice, or translate
+    begin   decode > plan > cache > admit > fit > send       when the request is whole; fit: splice, or translate
     meter   usage > price > settle                           when the reply is, or when it breaks
     record  exactly one an exchange, whatever its end
 """
@@ -24,15 +24,16 @@ from fastgw.dialects.bridge cimport failure_kind, fit, translate_piece, translat
 from fastgw.dialects.params import apply_params
 from fastgw.dialects.translate import failure_of
 from fastgw.errors import INDEX, CallerError, GatewayError, error
-from fastgw.exchange cimport X_ADMITTED, X_CONNECTING, X_SENT, X_WAITING
+from fastgw.exchange cimport X_ADMITTED, X_CONNECTING, X_READING, X_SENT, X_WAITING
 from fastgw.meter.bill cimport bill
 from fastgw.record.entry cimport make_id, push_lost, push_record
-from fastgw.route.choice cimport choose_target
-from fastgw.route.plan cimport MOVED, NOT_SERVED, STOP, Leaf, Walk, is_delivered, trouble_of_leg
+from fastgw.route.choice cimport choose_target, find_route
+from fastgw.route.plan cimport MOVED, NOT_SERVED, STOP, Leaf, Route, Walk, is_delivered, trouble_of_leg
 from fastgw.route.retry import BODY_TELLS, Failure, is_repeatable, trouble_of_kind, trouble_of_status
 from fastgw.snapshot.cors import METHODS
 from fastgw.snapshot.types cimport JSON_BODY, SPEAKS_OPENAI, Operation
 from fastgw.surfaces import local
+from fastgw.surfaces.cached cimport begin_capture, hit_reply, inquire, keep_answer
 from fastgw.surfaces.decode cimport decode, widen
 from fastgw.surfaces.dispatch cimport Asked, find_operation
 from fastgw.surfaces.faults cimport leg_error, request_error
@@ -67,7 +68,7 @@ cdef class Resumption:
         if self.exchange.serial != self.serial or self.exchange.state != X_WAITING:
             return
         problem = None
-        if task is not None:
+        if isinstance(task, asyncio.Future):
             problem = "the fetching of its token was given up" if task.cancelled() else task.exception()
         self.pipeline.go_on(self.exchange, problem, self.is_retry)
 
@@ -88,8 +89,9 @@ cdef class Gateway(Application):
 cdef class Pipeline(Steps):
     """The steps, and what they share: the snapshot, the ledger and the ring of one worker."""
 
-    def __init__(self, Ledger ledger, RingWriter ring, health, unsigned int worker=0, Target metrics=None,
+    def __init__(self, Poller poller, Ledger ledger, RingWriter ring, health, unsigned int worker=0, Target metrics=None,
                  int64_t max_body_bytes=67108864):
+        self.poller = poller
         self.ledger = ledger
         self.ring = ring
         self.health = health
@@ -101,6 +103,11 @@ cdef class Pipeline(Steps):
 
     def __repr__(self):
         return f"<Pipeline of worker {self.worker}, {self.in_flight} in flight, {self.snapshot!r}>"
+
+    def use_cache(self, cache, settings):
+        """Look for answers here before a provider is asked, where the route of a request says so."""
+        self.cache = cache
+        self.cache_settings = settings
 
     def publish(self, Snapshot snapshot):
         """Serve by this snapshot from the next request on; what is in flight keeps the one it began with."""
@@ -147,14 +154,47 @@ cdef class Pipeline(Steps):
         return 0
 
     cdef int begin(self, Exchange x) except -1:
-        cdef Leaf leaf
+        cdef Route route
         if x.operation is PROBE:
             render_head(x)
             return self.send(x)
         decode(x)
         if x.caller.metadata is not None:
             x.metadata = {**x.caller.metadata, **(x.metadata or {})}
-        leaf = choose_target(x, self.draw())
+        route = find_route(x)
+        # must come after the caller is known to be allowed, and before anything is charged
+        if self.cache is not None and self.look(x, route):
+            return 0
+        return self.proceed(x, route)
+
+    cdef bint look(self, Exchange x, Route route) except -1:
+        """Whether the cache has answered, or is about to: another request like this one is on its way."""
+        cached = x.snapshot.cached.get(route.name) if x.wanted_integration is None else None
+        if cached is None or not inquire(x, self.cache, self.cache_settings, cached[0], cached[1], Resumption(self, x, False)):
+            return False
+        if x.inquiry.entry is not None:
+            self.answer_hit(x)
+            return True
+        if x.inquiry.is_waiting:
+            x.route = route
+            x.state = X_WAITING
+            x.wanted_at = monotonic_ns()
+            return True
+        return False
+
+    cdef int answer_hit(self, Exchange x) except -1:
+        admit(self.ledger, x, True)
+        self.ledger.tag(x.slot, x.entry.id)
+        x.entry.admitted_ns = monotonic_ns() - x.started_at
+        body, fields = hit_reply(x)
+        if x.keeps_payload:
+            x.keep_payload(body, len(body))
+        bill(self.ledger, x)
+        return self.answer(x, 200, fields, body)
+
+    cdef int proceed(self, Exchange x, Route route) except -1:
+        """Nothing that is kept answers it: the provider is asked."""
+        cdef Leaf leaf = choose_target(x, route, self.draw())
         x.target = <Target>leaf.target
         if x.is_reshaped and x.operation.body == JSON_BODY:
             for other in (<Walk>x.walk).route.leaves:
@@ -220,11 +260,16 @@ cdef class Pipeline(Steps):
         """What the exchange waited for is there, or will not come."""
         cdef Walk walk = <Walk>x.walk
         cdef int64_t now = monotonic_ns()
-        x.target.integration.origin.poller.now_ns = now
+        cdef Poller poller = self.poller
+        poller.now_ns = now
         x.waited_ns += now - x.wanted_at
         x.timer = None
         x.state = X_ADMITTED
         try:
+            if walk is None:
+                # the cache has been asked, by this request or by one like it
+                x.state = X_READING
+                return self.answer_hit(x) if x.inquiry.entry is not None else self.proceed(x, <Route>x.route)
             if is_retry:
                 walk.again(self.draw(), now)
                 return self.attempt(x, walk.leaf)
@@ -235,7 +280,7 @@ cdef class Pipeline(Steps):
         except GatewayError as refusal:
             return self.refuse(x, refusal)
         except Exception as fault:      # the edge of an exchange
-            x.target.integration.origin.poller.faults += 1
+            poller.faults += 1
             return x.fault(fault)
 
     cdef int attempt(self, Exchange x, Leaf leaf) except -1:
@@ -289,7 +334,13 @@ cdef class Pipeline(Steps):
     # the reply
 
     cdef int reply_fields(self, Exchange x, const char* base, Head* head) except -1:
-        return read_reply_fields(x, base, head)
+        read_reply_fields(x, base, head)
+        if x.inquiry is not None:
+            begin_capture(x, head.status, self.cache.max_entry_bytes)
+        return 0
+
+    cdef int keep_answer(self, Exchange x, const char* p, Py_ssize_t n) except -1:
+        return keep_answer(x, p, n)
 
     cdef int cost_fields(self, Exchange x) except -1:
         return add_cost(x)

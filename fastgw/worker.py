@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import signal
+import time
 from pathlib import Path
 
 import uvloop
@@ -17,6 +18,9 @@ from fastgw._core.price import PriceRow
 from fastgw._core.ring import RingWriter
 from fastgw._core.route import TargetTable
 from fastgw._core.upstream import Origin
+from fastgw.cache.inquiry import ResponseCache
+from fastgw.cache.remote import RemoteStore, open_client
+from fastgw.errors import GatewayError
 from fastgw.meter.catalog import Catalog
 from fastgw.pipeline import Gateway, Pipeline
 from fastgw.providers.table import PROVIDERS
@@ -110,9 +114,12 @@ class Worker:
         if self.ring.moved_aside is not None:
             log.warning("%s is damaged or of another release: it is kept as %s, and a fresh one is made",
                         self.ring.path, self.ring.moved_aside)
-        self.pipeline = Pipeline(self.ledger, self.ring, self.health, options.index, self.metrics_target(),
+        self.pipeline = Pipeline(self.poller, self.ledger, self.ring, self.health, options.index, self.metrics_target(),
                                  gateway.max_body_bytes)
         self.pipeline.record_lost(list(options.lost))
+        remote = self.remote_cache()
+        cache = ResponseCache(gateway.cache, lambda: time.time_ns() // 1_000_000, loop.call_soon, loop.call_later, remote)
+        self.pipeline.use_cache(cache, gateway.cache)
         table = TargetTable(targets_path(options.state), workers=options.workers, worker=options.index)
         compiler = Compiler(self.ledger, self.poller, Catalog.load(), table)
         self.watch = Watch(options.document.path, compiler, self.publish, self.health)
@@ -139,6 +146,8 @@ class Worker:
             os.close(options.ready_fd)
         await stopping.wait()
         is_clean = await self.stop()
+        if remote is not None:
+            await remote.close()
         for task in tasks:
             task.cancel()
         self.show_gauges()
@@ -153,6 +162,17 @@ class Worker:
             "drain", PROVIDERS["openai-compatible"], origin, host=b"drain", prefix=b"", cut=b"", query=b"", fields=b"host: drain\r\n",
             default_fields=b"", ask_usage=False, ways={}, output_limits={})
         return Target(integration, b"", PriceRow())
+
+    def remote_cache(self) -> RemoteStore | None:
+        """Where replies are kept for all workers, if anywhere; what is wrong with it costs only the cache."""
+        settings = self.options.document.config.gateway.cache
+        if settings.redis is None:
+            return None
+        try:
+            return RemoteStore(open_client(settings.redis.reveal(), settings), settings)
+        except GatewayError as problem:
+            log.error("replies are kept in this worker only: %s", problem)
+            return None
 
     def publish(self, snapshot: Snapshot, retired: list[Origin]) -> None:
         self.pipeline.publish(snapshot)

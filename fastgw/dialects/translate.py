@@ -127,9 +127,9 @@ class TranslatedStream:
 
 
 class Translation:
-    """One attempt. body: what goes to the provider. dropped: what of the request could not be carried over. usage: of a whole reply."""
+    """One attempt. body: what goes to the provider. dropped: what of the request could not be carried over. answer, usage: of a whole reply."""
 
-    __slots__ = ("_client", "_request", "_upstream", "body", "dropped", "failure", "usage")
+    __slots__ = ("_client", "_request", "_upstream", "answer", "body", "dropped", "failure", "usage")
 
     def __init__(self, client: Dialect, upstream: Dialect, request: Request, body: bytes, dropped: list[str]) -> None:
         self._client = client
@@ -137,6 +137,7 @@ class Translation:
         self._request = request
         self.body = body
         self.dropped = dropped
+        self.answer: Reply | None = None
         self.usage: Usage | None = None
         self.failure: Failure | None = None
 
@@ -161,6 +162,7 @@ class Translation:
         except (msgspec.DecodeError, ValueError, RecursionError) as problem:
             raise NotOfDialect(str(problem)) from problem
         self.usage = reply.usage
+        self.answer = reply
         if self._request.stream:
             assert self._client.stream_writer is not None
             writer = self._client.stream_writer(self._request)

@@ -15,6 +15,7 @@ from fastgw._core.poll import Poller
 from fastgw._core.price import PriceRow
 from fastgw._core.route import TargetTable
 from fastgw._core.upstream import Origin
+from fastgw.cache.key import route_mark
 from fastgw.meter.catalog import Catalog
 from fastgw.providers.table import find_provider
 from fastgw.route.build import Placed, build_route, leaves_below
@@ -70,6 +71,7 @@ class Compiler:
             integrations=integrations, aliases=aliases, resolver=paths.resolve, payloads=PAYLOADS[record.payloads],
             max_payload_bytes=record.max_payload_bytes, buffer_reply_bytes=config.gateway.buffer_reply_bytes, served=served,
             describe=Offers(config, catalog).describe,
+            cached={name: (row.cache, route_mark(row)) for name, row in config.models.items() if row.cache is not None},
             cors=None if cors is None else Cors(frozenset(cors.origins), "*" in cors.origins, ", ".join(cors.headers), cors.max_age_s),
         )
         return snapshot, connections.retired()

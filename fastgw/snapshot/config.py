@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, field
 
+from fastgw.snapshot.caching import CacheSettings
 from fastgw.snapshot.credentials import Aws, Azure, Google, Oracle, Segment, Word
 from fastgw.snapshot.routes import Route
 from fastgw.snapshot.secret import Secret as Secret
@@ -114,6 +115,7 @@ class Gateway(Section, frozen=True):
     tls: Annotated[Tls | None, Meta(description="serve HTTPS")] = None
     cors: Annotated[Cors | None, Meta(description="let browsers call")] = None
     record: Annotated[Recording, Meta(description="what is kept")] = Recording()
+    cache: Annotated[CacheSettings, Meta(description="where replies are kept that routes say are to be")] = CacheSettings()
 
 
 class IntegrationTimeouts(Section, frozen=True):

@@ -125,5 +125,6 @@ cdef class Snapshot:
     cdef readonly Py_ssize_t buffer_reply_bytes
     cdef readonly object cors          # a Cors, or None
     cdef readonly tuple served         # (model name, Integration), for listings
+    cdef readonly dict cached          # route's name -> (snapshot.caching.Caching, bytes that tell it from others)
     cdef dict listed                   # (caller's name, ErrorDialect) -> list of models, as they are asked for
     cdef readonly object describe      # callable(model, caller's words) -> what listings tell of it, or None

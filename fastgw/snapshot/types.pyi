@@ -9,6 +9,7 @@ from fastgw._core.upstream import Origin
 from fastgw.meter.cards import Card
 from fastgw.providers.row import Provider
 from fastgw.providers.signer import Signer
+from fastgw.snapshot.caching import Caching
 from fastgw.snapshot.cors import Cors
 
 PARTS: dict[str, int]
@@ -157,7 +158,7 @@ class Snapshot:
         integrations: dict[str, Integration], aliases: Mapping[bytes, Routed], resolver: Resolver,
         payloads: int, max_payload_bytes: int, buffer_reply_bytes: int,
         cors: Cors | None = None, served: tuple[tuple[str, Integration], ...] = (),
-        describe: Callable[[str, str], Card | None] | None = None,
+        describe: Callable[[str, str], Card | None] | None = None, cached: dict[str, tuple[Caching, bytes]] | None = None,
     ) -> None: ...
     def allows(self, caller: Caller, integration: str) -> bool:
         """Whether the caller's key and workspace may use that integration."""

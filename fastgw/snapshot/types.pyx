@@ -169,7 +169,7 @@ cdef class Target:
 cdef class Snapshot:
     def __init__(self, *, long long version, long long loaded_ns, str origin_path, KeyTable keys, list callers, dict integrations,
                  dict aliases, resolver, int payloads, Py_ssize_t max_payload_bytes, Py_ssize_t buffer_reply_bytes, cors=None, served=(),
-                 describe=None):
+                 describe=None, dict cached=None):
         self.version = version
         self.loaded_ns = loaded_ns
         self.origin_path = origin_path
@@ -186,6 +186,7 @@ cdef class Snapshot:
         self.served = served
         self.describe = describe
         self.listed = {}
+        self.cached = cached or {}
 
     def __repr__(self):
         return f"<Snapshot {self.version} of {self.origin_path}: {len(self.callers)} keys, {len(self.integrations)} integrations>"

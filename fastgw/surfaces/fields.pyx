@@ -88,8 +88,8 @@ cdef int read_request_fields(Exchange x, const char* base, Head* head) except -1
             x.has_default_fields = True
         elif field.id == F_X_FASTGW:
             read_wish(x, base, field)
-        elif field.id == F_X_PORTKEY and field.name_len == 18 and strncasecmp(base + field.line, b"x-portkey-metadata", 18) == 0:
-            x.metadata = read_metadata(value_of(base, field))
+        elif field.id == F_X_PORTKEY:
+            read_portkey(x, base, field)
         elif field.id == F_TRACEPARENT:
             read_traceparent(x, base + field.value, field.value_len)
         elif field.id == F_CONTENT_ENCODING and x.operation.body == JSON_BODY and field.value_len != 0:
@@ -118,6 +118,20 @@ cdef int read_wish(Exchange x, const char* base, Field* field) except -1:
         x.max_price = value_of(base, field).decode("latin-1")
     elif field.name_len == 16 and strncasecmp(name, b"x-fastgw-explain", 16) == 0:
         x.explains = value_of(base, field).lower() not in (b"", b"0", b"false", b"no")
+    return 0
+
+
+cdef int read_portkey(Exchange x, const char* base, Field* field) except -1:
+    """What is said in Portkey's fields, for those who read them later."""
+    cdef str name = PyBytes_FromStringAndSize(base + field.line, field.name_len).lower().decode("latin-1")
+    cdef bytes value = value_of(base, field)
+    if x.portkey is None:
+        x.portkey = {}
+    # a field that comes twice is one (RFC 9110, 5.3)
+    before = x.portkey.get(name)
+    x.portkey[name] = value.decode("latin-1") if before is None else before + ", " + value.decode("latin-1")
+    if name == "x-portkey-metadata":
+        x.metadata = read_metadata(value)
     return 0
 
 

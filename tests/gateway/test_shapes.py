@@ -93,7 +93,7 @@ def test_sound_is_written_down(gateway: RunningGateway, provider: Upstream) -> N
     form = part + b'"model"\r\n\r\ndeepgram-model\r\n' + part + b'"file"; filename="a.wav"\r\n\r\n' + WAV + b"\r\n--b--\r\n"
     with RawClient(gateway.url) as client:
         reply = client.ask("POST", "/v1/audio/transcriptions", form, [*bearer(), ("content-type", "multipart/form-data; boundary=b")])
-    assert (reply.status, reply.json()["text"]) == (200, "hello")  # type: ignore[index,call-overload]
+    assert (reply.status, reply.json()["text"]) == (200, "hello")  # type: ignore[index]
     assert provider.received[-1].path == "/v1/listen" and provider.received[-1].body == WAV
 
 

@@ -36,6 +36,14 @@ key = "@FILE@"
 origins = ["https://app.example", "http://localhost:3000"]
 headers = ["x-own"]
 max_age_s = 1
+[gateway.cache]
+max_bytes = 1
+max_entry_bytes = 2000
+max_age_s = 3
+wait_ms = 4
+redis = "redis://127.0.0.1:6379"
+prefix = "p"
+timeouts = { connect_ms = 1, operation_ms = 2, rest_ms = 3 }
 [gateway.record]
 payloads = "errors"
 max_payload_bytes = 1
@@ -123,6 +131,7 @@ default_params = { temperature = 0 }
 override_params = { seed = 7 }
 drop_params = ["logprobs", "messages[*].name"]
 deadline_ms = 90000
+cache = { mode = "exact", max_age_s = 60, scope = "key", namespace = "n", operations = ["chat"] }
 context_tokens = 7
 max_output_tokens = 8
 [models.alias.breaker]
