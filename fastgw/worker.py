@@ -85,6 +85,7 @@ class Worker:
         self.health = Health()
         self.patience_s = options.document.config.gateway.timeouts.shutdown_ms / 1e3
         self.served_when_trimmed = self.served_before = 0
+        self.remote: RemoteStore | None = None
 
     def __repr__(self) -> str:
         return f"<Worker {self.options.index} of {self.options.workers}>"
@@ -117,9 +118,7 @@ class Worker:
         self.pipeline = Pipeline(self.poller, self.ledger, self.ring, self.health, options.index, self.metrics_target(),
                                  gateway.max_body_bytes)
         self.pipeline.record_lost(list(options.lost))
-        remote = self.remote_cache()
-        cache = ResponseCache(gateway.cache, lambda: time.time_ns() // 1_000_000, loop.call_soon, loop.call_later, remote)
-        self.pipeline.use_cache(cache, gateway.cache)
+        self.pipeline.use_cache(self.make_cache(), gateway.cache)
         table = TargetTable(targets_path(options.state), workers=options.workers, worker=options.index)
         compiler = Compiler(self.ledger, self.poller, Catalog.load(), table)
         self.watch = Watch(options.document.path, compiler, self.publish, self.health)
@@ -146,8 +145,6 @@ class Worker:
             os.close(options.ready_fd)
         await stopping.wait()
         is_clean = await self.stop()
-        if remote is not None:
-            await remote.close()
         for task in tasks:
             task.cancel()
         self.show_gauges()
@@ -163,16 +160,15 @@ class Worker:
             default_fields=b"", ask_usage=False, ways={}, output_limits={})
         return Target(integration, b"", PriceRow())
 
-    def remote_cache(self) -> RemoteStore | None:
-        """Where replies are kept for all workers, if anywhere; what is wrong with it costs only the cache."""
-        settings = self.options.document.config.gateway.cache
-        if settings.redis is None:
-            return None
-        try:
-            return RemoteStore(open_client(settings.redis.reveal(), settings), settings)
-        except GatewayError as problem:
-            log.error("replies are kept in this worker only: %s", problem)
-            return None
+    def make_cache(self) -> ResponseCache:
+        """What keeps replies: in this worker, and in Redis for all; what is wrong with that costs only the cache."""
+        settings, loop = self.options.document.config.gateway.cache, asyncio.get_running_loop()
+        if settings.redis is not None:
+            try:
+                self.remote = RemoteStore(open_client(settings.redis.reveal(), settings), settings)
+            except GatewayError as problem:
+                log.error("replies are kept in this worker only: %s", problem)
+        return ResponseCache(settings, lambda: time.time_ns() // 1_000_000, loop.call_soon, loop.call_later, self.remote)
 
     def publish(self, snapshot: Snapshot, retired: list[Origin]) -> None:
         self.pipeline.publish(snapshot)
@@ -190,6 +186,8 @@ class Worker:
         if not is_clean:
             log.warning("%d connections did not end in time and are cut off", self.lane.open_count)
         self.lane.abort()
+        if self.remote is not None:
+            await self.remote.close()
         return is_clean
 
     async def every(self, seconds: float, act: object) -> None:

@@ -127,7 +127,7 @@ class TranslatedStream:
 
 
 class Translation:
-    """One attempt. body: what goes to the provider. dropped: what of the request could not be carried over. answer, usage: of a whole reply."""
+    """One attempt. body: what goes to the provider; dropped: what of the request had no place in it. answer, usage: of a whole reply."""
 
     __slots__ = ("_client", "_request", "_upstream", "answer", "body", "dropped", "failure", "usage")
 
