@@ -141,6 +141,7 @@ cdef class Exchange(Flow):
     cdef Record entry
     cdef bint keeps_payload
     cdef Buffer payload            # of a streamed reply
+    cdef bint noted                # the record has been pushed
     cdef int outcome
     cdef int error_index
 
@@ -159,6 +160,7 @@ cdef class Exchange(Flow):
     cdef bint may_add_event(self)  # an error event can end the stream
     cdef bytes event_break(self)   # what ends the event that the caller has a part of
     cdef int keep_payload(self, const char* p, Py_ssize_t n) except -1
+    cdef int note(self) except -1          # record it: before the caller has the last byte, so that no kill comes between
     cdef int close(self) except -1
     cdef int drop_leg(self) except -1
     cdef int cut_off(self, object error) except -1

@@ -143,7 +143,7 @@ cdef class Exchange(Flow):
         self.attempt = self.retries = 0
         self.asked_body = self.metadata = self.detail = self.trouble = None
         self.portkey = self.route = self.inquiry = self.cache_request = self.capture = None
-        self.explains = self.is_reshaped = False
+        self.explains = self.is_reshaped = self.noted = False
         self.sort = self.max_price = None
         self.retry_after_ns = -1
         self.deadline_ns = 0
@@ -419,6 +419,7 @@ cdef class Exchange(Flow):
             self.drop_leg()
             self.steps.meter(self)
             self.entry.reply_bytes += PyBytes_GET_SIZE(out)
+            self.note()
             self.client.write(PyBytes_AS_STRING(out), PyBytes_GET_SIZE(out), False)
             self.client.abort()
             return self.close()
@@ -467,6 +468,7 @@ cdef class Exchange(Flow):
         if self.keeps_payload:
             self.keep_payload(p, n)
         self.started = True
+        self.note()
         self.client.reply(self.status, self.fields.start, self.fields.size, p, n)
         if self.inquiry is not None:
             self.steps.keep_answer(self, p, n)
@@ -508,6 +510,7 @@ cdef class Exchange(Flow):
             keep_tail(self.tail, out, size)
         if last:
             self.steps.meter(self)
+            self.note()
         if not self.started:
             self.start_flowing(out, size, last)
         elif size or last:
@@ -563,12 +566,18 @@ cdef class Exchange(Flow):
         self.steps.meter(self)
         return self.close()
 
+    cdef int note(self) except -1:
+        if not self.noted:
+            self.noted = True
+            self.steps.record(self)
+        return 0
+
     cdef int close(self) except -1:
         """The one way out of every exchange: exactly one record."""
         if self.state == X_DONE or self.state == X_IDLE:
             return 0
         self.state = X_DONE
-        self.steps.record(self)
+        self.note()
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None

@@ -9,6 +9,7 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from posix.uio cimport iovec
 
 import asyncio
+import logging
 import os
 from time import time
 from urllib.parse import unquote_to_bytes
@@ -47,6 +48,8 @@ cdef Operation PROBE = Operation("probe", -1, speaks=SPEAKS_OPENAI, body=0)
 cdef frozenset PROBES = frozenset((b"/healthz", b"/readyz", b"/metrics"))
 cdef enum:
     MOST_LISTED = 256          # lists of models that are kept
+
+log = logging.getLogger("fastgw.pipeline")
 
 cdef tuple METHOD_WORDS = ("", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -253,8 +256,14 @@ cdef class Pipeline(Steps):
         if task is None:
             task = asyncio.get_running_loop().create_task(signer.refresh())
             self.renewals[signer] = task
-            task.add_done_callback(lambda done: self.renewals.pop(signer, None))
+            task.add_done_callback(lambda done: self.renewed(signer, done))
         return task
+
+    def renewed(self, signer, task):
+        """A token has been fetched, or not."""
+        self.renewals.pop(signer, None)
+        if not task.cancelled() and task.exception() is not None:
+            log.warning("%s", task.exception())
 
     cdef int go_on(self, Exchange x, object problem, bint is_retry) except -1:
         """What the exchange waited for is there, or will not come."""
@@ -384,6 +393,7 @@ cdef class Pipeline(Steps):
                     body = x.event_break() + x.stream.abort(failure_of(problem))
                 else:
                     body = x.event_break() + error_event(problem, speaks, request_id(x).decode())
+                x.note()
                 x.client.write(body, len(body), False)
             x.client.abort()
             return x.close()
@@ -398,6 +408,7 @@ cdef class Pipeline(Steps):
         x.entry.reply_bytes = len(body)
         if x.keeps_payload:
             x.keep_payload(body, len(body))
+        x.note()
         x.client.reply(status, fields, len(fields), body, len(body))
         return x.close()
 
@@ -416,6 +427,7 @@ cdef class Pipeline(Steps):
         add_identity(x)
         fields += PyBytes_FromStringAndSize(x.fields.start, x.fields.size)
         x.entry.reply_bytes = len(body)
+        x.note()
         x.client.reply(status, fields, len(fields), body, len(body))
         return x.close()
 

@@ -34,6 +34,8 @@ from fastgw.snapshot.watch import LOOK_SECONDS, Watch
 
 GAUGE_SECONDS = 0.25
 QUIET_SECONDS = 1.0
+RENEW_SECONDS = 5.0
+RENEW_AHEAD_SECONDS = 120.0    # of a token's end
 STOP_LOOK_SECONDS = 0.02
 ORPHAN_SECONDS = 2.0           # for what runs to end when the supervisor was killed: the next gateway waits for the state
 # One collection of the oldest generation looks at every object there is: that is for quiet moments only.
@@ -120,8 +122,8 @@ class Worker:
         self.pipeline.record_lost(list(options.lost))
         self.pipeline.use_cache(self.make_cache(), gateway.cache)
         table = TargetTable(targets_path(options.state), workers=options.workers, worker=options.index)
-        compiler = Compiler(self.ledger, self.poller, Catalog.load(), table)
-        self.watch = Watch(options.document.path, compiler, self.publish, self.health)
+        self.compiler = Compiler(self.ledger, self.poller, Catalog.load(), table)
+        self.watch = Watch(options.document.path, self.compiler, self.publish, self.health)
         self.watch.start(options.document)
         loop.add_signal_handler(signal.SIGHUP, self.watch.reload)
         times = gateway.timeouts
@@ -135,11 +137,10 @@ class Worker:
         gc.freeze()
         self.lane.listen(listening_socket(options.host, options.port))
         self.ring.set_gauge(GAUGES.index("pid"), os.getpid())
-        tasks = [loop.create_task(self.every(GAUGE_SECONDS, self.show_gauges)), loop.create_task(self.every(QUIET_SECONDS, self.tidy))]
-        if options.watch:
-            tasks.append(loop.create_task(self.every(LOOK_SECONDS, self.watch.look)))
-        if options.parent_pid:
-            tasks.append(loop.create_task(self.every(QUIET_SECONDS, look_for_parent)))
+        acts = [(GAUGE_SECONDS, self.show_gauges), (QUIET_SECONDS, self.tidy), (RENEW_SECONDS, self.renew_tokens)]
+        acts += [(LOOK_SECONDS, self.watch.look)] if options.watch else []
+        acts += [(QUIET_SECONDS, look_for_parent)] if options.parent_pid else []
+        tasks = [loop.create_task(self.every(seconds, act)) for seconds, act in acts]
         if options.ready_fd >= 0:
             os.write(options.ready_fd, b"1")
             os.close(options.ready_fd)
@@ -211,6 +212,13 @@ class Worker:
         }
         for name, value in values.items():
             self.ring.set_gauge(GAUGES.index(name), value)
+
+    def renew_tokens(self) -> None:
+        """Fetch the next token of a provider before the one in use expires, so that no request waits for it."""
+        connections = self.compiler.connections
+        for _, _, signer in connections.signers if connections is not None else ():
+            if 0 < signer.expires_s < time.time() + RENEW_AHEAD_SECONDS:
+                self.pipeline.renew(signer)
 
     def tidy(self) -> None:
         """Once nothing has been asked for a while: collect the oldest generation and give memory back, which take milliseconds."""

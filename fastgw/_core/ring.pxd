@@ -36,7 +36,7 @@ cdef struct Record:
     int64_t sent_ns            # upstream request handed to the kernel
     int64_t first_byte_ns      # of the reply's head
     int64_t replied_ns         # upstream reply whole
-    int64_t finished_ns        # last byte handed to the kernel for the caller
+    int64_t finished_ns        # last bytes about to be handed to the kernel for the caller
     int64_t gateway_ns         # the gateway's own share of finished_ns
     int64_t input_tokens
     int64_t output_tokens

@@ -37,7 +37,7 @@ class Record(Struct, gc=False, kw_only=False):
     sent_ns: Annotated[int, count("ns", "upstream request handed to the kernel")]
     first_byte_ns: Annotated[int, count("ns", "first byte of the provider's reply")]
     replied_ns: Annotated[int, count("ns", "provider's reply whole")]
-    finished_ns: Annotated[int, count("ns", "last byte handed to the kernel for the caller: the total time")]
+    finished_ns: Annotated[int, count("ns", "last bytes about to be handed to the kernel for the caller: the total time")]
     gateway_ns: Annotated[int, count("ns", "the gateway's own share of `finished_ns`")]
     input_tokens: Annotated[int, count("tokens", "all of the input, cached and audio included")]
     output_tokens: Annotated[int, count("tokens", "all of the output, reasoning and audio included")]
