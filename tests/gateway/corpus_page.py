@@ -42,8 +42,10 @@ def ends() -> list[dict[str, list[str]]]:
     return [dict(zip(COLUMNS, (cell.split(", ") if cell else [] for cell in row[1:]), strict=True)) for row in rows("How replies end")]
 
 
-def end_of(upstream: str, word: str, has_calls: bool, client: str) -> str:
-    """The word that a client of a dialect gets for a provider's word."""
+def end_of(upstream: str, word: str, has_calls: bool, client: str, refused: bool = False) -> str:
+    """The word that a client of a dialect gets for a provider's word. refused: the answer is a refusal in words (OpenAI)"""
+    if refused and word in ends()[-1][upstream]:
+        return ends()[-1][client][0]
     found = [row for row in ends() if word in row[upstream]]
     if has_calls and len(found) > 1:
         found = [row for row in found if row["anthropic_messages"] == ["tool_use"]]

@@ -35,7 +35,7 @@ OWN_DIALECTS = {
     "huggingface": ("models",),
     "ollama": ("api.chat", "api.generate", "embed", "embeddings"),
     "vertex": ("predict",),
-    "voyage": ("embeddings",),
+    "voyage": ("embeddings", "rerank"),
 }
 # Where a path of a client begins after what stands for a provider's prefix.
 SURFACES = re.compile(

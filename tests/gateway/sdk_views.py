@@ -20,13 +20,14 @@ NUMBERED = ("FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS", "SAFETY", "RECITA
 
 
 class Said(NamedTuple):
-    """An answer as its caller has it."""
+    """An answer as its caller has it. refused: the words, or some of them, are a refusal's (OpenAI)."""
 
     text: str
     thoughts: str
     calls: list[tuple[str, Any]]
     finish: str
     usage: Usage | None
+    refused: bool = False
 
 
 def arguments_of(text: str) -> Any:
@@ -45,7 +46,8 @@ def chat_said(reply: Any) -> Said:
     if getattr(message, "function_call", None):
         calls.append((message.function_call.name, arguments_of(message.function_call.arguments)))
     return Said(words_of(message.content) + (message.refusal or ""), thoughts_of(message) or details_of(message),
-                [call for call in calls if call[0]], choice.finish_reason or "", chat_usage(reply))
+                [call for call in calls if call[0]], choice.finish_reason or "", chat_usage(reply),
+                bool(message.refusal))
 
 
 def words_of(content: Any) -> str:
@@ -93,7 +95,7 @@ def chat_usage(reply: Any) -> Usage | None:
 
 def chat_stream_said(chunks: Iterable[Any]) -> Said:
     """All chunks of a stream of the openai client."""
-    text, thoughts, details, finish = "", "", "", ""
+    text, thoughts, details, finish, refusal = "", "", "", "", ""
     calls: dict[Any, list[str]] = {}
     usage = None
     for chunk in chunks:
@@ -103,6 +105,7 @@ def chat_stream_said(chunks: Iterable[Any]) -> Said:
                 continue
             delta = choice.delta
             text += words_of(delta.content) + (delta.refusal or "")
+            refusal += delta.refusal or ""
             thoughts += thoughts_of(delta)
             details += details_of(delta)
             finish = choice.finish_reason or finish
@@ -114,7 +117,8 @@ def chat_stream_said(chunks: Iterable[Any]) -> Said:
                 piece = calls.setdefault("older", ["", ""])
                 piece[0] += delta.function_call.name or ""
                 piece[1] += delta.function_call.arguments or ""
-    return Said(text, thoughts or details, [(name, arguments_of(words)) for name, words in calls.values() if name], finish, usage)
+    return Said(text, thoughts or details, [(name, arguments_of(words)) for name, words in calls.values() if name], finish, usage,
+                bool(refusal))
 
 
 def message_said(message: Any) -> Said:
@@ -204,7 +208,8 @@ def response_said(response: Any) -> Said:
     reason = response.incomplete_details.reason if response.incomplete_details else None
     usage = response.usage
     return Said(text, thoughts, calls, reason or response.status or "", None if usage is None else (
-        usage.input_tokens, usage.output_tokens, usage.input_tokens_details.cached_tokens, usage.output_tokens_details.reasoning_tokens))
+        usage.input_tokens, usage.output_tokens, usage.input_tokens_details.cached_tokens, usage.output_tokens_details.reasoning_tokens),
+        any(part.type == "refusal" for item in response.output if item.type == "message" for part in item.content))
 
 
 def converse_said(reply: dict[str, Any]) -> Said:

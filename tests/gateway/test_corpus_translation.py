@@ -64,7 +64,7 @@ def difference(client: str, recording: Recording, got: Said) -> str:
     want = said_by_provider(recording)
     if want.usage is None and client == "anthropic_messages":
         want = want._replace(usage=(0, 0, 0, 0))    # its replies must state one
-    end = end_of(DIALECTS[recording.api], want.finish, bool(want.calls), client)
+    end = end_of(DIALECTS[recording.api], want.finish, bool(want.calls), client, want.refused)
     wrong = [f"{name}: expected {getattr(want, name)!r:.300}, got {getattr(got, name)!r:.300}"
              for name in ("text", "thoughts", "calls", "usage") if getattr(want, name) != getattr(got, name)]
     return "; ".join(wrong) or ("" if got.finish == end else f"finish: expected {end!r}, got {got.finish!r}")

@@ -134,7 +134,7 @@ class ChatReader:
         turn.flush(events)
         self._cite(turn, events)
         turn.close(events)
-        finish = finish_of(choice.get("finish_reason"), bool(turn.calls))
+        finish = finish_of(choice.get("finish_reason"), bool(turn.calls), turn.refused)
         events.append(Ended(finish, turn.number, raw_of(choice), met_sequence(choice)))
 
     def _cite(self, turn: Turn, events: list[Event]) -> None:
