@@ -95,6 +95,9 @@ cdef class Exchange(Flow):
     cdef bytes asked_body          # the caller's, where a target wants another
     cdef bint is_reshaped          # some target does
     cdef dict portkey              # x-portkey-* fields by lower-case name, or None
+    cdef dict all_fields           # of a request that speaks Portkey, by lower-case name, or None
+    cdef object served             # portkey.desk.Served, its route
+    cdef bytes forwarded           # field lines that go to the target because the caller said so
     cdef object route              # route.plan.Route, until a walk begins
     cdef object inquiry            # cache.inquiry.Inquiry, where a cache is in play
     cdef object cache_request      # canonical.Request, for what it answers

@@ -143,6 +143,7 @@ cdef class Exchange(Flow):
         self.attempt = self.retries = 0
         self.asked_body = self.metadata = self.detail = self.trouble = None
         self.portkey = self.route = self.inquiry = self.cache_request = self.capture = None
+        self.all_fields = self.served = self.forwarded = None
         self.explains = self.is_reshaped = self.noted = False
         self.sort = self.max_price = None
         self.retry_after_ns = -1
@@ -587,7 +588,7 @@ cdef class Exchange(Flow):
         if self.inquiry is not None:
             self.inquiry.close()        # whoever waits for its answer asks for it now
             self.inquiry = self.cache_request = self.capture = None
-        self.walk = self.candidates = self.route = None
+        self.walk = self.candidates = self.route = self.served = self.all_fields = None
         self.detail = None
         self.snapshot = None
         return self.client.done()

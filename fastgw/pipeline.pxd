@@ -22,6 +22,7 @@ cdef class Pipeline(Steps):
     cdef readonly long long served
     cdef uint64_t random_state
     cdef readonly Poller poller
+    cdef object desk                       # portkey.desk.Desk
     cdef object cache                      # cache.inquiry.ResponseCache, or None
     cdef object cache_settings
     cdef bint look(self, Exchange x, Route route) except -1

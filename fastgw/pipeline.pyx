@@ -5,7 +5,7 @@
     meter   usage > price > settle                           when the reply is, or when it breaks
     record  exactly one an exchange, whatever its end
 """
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from posix.uio cimport iovec
 
 import asyncio
@@ -14,6 +14,7 @@ import os
 from time import time
 from urllib.parse import unquote_to_bytes
 
+from fastgw._core.buffer cimport append
 from fastgw._core.clock cimport monotonic_ns
 from fastgw._core.flow cimport FAULT_BODY_TOO_LARGE
 from fastgw._core.http1 cimport F_ACCESS_CONTROL_HEADERS, F_ORIGIN, GET, HEAD, OPTIONS
@@ -27,6 +28,7 @@ from fastgw.dialects.translate import failure_of
 from fastgw.errors import INDEX, CallerError, GatewayError, error
 from fastgw.exchange cimport X_ADMITTED, X_CONNECTING, X_READING, X_SENT, X_WAITING
 from fastgw.meter.bill cimport bill
+from fastgw.portkey.desk import Desk
 from fastgw.record.entry cimport make_id, push_lost, push_record
 from fastgw.route.choice cimport choose_target, find_route
 from fastgw.route.plan cimport MOVED, NOT_SERVED, STOP, Leaf, Route, Walk, is_delivered, trouble_of_leg
@@ -41,6 +43,7 @@ from fastgw.surfaces.faults cimport leg_error, request_error
 from fastgw.surfaces.fields cimport (
     add_cost, add_identity, compose_request, read_reply_fields, read_request_fields, render_head, request_id)
 from fastgw.surfaces.head cimport Hints, field_value, survey, take_query_key, unknown_operation
+from fastgw.surfaces.portkeyed cimport forward_for, portkey_fields, refuse_portkey, serve_portkey, take_fields
 from fastgw.surfaces.story cimport detail_of, explanation
 from fastgw.surfaces.respond import error_event, error_reply
 
@@ -113,7 +116,14 @@ cdef class Pipeline(Steps):
         self.cache_settings = settings
 
     def publish(self, Snapshot snapshot):
-        """Serve by this snapshot from the next request on; what is in flight keeps the one it began with."""
+        """Serve by this snapshot from the next request on; what is in flight keeps the one it began with.
+
+        raises  Refused for a saved config that is none
+        """
+        desk = Desk(snapshot.paths, self.poller, os.environ)
+        if self.desk is not None:
+            self.desk.close()
+        self.desk = desk
         self.snapshot = snapshot
 
     def record_lost(self, list reclaimed):
@@ -145,6 +155,8 @@ cdef class Pipeline(Steps):
             x.path, x.method, hints.is_json, hints.is_anthropic, hints.is_google or query_key is not None)
         x.operation = asked.operation
         read_request_fields(x, base, head)
+        if x.portkey is not None:
+            take_fields(x, base, head)
         x.caller = authenticate(x.snapshot, base, head, query_key)
         if head.content_length > self.max_body_bytes:
             raise request_error(FAULT_BODY_TOO_LARGE)      # before the head of a streamed one has gone to a provider
@@ -164,7 +176,7 @@ cdef class Pipeline(Steps):
         decode(x)
         if x.caller.metadata is not None:
             x.metadata = {**x.caller.metadata, **(x.metadata or {})}
-        route = find_route(x)
+        route = serve_portkey(x, self.desk) if x.all_fields is not None or x.caller.config is not None else find_route(x)
         # must come after the caller is known to be allowed, and before anything is charged
         if self.cache is not None and self.look(x, route):
             return 0
@@ -172,7 +184,10 @@ cdef class Pipeline(Steps):
 
     cdef bint look(self, Exchange x, Route route) except -1:
         """Whether the cache has answered, or is about to: another request like this one is on its way."""
-        cached = x.snapshot.cached.get(route.name) if x.wanted_integration is None else None
+        if x.served is not None:
+            cached = x.served.caching
+        else:
+            cached = x.snapshot.cached.get(route.name) if x.wanted_integration is None else None
         if cached is None or not inquire(x, self.cache, self.cache_settings, cached[0], cached[1], Resumption(self, x, False)):
             return False
         if x.inquiry.entry is not None:
@@ -298,6 +313,8 @@ cdef class Pipeline(Steps):
         while True:
             x.target = <Target>leaf.target
             x.state = X_ADMITTED
+            if x.served is not None:
+                forward_for(x, leaf.index)
             try:
                 fit(x, leaf.default_params, leaf.override_params, leaf.drop_params)
                 break
@@ -343,7 +360,11 @@ cdef class Pipeline(Steps):
     # the reply
 
     cdef int reply_fields(self, Exchange x, const char* base, Head* head) except -1:
+        cdef bytes more
         read_reply_fields(x, base, head)
+        if x.served is not None:
+            more = portkey_fields(x, (<Walk>x.walk).leaf.index)
+            append(&x.fields, PyBytes_AS_STRING(more), PyBytes_GET_SIZE(more))
         if x.inquiry is not None:
             begin_capture(x, head.status, self.cache.max_entry_bytes)
         return 0
@@ -397,7 +418,10 @@ cdef class Pipeline(Steps):
                 x.client.write(body, len(body), False)
             x.client.abort()
             return x.close()
-        status, fields, body = error_reply(problem, speaks, request_id(x).decode())
+        if x.all_fields is not None:
+            status, fields, body = refuse_portkey(problem)
+        else:
+            status, fields, body = error_reply(problem, speaks, request_id(x).decode())
         if x.explains and x.walk is not None:
             fields += explanation(x)
         x.status = status

@@ -70,7 +70,7 @@ class Compiler:
             version=self.versions, loaded_ns=time.time_ns(), origin_path=document.path, keys=keys, callers=callers,
             integrations=integrations, aliases=aliases, resolver=paths.resolve, payloads=PAYLOADS[record.payloads],
             max_payload_bytes=record.max_payload_bytes, buffer_reply_bytes=config.gateway.buffer_reply_bytes, served=served,
-            describe=Offers(config, catalog).describe,
+            paths=paths, describe=Offers(config, catalog).describe,
             cached={name: (row.cache, route_mark(row)) for name, row in config.models.items() if row.cache is not None},
             cors=None if cors is None else Cors(frozenset(cors.origins), "*" in cors.origins, ", ".join(cors.headers), cors.max_age_s),
         )
@@ -98,6 +98,7 @@ class Compiler:
             has_budget=key.budget is not None or workspace.budget is not None,
             refuse_unknown_price=workspace.unknown_price == "refuse", models=both(key.models, workspace.models, str.encode),
             integrations=both(key.integrations, workspace.integrations, str), passthrough=key.integration, metadata=key.metadata,
+            config=key.config,
         )
 
     def _account(self, name: str, limits: written.Key | written.Workspace, expires_ns: int | None = None) -> int:
@@ -127,6 +128,7 @@ class Routes:
         self.catalog = catalog
         self.table = table
         self.integrations = integrations
+        self._keys = {key.name: key for key in config.keys}
 
     def __repr__(self) -> str:
         return f"<Routes over {len(self.integrations)} integrations>"
@@ -192,6 +194,10 @@ class Routes:
     def knows(self, row: Integration, name: str) -> bool:
         """Whether it is known to have a model of that whole name."""
         return name in self.config.integrations[row.name].models or self.catalog.serves(row.provider.name, name)
+
+    def key(self, name: str) -> written.Key | None:
+        """The virtual key of that name."""
+        return self._keys.get(name)
 
     def price(self, integration: str, model: str) -> PriceRow:
         return self.catalog.find(self.integrations[integration].provider.name, model) or PriceRow()

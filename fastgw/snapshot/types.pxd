@@ -62,6 +62,7 @@ cdef class Caller:
     cdef readonly frozenset models     # of bytes; None: all
     cdef readonly frozenset integrations   # of str; None: all
     cdef readonly str passthrough      # integration for unknown paths, or None
+    cdef readonly str config           # the saved config that holds where a request names none, or None
     cdef readonly object metadata      # of the key, kept with its records; None where there is none
     cdef readonly tuple account_names
     cdef int32_t chain[MAX_CHAIN]
@@ -125,6 +126,7 @@ cdef class Snapshot:
     cdef readonly Py_ssize_t buffer_reply_bytes
     cdef readonly object cors          # a Cors, or None
     cdef readonly tuple served         # (model name, Integration), for listings
+    cdef readonly object paths         # snapshot.compile.Routes: what routes that are made on the way are made of
     cdef readonly dict cached          # route's name -> (snapshot.caching.Caching, bytes that tell it from others)
     cdef dict listed                   # (caller's name, ErrorDialect) -> list of models, as they are asked for
     cdef readonly object describe      # callable(model, caller's words) -> what listings tell of it, or None

@@ -65,11 +65,13 @@ class Caller:
     integrations: frozenset[str] | None
     passthrough: str | None
     metadata: Mapping[str, str] | None
+    config: str | None
     account_names: tuple[str, ...]
     def __init__(
         self, name: str, workspace: str, *, chain: Sequence[int], account_names: tuple[str, ...] = (), enabled: bool = True,
         admission: int = 1, has_budget: bool = False, refuse_unknown_price: bool = True, models: frozenset[bytes] | None = None,
         integrations: frozenset[str] | None = None, passthrough: str | None = None, metadata: Mapping[str, str] | None = None,
+        config: str | None = None,
     ) -> None: ...
 
 class Way:
@@ -159,6 +161,7 @@ class Snapshot:
         payloads: int, max_payload_bytes: int, buffer_reply_bytes: int,
         cors: Cors | None = None, served: tuple[tuple[str, Integration], ...] = (),
         describe: Callable[[str, str], Card | None] | None = None, cached: dict[str, tuple[Caching, bytes]] | None = None,
+        paths: object = None,
     ) -> None: ...
     def allows(self, caller: Caller, integration: str) -> bool:
         """Whether the caller's key and workspace may use that integration."""

@@ -65,7 +65,7 @@ cdef class Way:
 cdef class Caller:
     def __init__(self, str name, str workspace, *, chain, account_names=(), bint enabled=True, int admission=CLAMP,
                  bint has_budget=False, bint refuse_unknown_price=True, models=None, integrations=None, passthrough=None,
-                 metadata=None):
+                 metadata=None, str config=None):
         cdef int i
         self.name = name
         self.workspace = workspace
@@ -77,6 +77,7 @@ cdef class Caller:
         self.integrations = integrations
         self.passthrough = passthrough
         self.metadata = metadata or None
+        self.config = config
         self.account_names = account_names
         if len(chain) > MAX_CHAIN:
             raise ValueError(f"expected at most {MAX_CHAIN} accounts, got {len(chain)}")
@@ -169,7 +170,7 @@ cdef class Target:
 cdef class Snapshot:
     def __init__(self, *, long long version, long long loaded_ns, str origin_path, KeyTable keys, list callers, dict integrations,
                  dict aliases, resolver, int payloads, Py_ssize_t max_payload_bytes, Py_ssize_t buffer_reply_bytes, cors=None, served=(),
-                 describe=None, dict cached=None):
+                 describe=None, dict cached=None, paths=None):
         self.version = version
         self.loaded_ns = loaded_ns
         self.origin_path = origin_path
@@ -187,6 +188,7 @@ cdef class Snapshot:
         self.describe = describe
         self.listed = {}
         self.cached = cached or {}
+        self.paths = paths
 
     def __repr__(self):
         return f"<Snapshot {self.version} of {self.origin_path}: {len(self.callers)} keys, {len(self.integrations)} integrations>"

@@ -283,6 +283,11 @@ cdef int compose_request(Exchange x, iovec* pieces, char* length) except -1:
     if x.translation is not None:
         pieces[1].iov_base = PyBytes_AS_STRING(x.foreign_fields)
         pieces[1].iov_len = PyBytes_GET_SIZE(x.foreign_fields)
+    if x.forwarded is not None:
+        # some of them pass as it is: none goes twice
+        x.foreign_fields = without_named(x) + x.forwarded
+        pieces[1].iov_base = PyBytes_AS_STRING(x.foreign_fields)
+        pieces[1].iov_len = PyBytes_GET_SIZE(x.foreign_fields)
     if x.target.integration.signer is not None:
         x.signed_fields = sign(x)
         pieces[count].iov_base = PyBytes_AS_STRING(x.signed_fields)
@@ -311,6 +316,13 @@ cdef int compose_request(Exchange x, iovec* pieces, char* length) except -1:
         pieces[count].iov_len = PyBytes_GET_SIZE(x.sent_body)
         count += 1
     return count
+
+
+cdef bytes without_named(Exchange x):
+    """The fields that pass, but for those of the same names as the ones that go on because the caller said so."""
+    cdef bytes passing = x.foreign_fields if x.translation is not None else PyBytes_FromStringAndSize(x.forward.start, x.forward.size)
+    names = {line.partition(b":")[0].strip().lower() for line in x.forwarded.splitlines()}
+    return b"".join([line for line in passing.splitlines(True) if line.partition(b":")[0].strip().lower() not in names])
 
 
 cdef bytes sign(Exchange x):

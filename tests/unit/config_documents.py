@@ -36,6 +36,10 @@ key = "@FILE@"
 origins = ["https://app.example", "http://localhost:3000"]
 headers = ["x-own"]
 max_age_s = 1
+[gateway.inline_hosts]
+enabled = false
+allow = ["*.svc.cluster.local"]
+public = false
 [gateway.cache]
 max_bytes = 1
 max_entry_bytes = 2000
@@ -204,6 +208,7 @@ admission = "strict"
 unknown_price = "allow"
 integrations = ["openai-main", "azure"]
 models = ["alias", "gpt-4.1"]
+inline = "saved"
 
 [configs.pc-fall]
 strategy = { mode = "fallback" }
@@ -223,6 +228,8 @@ expires_at = 2027-01-01T00:00:00+01:00
 admission = "estimate"
 enabled = false
 metadata = { team = "blue" }
+config = "pc-fall"
+allow_config_override = false
 
 [[keys]]
 name = "app-2"
