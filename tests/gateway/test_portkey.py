@@ -116,8 +116,8 @@ def test_saved_configs_are_named(gateway: RunningGateway, provider: Upstream) ->
 def test_callers_own_credential_goes_to_the_callers_host(gateway: RunningGateway, provider: Upstream) -> None:
     """A provider, a key and a host of the caller's own: its key goes there, and nowhere else."""
     provider.play(json_reply(REPLY))
-    fields = (("x-portkey-provider", "openai"), ("authorization", f"Bearer {CALLERS_OWN}"), ("x-portkey-custom-host", host_of(provider)))
-    fields += (("x-portkey-forward-headers", "x-mine"), ("x-mine", "yes"))
+    fields = [("x-portkey-provider", "openai"), ("authorization", f"Bearer {CALLERS_OWN}"), ("x-portkey-custom-host", host_of(provider)),
+              ("x-portkey-forward-headers", "x-mine"), ("x-mine", "yes")]
     reply = chat(gateway, *fields)
     sent = provider.received[-1]
     assert (reply.status, sent.path) == (200, "/inline/v1/chat/completions")
