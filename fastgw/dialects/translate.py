@@ -235,7 +235,11 @@ def read_failure(upstream: Dialect, status: int, body: bytes, code: str = "") ->
         decoded = body[:2000].decode("utf-8", "replace") or None
     if code and isinstance(decoded, dict):
         decoded.setdefault("__type", f"#{code}")
-    return upstream.read_failure(status, decoded)
+    if isinstance(decoded, list) and decoded:
+        decoded = decoded[0]        # a stream of Gemini's that was to be one array
+    failure = upstream.read_failure(status, decoded)
+    failure.message = failure.message or f"the provider answered {status} without a reason"
+    return failure
 
 
 # Failure kinds as the error's type in the OpenAI, Anthropic and Gemini dialect.

@@ -46,7 +46,7 @@ class ChatReader:
             return self._close()
         try:
             chunk = _decode(data)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self._odd(event, data)
         if type(chunk) is not dict:
             return self._break([], f"expected a chunk to be a JSON object, got {data[:60].decode('utf-8', 'replace')}")

@@ -43,7 +43,7 @@ def dump(cases: Json) -> str:
         if not isinstance(members, dict):
             blocks.append(f" {compact(name)}: {compact(members)}")
             continue
-        lines = [f"  {compact(member)}: {events_text(value) if 'stream' in member else compact(value)}" for member, value in members.items()]
+        lines = [f"  {compact(part)}: {events_text(value) if 'stream' in part else compact(value)}" for part, value in members.items()]
         blocks.append(f" {compact(name)}: {{\n" + ",\n".join(lines) + "\n }")
     return "{\n" + ",\n".join(blocks) + "\n}\n"
 
