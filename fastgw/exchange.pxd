@@ -43,6 +43,7 @@ cdef class Steps:
     cdef bint try_next(self, Exchange x, const char* p, Py_ssize_t n) except -1
     cdef bytes translate_reply(self, Exchange x, const char* p, Py_ssize_t n)            # whole; raises GatewayError
     cdef bytes translate_piece(self, Exchange x, const char* p, Py_ssize_t n, bint last) # of a stream; raises GatewayError
+    cdef int keep_answer(self, Exchange x, const char* p, Py_ssize_t n) except -1    # the caller has all of it
     cdef bint is_withheld(self, Exchange x, int status) except -1    # this reply must not reach the caller
 
 
@@ -93,8 +94,17 @@ cdef class Exchange(Flow):
     cdef int retries               # of these, how many asked the same target again
     cdef bytes asked_body          # the caller's, where a target wants another
     cdef bint is_reshaped          # some target does
+    cdef dict portkey              # x-portkey-* fields by lower-case name, or None
+    cdef dict all_fields           # of a request that speaks Portkey, by lower-case name, or None
+    cdef str compliance            # of a chat's reply with what OpenAI defines: dialects.openai_chat.compliance; None or ""
+    cdef object served             # portkey.desk.Served, its route
+    cdef bytes forwarded           # field lines that go to the target because the caller said so
+    cdef object route              # route.plan.Route, until a walk begins
+    cdef object inquiry            # cache.inquiry.Inquiry, where a cache is in play
+    cdef object cache_request      # canonical.Request, for what it answers
+    cdef object capture            # of a stream that may be kept
     cdef object metadata           # of the key and of the request (x-portkey-metadata), or None
-    cdef bytes detail              # JSON for the record, or None
+    cdef bytes detail              # a JSON object for the record, or None
     cdef bint explains             # x-fastgw-explain: the reply tells of the attempts
     cdef str trouble               # why the attempt in hand failed, where neither a leg nor a reply says it
     cdef str sort                  # x-fastgw-sort
@@ -108,6 +118,7 @@ cdef class Exchange(Flow):
     cdef int failure               # LegFailure of the attempt in hand; 0 none
     # what came back
     cdef int upstream_status
+    cdef str reply_type            # content-type of a reply that is translated
     cdef str error_code            # of an error of a translated request, where its head has it
     cdef int status                # to the client; 0 nothing sent
     cdef int64_t reply_length      # -1 unknown
@@ -134,6 +145,7 @@ cdef class Exchange(Flow):
     cdef Record entry
     cdef bint keeps_payload
     cdef Buffer payload            # of a streamed reply
+    cdef bint noted                # the record has been pushed
     cdef int outcome
     cdef int error_index
 
@@ -152,6 +164,7 @@ cdef class Exchange(Flow):
     cdef bint may_add_event(self)  # an error event can end the stream
     cdef bytes event_break(self)   # what ends the event that the caller has a part of
     cdef int keep_payload(self, const char* p, Py_ssize_t n) except -1
+    cdef int note(self) except -1          # record it: before the caller has the last byte, so that no kill comes between
     cdef int close(self) except -1
     cdef int drop_leg(self) except -1
     cdef int cut_off(self, object error) except -1

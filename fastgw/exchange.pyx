@@ -66,6 +66,9 @@ cdef class Steps:
     cdef bytes translate_piece(self, Exchange x, const char* p, Py_ssize_t n, bint last):
         raise NotImplementedError
 
+    cdef int keep_answer(self, Exchange x, const char* p, Py_ssize_t n) except -1:
+        raise NotImplementedError
+
     cdef bint is_withheld(self, Exchange x, int status) except -1:
         raise NotImplementedError
 
@@ -139,14 +142,16 @@ cdef class Exchange(Flow):
         self.broke = False
         self.attempt = self.retries = 0
         self.asked_body = self.metadata = self.detail = self.trouble = None
-        self.explains = self.is_reshaped = False
+        self.portkey = self.route = self.inquiry = self.cache_request = self.capture = None
+        self.all_fields = self.served = self.forwarded = None
+        self.explains = self.is_reshaped = self.noted = False
         self.sort = self.max_price = None
         self.retry_after_ns = -1
         self.deadline_ns = 0
         self.asked_usage = self.retried = self.dispatched = False
         self.failure = 0
         self.leg = None
-        self.error_code = None
+        self.error_code = self.reply_type = None
         self.upstream_status = self.status = 0
         self.reply_length = -1
         self.started = self.is_sse = self.is_json = self.is_encoded = False
@@ -404,6 +409,8 @@ cdef class Exchange(Flow):
                 else:
                     out = self.steps.translate_reply(self, p, n)
             else:
+                if self.capture is not None:
+                    self.capture.feed(PyBytes_FromStringAndSize(p, n))
                 out = self.steps.translate_piece(self, p, n, last)
         except GatewayError as problem:
             return self.give_up(problem)
@@ -413,6 +420,7 @@ cdef class Exchange(Flow):
             self.drop_leg()
             self.steps.meter(self)
             self.entry.reply_bytes += PyBytes_GET_SIZE(out)
+            self.note()
             self.client.write(PyBytes_AS_STRING(out), PyBytes_GET_SIZE(out), False)
             self.client.abort()
             return self.close()
@@ -433,9 +441,9 @@ cdef class Exchange(Flow):
         self.delivery = PENDING
         self.held.size = self.payload.size = 0
         self.tap = None
-        self.stream = self.translation = None
+        self.stream = self.translation = self.capture = None
         self.retried = self.is_sse = self.is_json = self.is_encoded = False
-        self.error_code = self.trouble = None
+        self.error_code = self.trouble = self.reply_type = None
         self.upstream_status = self.status = self.failure = 0
         self.retry_after_ns = -1
         self.reply_length = -1
@@ -461,7 +469,10 @@ cdef class Exchange(Flow):
         if self.keeps_payload:
             self.keep_payload(p, n)
         self.started = True
+        self.note()
         self.client.reply(self.status, self.fields.start, self.fields.size, p, n)
+        if self.inquiry is not None:
+            self.steps.keep_answer(self, p, n)
         return self.close()
 
     cdef int start_flowing(self, const char* p, Py_ssize_t n, bint last) except -1:
@@ -475,6 +486,8 @@ cdef class Exchange(Flow):
         cdef const char* out = p
         cdef Py_ssize_t size = n
         cdef bytes rest = None
+        if self.capture is not None:
+            self.capture.feed(PyBytes_FromStringAndSize(p, n))
         if self.tap is not None:
             self.tap.feed(p, n)
             out = self.tap.out
@@ -498,11 +511,14 @@ cdef class Exchange(Flow):
             keep_tail(self.tail, out, size)
         if last:
             self.steps.meter(self)
+            self.note()
         if not self.started:
             self.start_flowing(out, size, last)
         elif size or last:
             self.client.write(out, size, last)
         if last:
+            if self.inquiry is not None:
+                self.steps.keep_answer(self, NULL, 0)
             return self.close()
         if self.leg is not None and self.client.is_slow():
             self.leg.pause()
@@ -551,19 +567,29 @@ cdef class Exchange(Flow):
         self.steps.meter(self)
         return self.close()
 
+    cdef int note(self) except -1:
+        if not self.noted:
+            self.noted = True
+            self.steps.record(self)
+        return 0
+
     cdef int close(self) except -1:
         """The one way out of every exchange: exactly one record."""
         if self.state == X_DONE or self.state == X_IDLE:
             return 0
         self.state = X_DONE
-        self.steps.record(self)
+        self.note()
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
         self.tap = None
         self.translation = self.stream = None
         self.body = self.asked_body = self.sent_body = self.sent_head = None
-        self.walk = self.candidates = None
+        if self.inquiry is not None:
+            self.inquiry.close()        # whoever waits for its answer asks for it now
+            self.inquiry = self.cache_request = self.capture = None
+        self.walk = self.candidates = self.route = self.served = self.all_fields = None
+        self.detail = None
         self.snapshot = None
         return self.client.done()
 

@@ -6,7 +6,7 @@ from fastgw._core.poll cimport Poller
 from fastgw._core.ring cimport RingWriter
 from fastgw._core.http1 cimport Head
 from fastgw.exchange cimport Exchange, Steps
-from fastgw.route.plan cimport Leaf
+from fastgw.route.plan cimport Leaf, Route
 from fastgw.snapshot.types cimport Snapshot, Target
 
 
@@ -21,6 +21,13 @@ cdef class Pipeline(Steps):
     cdef readonly int in_flight
     cdef readonly long long served
     cdef uint64_t random_state
+    cdef readonly Poller poller
+    cdef object desk                       # portkey.desk.Desk
+    cdef object cache                      # cache.inquiry.ResponseCache, or None
+    cdef object cache_settings
+    cdef bint look(self, Exchange x, Route route) except -1
+    cdef int answer_hit(self, Exchange x) except -1
+    cdef int proceed(self, Exchange x, Route route) except -1
     cdef dict renewals                     # signer -> task that fetches its token
     cdef int await_credential(self, Exchange x) except -1
     cdef int go_on(self, Exchange x, object problem, bint is_retry) except -1

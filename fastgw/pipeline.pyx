@@ -1,18 +1,20 @@
 """The order of the steps, on one page: it is the gateway's security policy. Steps do not know one another; this page alone calls them.
 
     head    dispatch > authenticate                          before a byte of the body is read
-    begin   decode > plan > admit > fit > send               when the request is whole; fit: splice, or translate
+    begin   decode > plan > cache > admit > fit > send       when the request is whole; fit: splice, or translate
     meter   usage > price > settle                           when the reply is, or when it breaks
     record  exactly one an exchange, whatever its end
 """
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from posix.uio cimport iovec
 
 import asyncio
+import logging
 import os
 from time import time
 from urllib.parse import unquote_to_bytes
 
+from fastgw._core.buffer cimport append
 from fastgw._core.clock cimport monotonic_ns
 from fastgw._core.flow cimport FAULT_BODY_TOO_LARGE
 from fastgw._core.http1 cimport F_ACCESS_CONTROL_HEADERS, F_ORIGIN, GET, HEAD, OPTIONS
@@ -24,26 +26,34 @@ from fastgw.dialects.bridge cimport failure_kind, fit, translate_piece, translat
 from fastgw.dialects.params import apply_params
 from fastgw.dialects.translate import failure_of
 from fastgw.errors import INDEX, CallerError, GatewayError, error
-from fastgw.exchange cimport X_ADMITTED, X_CONNECTING, X_SENT, X_WAITING
+from fastgw.exchange cimport X_ADMITTED, X_CONNECTING, X_READING, X_SENT, X_WAITING
 from fastgw.meter.bill cimport bill
+from fastgw.portkey.desk import Desk
 from fastgw.record.entry cimport make_id, push_lost, push_record
-from fastgw.route.choice cimport choose_target
-from fastgw.route.plan cimport MOVED, NOT_SERVED, STOP, Leaf, Walk, is_delivered, trouble_of_leg
+from fastgw.route.choice cimport choose_target, find_route
+from fastgw.route.plan cimport MOVED, NOT_SERVED, STOP, Leaf, Route, Walk, is_delivered, trouble_of_leg
 from fastgw.route.retry import BODY_TELLS, Failure, is_repeatable, trouble_of_kind, trouble_of_status
 from fastgw.snapshot.cors import METHODS
 from fastgw.snapshot.types cimport JSON_BODY, SPEAKS_OPENAI, Operation
 from fastgw.surfaces import local
+from fastgw.surfaces.cached cimport begin_capture, hit_reply, inquire, keep_answer
 from fastgw.surfaces.decode cimport decode, widen
 from fastgw.surfaces.dispatch cimport Asked, find_operation
 from fastgw.surfaces.faults cimport leg_error, request_error
 from fastgw.surfaces.fields cimport (
     add_cost, add_identity, compose_request, read_reply_fields, read_request_fields, render_head, request_id)
 from fastgw.surfaces.head cimport Hints, field_value, survey, take_query_key, unknown_operation
+from fastgw.surfaces.portkeyed cimport forward_for, portkey_fields, refuse_portkey, serve_portkey, take_fields
 from fastgw.surfaces.story cimport detail_of, explanation
 from fastgw.surfaces.respond import error_event, error_reply
 
 cdef Operation PROBE = Operation("probe", -1, speaks=SPEAKS_OPENAI, body=0)
 cdef frozenset PROBES = frozenset((b"/healthz", b"/readyz", b"/metrics"))
+cdef enum:
+    MOST_LISTED = 256          # lists of models that are kept
+
+log = logging.getLogger("fastgw.pipeline")
+
 cdef tuple METHOD_WORDS = ("", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -64,7 +74,7 @@ cdef class Resumption:
         if self.exchange.serial != self.serial or self.exchange.state != X_WAITING:
             return
         problem = None
-        if task is not None:
+        if isinstance(task, asyncio.Future):
             problem = "the fetching of its token was given up" if task.cancelled() else task.exception()
         self.pipeline.go_on(self.exchange, problem, self.is_retry)
 
@@ -85,8 +95,9 @@ cdef class Gateway(Application):
 cdef class Pipeline(Steps):
     """The steps, and what they share: the snapshot, the ledger and the ring of one worker."""
 
-    def __init__(self, Ledger ledger, RingWriter ring, health, unsigned int worker=0, Target metrics=None,
+    def __init__(self, Poller poller, Ledger ledger, RingWriter ring, health, unsigned int worker=0, Target metrics=None,
                  int64_t max_body_bytes=67108864):
+        self.poller = poller
         self.ledger = ledger
         self.ring = ring
         self.health = health
@@ -99,8 +110,20 @@ cdef class Pipeline(Steps):
     def __repr__(self):
         return f"<Pipeline of worker {self.worker}, {self.in_flight} in flight, {self.snapshot!r}>"
 
+    def use_cache(self, cache, settings):
+        """Look for answers here before a provider is asked, where the route of a request says so."""
+        self.cache = cache
+        self.cache_settings = settings
+
     def publish(self, Snapshot snapshot):
-        """Serve by this snapshot from the next request on; what is in flight keeps the one it began with."""
+        """Serve by this snapshot from the next request on; what is in flight keeps the one it began with.
+
+        raises  Refused for a saved config that is none
+        """
+        desk = Desk(snapshot.paths, self.poller, os.environ)
+        if self.desk is not None:
+            self.desk.close()
+        self.desk = desk
         self.snapshot = snapshot
 
     def record_lost(self, list reclaimed):
@@ -132,6 +155,8 @@ cdef class Pipeline(Steps):
             x.path, x.method, hints.is_json, hints.is_anthropic, hints.is_google or query_key is not None)
         x.operation = asked.operation
         read_request_fields(x, base, head)
+        if x.portkey is not None:
+            take_fields(x, base, head)
         x.caller = authenticate(x.snapshot, base, head, query_key)
         if head.content_length > self.max_body_bytes:
             raise request_error(FAULT_BODY_TOO_LARGE)      # before the head of a streamed one has gone to a provider
@@ -144,14 +169,50 @@ cdef class Pipeline(Steps):
         return 0
 
     cdef int begin(self, Exchange x) except -1:
-        cdef Leaf leaf
+        cdef Route route
         if x.operation is PROBE:
             render_head(x)
             return self.send(x)
         decode(x)
         if x.caller.metadata is not None:
             x.metadata = {**x.caller.metadata, **(x.metadata or {})}
-        leaf = choose_target(x, self.draw())
+        route = serve_portkey(x, self.desk) if x.all_fields is not None or x.caller.config is not None else find_route(x)
+        # must come after the caller is known to be allowed, and before anything is charged
+        if self.cache is not None and self.look(x, route):
+            return 0
+        return self.proceed(x, route)
+
+    cdef bint look(self, Exchange x, Route route) except -1:
+        """Whether the cache has answered, or is about to: another request like this one is on its way."""
+        if x.served is not None:
+            cached = x.served.caching
+        else:
+            cached = x.snapshot.cached.get(route.name) if x.wanted_integration is None else None
+        if cached is None or not inquire(x, self.cache, self.cache_settings, cached[0], cached[1], Resumption(self, x, False)):
+            return False
+        if x.inquiry.entry is not None:
+            self.answer_hit(x)
+            return True
+        if x.inquiry.is_waiting:
+            x.route = route
+            x.state = X_WAITING
+            x.wanted_at = monotonic_ns()
+            return True
+        return False
+
+    cdef int answer_hit(self, Exchange x) except -1:
+        admit(self.ledger, x, True)
+        self.ledger.tag(x.slot, x.entry.id)
+        x.entry.admitted_ns = monotonic_ns() - x.started_at
+        body, fields = hit_reply(x)
+        if x.keeps_payload:
+            x.keep_payload(body, len(body))
+        bill(self.ledger, x)
+        return self.answer(x, 200, fields, body)
+
+    cdef int proceed(self, Exchange x, Route route) except -1:
+        """Nothing that is kept answers it: the provider is asked."""
+        cdef Leaf leaf = choose_target(x, route, self.draw())
         x.target = <Target>leaf.target
         if x.is_reshaped and x.operation.body == JSON_BODY:
             for other in (<Walk>x.walk).route.leaves:
@@ -210,18 +271,29 @@ cdef class Pipeline(Steps):
         if task is None:
             task = asyncio.get_running_loop().create_task(signer.refresh())
             self.renewals[signer] = task
-            task.add_done_callback(lambda done: self.renewals.pop(signer, None))
+            task.add_done_callback(lambda done: self.renewed(signer, done))
         return task
+
+    def renewed(self, signer, task):
+        """A token has been fetched, or not."""
+        self.renewals.pop(signer, None)
+        if not task.cancelled() and task.exception() is not None:
+            log.warning("%s", task.exception())
 
     cdef int go_on(self, Exchange x, object problem, bint is_retry) except -1:
         """What the exchange waited for is there, or will not come."""
         cdef Walk walk = <Walk>x.walk
         cdef int64_t now = monotonic_ns()
-        x.target.integration.origin.poller.now_ns = now
+        cdef Poller poller = self.poller
+        poller.now_ns = now
         x.waited_ns += now - x.wanted_at
         x.timer = None
         x.state = X_ADMITTED
         try:
+            if walk is None:
+                # the cache has been asked, by this request or by one like it
+                x.state = X_READING
+                return self.answer_hit(x) if x.inquiry.entry is not None else self.proceed(x, <Route>x.route)
             if is_retry:
                 walk.again(self.draw(), now)
                 return self.attempt(x, walk.leaf)
@@ -232,7 +304,7 @@ cdef class Pipeline(Steps):
         except GatewayError as refusal:
             return self.refuse(x, refusal)
         except Exception as fault:      # the edge of an exchange
-            x.target.integration.origin.poller.faults += 1
+            poller.faults += 1
             return x.fault(fault)
 
     cdef int attempt(self, Exchange x, Leaf leaf) except -1:
@@ -241,6 +313,8 @@ cdef class Pipeline(Steps):
         while True:
             x.target = <Target>leaf.target
             x.state = X_ADMITTED
+            if x.served is not None:
+                forward_for(x, leaf.index)
             try:
                 fit(x, leaf.default_params, leaf.override_params, leaf.drop_params)
                 break
@@ -286,7 +360,17 @@ cdef class Pipeline(Steps):
     # the reply
 
     cdef int reply_fields(self, Exchange x, const char* base, Head* head) except -1:
-        return read_reply_fields(x, base, head)
+        cdef bytes more
+        read_reply_fields(x, base, head)
+        if x.served is not None:
+            more = portkey_fields(x, (<Walk>x.walk).leaf.index)
+            append(&x.fields, PyBytes_AS_STRING(more), PyBytes_GET_SIZE(more))
+        if x.inquiry is not None:
+            begin_capture(x, head.status, self.cache.max_entry_bytes)
+        return 0
+
+    cdef int keep_answer(self, Exchange x, const char* p, Py_ssize_t n) except -1:
+        return keep_answer(x, p, n)
 
     cdef int cost_fields(self, Exchange x) except -1:
         return add_cost(x)
@@ -330,10 +414,14 @@ cdef class Pipeline(Steps):
                     body = x.event_break() + x.stream.abort(failure_of(problem))
                 else:
                     body = x.event_break() + error_event(problem, speaks, request_id(x).decode())
+                x.note()
                 x.client.write(body, len(body), False)
             x.client.abort()
             return x.close()
-        status, fields, body = error_reply(problem, speaks, request_id(x).decode())
+        if x.all_fields is not None:
+            status, fields, body = refuse_portkey(problem)
+        else:
+            status, fields, body = error_reply(problem, speaks, request_id(x).decode())
         if x.explains and x.walk is not None:
             fields += explanation(x)
         x.status = status
@@ -344,6 +432,7 @@ cdef class Pipeline(Steps):
         x.entry.reply_bytes = len(body)
         if x.keeps_payload:
             x.keep_payload(body, len(body))
+        x.note()
         x.client.reply(status, fields, len(fields), body, len(body))
         return x.close()
 
@@ -362,6 +451,7 @@ cdef class Pipeline(Steps):
         add_identity(x)
         fields += PyBytes_FromStringAndSize(x.fields.start, x.fields.size)
         x.entry.reply_bytes = len(body)
+        x.note()
         x.client.reply(status, fields, len(fields), body, len(body))
         return x.close()
 
@@ -393,11 +483,17 @@ cdef class Pipeline(Steps):
         # free, but not for a key that has expired or is over its rate
         admit(self.ledger, x)
         bill(self.ledger, x)
-        names = x.snapshot.names_for(x.caller)
-        if x.model is None:
-            body = local.list_models(names, x.operation.speaks)
-        else:
-            body = local.one_model(names, x.model.decode("utf-8", "replace"), x.operation.speaks)
+        place = (x.caller.name, x.operation.speaks)
+        body = x.snapshot.listed.get(place) if x.model is None and x.query is None else None
+        if body is None:
+            names = x.snapshot.names_for(x.caller)
+            describe = x.snapshot.describe or local.undescribed
+            if x.model is not None:
+                body = local.one_model(names, x.model.decode("utf-8", "replace"), x.operation.speaks, describe)
+            else:
+                body = local.list_models(names, x.operation.speaks, describe, x.query)
+                if x.query is None and len(x.snapshot.listed) < MOST_LISTED:
+                    x.snapshot.listed[place] = body
         return self.answer(x, 200, local.JSON, body)
 
     cdef uint64_t draw(self):

@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import signal
+import time
 from pathlib import Path
 
 import uvloop
@@ -17,6 +18,9 @@ from fastgw._core.price import PriceRow
 from fastgw._core.ring import RingWriter
 from fastgw._core.route import TargetTable
 from fastgw._core.upstream import Origin
+from fastgw.cache.inquiry import ResponseCache
+from fastgw.cache.remote import RemoteStore, open_client
+from fastgw.errors import GatewayError
 from fastgw.meter.catalog import Catalog
 from fastgw.pipeline import Gateway, Pipeline
 from fastgw.providers.table import PROVIDERS
@@ -30,6 +34,8 @@ from fastgw.snapshot.watch import LOOK_SECONDS, Watch
 
 GAUGE_SECONDS = 0.25
 QUIET_SECONDS = 1.0
+RENEW_SECONDS = 5.0
+RENEW_AHEAD_SECONDS = 120.0    # of a token's end
 STOP_LOOK_SECONDS = 0.02
 ORPHAN_SECONDS = 2.0           # for what runs to end when the supervisor was killed: the next gateway waits for the state
 # One collection of the oldest generation looks at every object there is: that is for quiet moments only.
@@ -81,6 +87,7 @@ class Worker:
         self.health = Health()
         self.patience_s = options.document.config.gateway.timeouts.shutdown_ms / 1e3
         self.served_when_trimmed = self.served_before = 0
+        self.remote: RemoteStore | None = None
 
     def __repr__(self) -> str:
         return f"<Worker {self.options.index} of {self.options.workers}>"
@@ -107,12 +114,16 @@ class Worker:
         self.poller = Poller(loop)
         self.ledger = Ledger(options.state / "ledger", workers=options.workers, worker=options.index)
         self.ring = RingWriter(ring_path(options.state, options.index), gateway.record.ring_bytes, options.index)
-        self.pipeline = Pipeline(self.ledger, self.ring, self.health, options.index, self.metrics_target(),
+        if self.ring.moved_aside is not None:
+            log.warning("%s is damaged or of another release: it is kept as %s, and a fresh one is made",
+                        self.ring.path, self.ring.moved_aside)
+        self.pipeline = Pipeline(self.poller, self.ledger, self.ring, self.health, options.index, self.metrics_target(),
                                  gateway.max_body_bytes)
         self.pipeline.record_lost(list(options.lost))
+        self.pipeline.use_cache(self.make_cache(), gateway.cache)
         table = TargetTable(targets_path(options.state), workers=options.workers, worker=options.index)
-        compiler = Compiler(self.ledger, self.poller, Catalog.load(), table)
-        self.watch = Watch(options.document.path, compiler, self.publish, self.health)
+        self.compiler = Compiler(self.ledger, self.poller, Catalog.load(), table)
+        self.watch = Watch(options.document.path, self.compiler, self.publish, self.health)
         self.watch.start(options.document)
         loop.add_signal_handler(signal.SIGHUP, self.watch.reload)
         times = gateway.timeouts
@@ -126,11 +137,10 @@ class Worker:
         gc.freeze()
         self.lane.listen(listening_socket(options.host, options.port))
         self.ring.set_gauge(GAUGES.index("pid"), os.getpid())
-        tasks = [loop.create_task(self.every(GAUGE_SECONDS, self.show_gauges)), loop.create_task(self.every(QUIET_SECONDS, self.tidy))]
-        if options.watch:
-            tasks.append(loop.create_task(self.every(LOOK_SECONDS, self.watch.look)))
-        if options.parent_pid:
-            tasks.append(loop.create_task(self.every(QUIET_SECONDS, look_for_parent)))
+        acts = [(GAUGE_SECONDS, self.show_gauges), (QUIET_SECONDS, self.tidy), (RENEW_SECONDS, self.renew_tokens)]
+        acts += [(LOOK_SECONDS, self.watch.look)] if options.watch else []
+        acts += [(QUIET_SECONDS, look_for_parent)] if options.parent_pid else []
+        tasks = [loop.create_task(self.every(seconds, act)) for seconds, act in acts]
         if options.ready_fd >= 0:
             os.write(options.ready_fd, b"1")
             os.close(options.ready_fd)
@@ -151,6 +161,16 @@ class Worker:
             default_fields=b"", ask_usage=False, ways={}, output_limits={})
         return Target(integration, b"", PriceRow())
 
+    def make_cache(self) -> ResponseCache:
+        """What keeps replies: in this worker, and in Redis for all; what is wrong with that costs only the cache."""
+        settings, loop = self.options.document.config.gateway.cache, asyncio.get_running_loop()
+        if settings.redis is not None:
+            try:
+                self.remote = RemoteStore(open_client(settings.redis.reveal(), settings), settings)
+            except GatewayError as problem:
+                log.error("replies are kept in this worker only: %s", problem)
+        return ResponseCache(settings, lambda: time.time_ns() // 1_000_000, loop.call_soon, loop.call_later, self.remote)
+
     def publish(self, snapshot: Snapshot, retired: list[Origin]) -> None:
         self.pipeline.publish(snapshot)
         for origin in retired:
@@ -167,6 +187,8 @@ class Worker:
         if not is_clean:
             log.warning("%d connections did not end in time and are cut off", self.lane.open_count)
         self.lane.abort()
+        if self.remote is not None:
+            await self.remote.close()
         return is_clean
 
     async def every(self, seconds: float, act: object) -> None:
@@ -190,6 +212,13 @@ class Worker:
         }
         for name, value in values.items():
             self.ring.set_gauge(GAUGES.index(name), value)
+
+    def renew_tokens(self) -> None:
+        """Fetch the next token of a provider before the one in use expires, so that no request waits for it."""
+        connections = self.compiler.connections
+        for _, _, signer in connections.signers if connections is not None else ():
+            if 0 < signer.expires_s < time.time() + RENEW_AHEAD_SECONDS:
+                self.pipeline.renew(signer)
 
     def tidy(self) -> None:
         """Once nothing has been asked for a while: collect the oldest generation and give memory back, which take milliseconds."""

@@ -15,11 +15,11 @@ from bench.load.rig import KEY, chat_body, cpu_s, machine, running
 HEADERS = {"content-type": "application/json", "authorization": f"Bearer {KEY}"}
 
 
-def streams(url: str, chunks: int, times: int) -> bytes:
+def streams(url: str, chunks: int, times: int, model: str = "stream") -> bytes:
     """Read so many streams one after the other; the last one's bytes."""
     at = urlsplit(url)
     connection = http.client.HTTPConnection(at.netloc, timeout=60)
-    body = chat_body(model="stream", stream=True, stream_options={"include_usage": True}, max_tokens=chunks)
+    body = chat_body(model=model, stream=True, stream_options={"include_usage": True}, max_tokens=chunks)
     events = b""
     for _ in range(times):
         connection.request("POST", at.path, body, HEADERS)
@@ -30,10 +30,10 @@ def streams(url: str, chunks: int, times: int) -> bytes:
     return events
 
 
-def cost_us(url: str, pids: list[int], chunks: int, opts: argparse.Namespace) -> float:
+def cost_us(url: str, pids: list[int], chunks: int, opts: argparse.Namespace, model: str = "stream") -> float:
     before = cpu_s(pids)
     each = opts.streams // opts.conns
-    threads = [threading.Thread(target=streams, args=(url, chunks, each)) for _ in range(opts.conns)]
+    threads = [threading.Thread(target=streams, args=(url, chunks, each, model)) for _ in range(opts.conns)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -29,6 +29,14 @@ REPLY = {
               "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
               "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0}}, "service_tier": "default",
 }
+CLAUDE = {
+    "id": "msg_bench", "type": "message", "role": "assistant", "model": "claude-sonnet-4-6", "stop_reason": "end_turn",
+    "stop_sequence": None,
+    "content": [{"type": "text", "text": "Hello! How can I assist you today? " * 12}],
+    "usage": {"input_tokens": 19, "output_tokens": 10, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 0},
+}
+LONG = {**REPLY, "choices": [{**REPLY["choices"][0], "message": {  # type: ignore[index]
+    "role": "assistant", "content": "Hello! How can I assist you today? " * 12, "refusal": None}}]}
 NGINX = """
 worker_processes 1; daemon off; pid {run}/{name}.pid; error_log {run}/{name}.err;
 events {{ worker_connections 8192; }}
@@ -38,7 +46,8 @@ http {{
   {http}
 }}
 """
-MOCK_HTTP = "server {{ listen 127.0.0.1:{mock} reuseport; location / {{ default_type application/json; return 200 '{reply}'; }} }}"
+MOCK_HTTP = """server {{ listen 127.0.0.1:{mock} reuseport; default_type application/json;
+  location / {{ return 200 '{reply}'; }} location /long/ {{ return 200 '{long}'; }} location /v1/messages {{ return 200 '{claude}'; }} }}"""
 PROXY_HTTP = """upstream mock {{ server 127.0.0.1:{mock}; keepalive 512; keepalive_requests 100000000; }}
   server {{ listen 127.0.0.1:{proxy} reuseport; location / {{
     proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Authorization "Bearer sk-upstream";
@@ -62,6 +71,24 @@ provider = "openai"
 base_url = "http://127.0.0.1:{sse}/v1"
 api_key = "sk-upstream"
 max_connections = 1024
+[integrations.long]
+provider = "openai"
+base_url = "http://127.0.0.1:{mock}/long/v1"
+api_key = "sk-upstream"
+[integrations.claude]
+provider = "anthropic"
+base_url = "http://127.0.0.1:{mock}/v1"
+api_key = "sk-upstream"
+[integrations.claude-sse]
+provider = "anthropic"
+base_url = "http://127.0.0.1:{sse}/v1"
+api_key = "sk-upstream"
+[models.long]
+targets = [{{ integration = "long", model = "gpt-4.1" }}]
+[models.claude]
+targets = [{{ integration = "claude", model = "claude-sonnet-4-6" }}]
+[models.claude-stream]
+targets = [{{ integration = "claude-sse", model = "claude-sonnet-4-6" }}]
 [models."gpt-4.1"]
 targets = [{{ integration = "mock", model = "gpt-4.1" }}]
 [models.stream]
@@ -93,7 +120,8 @@ class Rig:
         return f"<Rig in {self.run}, {len(self.processes)} processes>"
 
     def start_mock(self) -> None:
-        self.mock_pid = self._nginx("mock", MOCK_HTTP.format(mock=MOCK, reply=json.dumps(REPLY)))
+        self.mock_pid = self._nginx("mock", MOCK_HTTP.format(
+            mock=MOCK, reply=json.dumps(REPLY), long=json.dumps(LONG), claude=json.dumps(CLAUDE)))
         self._await(MOCK)
 
     def start(self) -> None:

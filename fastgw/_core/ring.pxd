@@ -15,6 +15,17 @@ cdef enum Flag:
     FLAG_PRICE_UNKNOWN = 8
     FLAG_RETRIED = 16          # sent again on a fresh connection after a reused one had died
     FLAG_TLS = 32
+    FLAG_DETAIL_DROPPED = 64   # the detail was too large, or the ring had no room for it
+
+cdef enum CacheUse:            # of responses, in the gateway
+    CACHE_NONE = 0
+    CACHE_HIT = 1
+    CACHE_MISS = 2
+    CACHE_REFRESH = 3          # the caller wanted a fresh one, which was kept
+    CACHE_BYPASS = 4           # nothing was looked up and nothing kept
+
+cdef enum:
+    MOST_DETAIL_BYTES = 4096
 
 cdef struct Record:
     uint8_t id[16]             # x-fastgw-request-id, UUIDv7
@@ -25,7 +36,7 @@ cdef struct Record:
     int64_t sent_ns            # upstream request handed to the kernel
     int64_t first_byte_ns      # of the reply's head
     int64_t replied_ns         # upstream reply whole
-    int64_t finished_ns        # last byte handed to the kernel for the caller
+    int64_t finished_ns        # last bytes about to be handed to the kernel for the caller
     int64_t gateway_ns         # the gateway's own share of finished_ns
     int64_t input_tokens
     int64_t output_tokens
@@ -34,6 +45,7 @@ cdef struct Record:
     int64_t reasoning_tokens
     int64_t audio_tokens
     int64_t cost_nano_usd      # -1 unknown
+    int64_t saved_nano_usd     # what the answer would have cost without the cache
     int64_t request_bytes      # body
     int64_t reply_bytes        # body, to the caller
     int32_t status             # to the caller; 0 where none was sent
@@ -42,8 +54,10 @@ cdef struct Record:
     int16_t error              # index in the table of errors; 0 none
     uint16_t flags
     uint8_t attempts
+    uint8_t retries            # of the attempts, how many asked the same target again
+    uint8_t cache              # CacheUse
     uint8_t operation          # index in the table of operations
-    uint32_t worker
+    uint16_t worker
     char key[48]               # names are UTF-8, cut at the end, zero-padded
     char workspace[32]
     char integration[32]
@@ -53,14 +67,23 @@ cdef struct Record:
     char trace_id[40]          # what x-portkey-trace-id said, else empty
     char dialect[16]
 
+cdef struct Pieces:            # what goes with a record; NULL is none
+    const char* detail
+    const char* request
+    const char* reply
+    Py_ssize_t detail_len
+    Py_ssize_t request_len
+    Py_ssize_t reply_len
+    bint detail_dropped
+
 cdef class RingWriter:
     """The producer's end; one a worker, one thread."""
-    # Copy the record and up to two pieces of payload. A full ring drops the payload first, then the record, and counts both.
-    # Return 2 whole, 1 without payload, 0 dropped.
-    cdef int push(self, const Record* record, const char* request, Py_ssize_t request_len,
+    # Copy the record, its detail and two payloads; NULL is none. The detail is a JSON object of up to MOST_DETAIL_BYTES: what no
+    # fixed struct can hold. A full ring drops the payloads first, then the detail, then the record, and counts each.
+    # Return 2 whole, 1 with something left out, 0 dropped.
+    cdef int push(self, const Record* record, const char* detail, Py_ssize_t detail_len, const char* request, Py_ssize_t request_len,
                   const char* reply, Py_ssize_t reply_len) noexcept nogil
-    cdef bint put(self, const Record* record, const char* request, Py_ssize_t request_len, const char* reply,
-                  Py_ssize_t reply_len, Py_ssize_t payload, uint64_t spare) noexcept nogil
+    cdef bint put(self, const Record* record, const Pieces* pieces, uint64_t spare) noexcept nogil
     cdef int open_file(self, uint64_t capacity) except -1
     cdef int create(self, uint64_t capacity) except -1
     # A worker's gauges, beside the ring in the same file, for the drain to read.

@@ -24,8 +24,10 @@ class RingWriter:
         """
     @property
     def capacity_bytes(self) -> int: ...
-    def push_packed(self, record: bytes, request: bytes | None = None, reply: bytes | None = None) -> int:
-        """Push what pack_record made; return 2 whole, 1 without payload, 0 dropped."""
+    def push_packed(
+        self, record: bytes, request: bytes | None = None, reply: bytes | None = None, *, detail: bytes | None = None,
+    ) -> int:
+        """Push what pack_record made; return 2 whole, 1 with something left out, 0 dropped."""
     def set_gauge(self, gauge: int, value: int) -> None:
         """Set one of the worker's gauges, by its index in ring.pxd."""
     def close(self) -> None:
@@ -49,6 +51,7 @@ class RingReader:
         outcomes: tuple[str, ...] = (),
         operations: tuple[str, ...] = (),
         errors: tuple[str, ...] = (),
+        caches: tuple[str, ...] = (),
         flags: tuple[str, ...] = (),
     ) -> None:
         """Open an existing ring. The tables turn indexes into names.
@@ -68,9 +71,9 @@ class RingReader:
     @property
     def worker(self) -> int: ...
     def read(self, most: int = 1000, release: bool = True) -> list[tuple[Any, ...]]:
-        """Return up to `most` records, oldest first, as tuples: the Record's fields in order, then request and reply.
+        """Return up to `most` records, oldest first, as tuples: the Record's fields in order, then detail, request and reply.
 
-        Payloads are bytes or None. With release=False their space stays taken until release().
+        These three are bytes or None. With release=False their space stays taken until release().
         """
     def release(self, position: int | None = None) -> None:
         """Give back the space of everything up to `position` (by default all that was read)."""
@@ -80,8 +83,8 @@ class RingReader:
         """The worker's gauges, by index."""
     def pushed(self) -> int:
         """Records pushed since the file was made."""
-    def dropped(self) -> tuple[int, int]:
-        """(payloads, records) dropped since the file was made; a payload dropped with its record counts in both."""
+    def dropped(self) -> tuple[int, int, int]:
+        """(payloads, details, records) dropped since the file was made; a piece dropped with its record counts in both."""
     def writer_alive(self) -> bool:
         """True while some process holds the producer's end."""
     def is_replaced(self) -> bool:

@@ -1,14 +1,15 @@
 """Carry records from one worker to the drain through a memory-mapped ring that outlives either process.
 
-Input:      a Record and up to two payloads, copied by push (RingWriter, one thread).
-Output:     tuples in the order of the Record's fields, then both payloads as bytes or None (RingReader, one thread).
+Input:      a Record with its detail and up to two payloads, copied by push (RingWriter, one thread).
+Output:     tuples in the order of the Record's fields, then detail and payloads as bytes or None (RingReader, one thread).
 Ownership:  the file owns everything; nothing handed to push is kept, nothing returned by read points into the file.
 Limits:     capacity is a power of two from 8 KiB to 1 GiB; payloads take at most 1/8 of it a push and never its last 1/8,
-            which is kept for records. A killed process loses nothing that was pushed; a machine that loses power may.
+            which is kept for records and their details. A detail has at most 4 KiB; none is ever cut. A killed process loses
+            nothing that was pushed; a machine that loses power may.
 Complexity: push and read are a copy each, O(bytes), without locks or system calls.
 
-File: a header page, then `capacity` bytes of entries. An entry is (length, kind, request length, reply length), the Record,
-the payloads, padded to 8 bytes; where one would cross the end of the ring, a padding entry fills the rest. Head and tail
+File: a header page, then `capacity` bytes of entries. An entry is (length, kind, lengths of detail, request and reply), the
+Record, these three, padded to 8 bytes; where one would cross the end of the ring, a padding entry fills the rest. Head and tail
 count bytes for ever. The head moves last, with release order, so a half-written entry is never seen.
 """
 import os
@@ -46,13 +47,14 @@ cdef extern from "<fcntl.h>" nogil:
     int fcntl(int fd, int command, flock* lock)
 
 cdef enum:
-    LAYOUT = 1
+    LAYOUT = 2
     PAGE = 4096
     AT_HEAD = 64               # each end writes only to cache lines of its own
     AT_TAIL = 128
-    AT_PUSHED = 192            # this and the next two are written by the producer
+    AT_PUSHED = 192            # this and the next three are written by the producer
     AT_DROPPED_PAYLOADS = 200
-    AT_DROPPED_RECORDS = 208
+    AT_DROPPED_DETAILS = 208
+    AT_DROPPED_RECORDS = 216
     AT_GAUGES = 256
     KIND_RECORD = 1
     KIND_PADDING = 2
@@ -70,8 +72,9 @@ cdef struct Title:             # the head of the file; the magic is written last
 
 cdef struct Entry:
     uint32_t length
-    uint32_t kind
-    uint32_t request_len
+    uint16_t kind
+    uint16_t detail_len        # 0 where there is none
+    uint32_t request_len       # ABSENT where there is none
     uint32_t reply_len
 
 cdef struct Name:
@@ -136,6 +139,13 @@ cdef bint is_sound(const char* map, uint64_t capacity) noexcept:
 cdef inline void count(char* map, int at) noexcept nogil:
     cdef uint64_t* counter = <uint64_t*>(map + at)
     store_relaxed(counter, counter[0] + 1)                   # one writer: no read-modify-write needed
+
+
+cdef inline void drop_detail(char* map, Pieces* pieces) noexcept nogil:
+    count(map, AT_DROPPED_DETAILS)
+    pieces.detail = NULL
+    pieces.detail_len = 0
+    pieces.detail_dropped = True
 
 
 # -- the producer ----------------------------------------------------------------------------------------------------
@@ -212,26 +222,38 @@ cdef class RingWriter:
         self.capacity = capacity
         return 0
 
-    cdef int push(self, const Record* record, const char* request, Py_ssize_t request_len,
+    cdef int push(self, const Record* record, const char* detail, Py_ssize_t detail_len, const char* request, Py_ssize_t request_len,
                   const char* reply, Py_ssize_t reply_len) noexcept nogil:
-        cdef Py_ssize_t asked = (request_len if request != NULL else 0) + (reply_len if reply != NULL else 0)
         cdef bint has_payload = request != NULL or reply != NULL
+        cdef Pieces pieces
         if self.map == NULL:
             return 0
+        pieces.detail, pieces.detail_len = detail, detail_len if detail != NULL else 0
+        pieces.request, pieces.request_len = request, request_len if request != NULL else 0
+        pieces.reply, pieces.reply_len = reply, reply_len if reply != NULL else 0
+        pieces.detail_dropped = False
+        if pieces.detail_len > MOST_DETAIL_BYTES:
+            drop_detail(self.map, &pieces)
         if has_payload:
-            if <uint64_t>asked <= self.capacity >> 3 and self.put(record, request, request_len, reply, reply_len,
-                                                                  asked, self.capacity >> 3):
-                return 2
+            if (<uint64_t>(pieces.request_len + pieces.reply_len) <= self.capacity >> 3
+                    and self.put(record, &pieces, self.capacity >> 3)):
+                return 1 if pieces.detail_dropped else 2
             count(self.map, AT_DROPPED_PAYLOADS)
-        if self.put(record, NULL, 0, NULL, 0, 0, 0):
-            return 1 if has_payload else 2
+            pieces.request = pieces.reply = NULL
+            pieces.request_len = pieces.reply_len = 0
+        if self.put(record, &pieces, 0):
+            return 1 if has_payload or pieces.detail_dropped else 2
+        if pieces.detail_len:
+            drop_detail(self.map, &pieces)
+            if self.put(record, &pieces, 0):
+                return 1
         count(self.map, AT_DROPPED_RECORDS)
         return 0
 
-    cdef bint put(self, const Record* record, const char* request, Py_ssize_t request_len, const char* reply,
-                  Py_ssize_t reply_len, Py_ssize_t payload, uint64_t spare) noexcept nogil:
+    cdef bint put(self, const Record* record, const Pieces* pieces, uint64_t spare) noexcept nogil:
         """Write one entry where it fits and leaves `spare` bytes."""
-        cdef uint64_t need = (sizeof(Entry) + sizeof(Record) + <uint64_t>payload + 7) & ~<uint64_t>7
+        cdef uint64_t size = sizeof(Entry) + sizeof(Record) + pieces.detail_len + pieces.request_len + pieces.reply_len
+        cdef uint64_t need = (size + 7) & ~<uint64_t>7
         cdef uint64_t offset = self.head & (self.capacity - 1)
         cdef uint64_t padding = self.capacity - offset if need > self.capacity - offset else 0
         cdef Entry* entry
@@ -242,22 +264,29 @@ cdef class RingWriter:
                 return False
         if padding:
             entry = <Entry*>(self.ring + offset)
-            entry.length = <uint32_t>padding       # only these two: the rest of the ring may be 8 bytes
+            entry.length = <uint32_t>padding       # only these: the rest of the ring may be 8 bytes
             entry.kind = KIND_PADDING
             offset = 0
         at = self.ring + offset
         entry = <Entry*>at
         entry.length = <uint32_t>need
         entry.kind = KIND_RECORD
-        entry.request_len = ABSENT if request == NULL else <uint32_t>request_len
-        entry.reply_len = ABSENT if reply == NULL else <uint32_t>reply_len
-        memcpy(at + sizeof(Entry), record, sizeof(Record))
-        at += sizeof(Entry) + sizeof(Record)
-        if request != NULL:
-            memcpy(at, request, request_len)
-            at += request_len
-        if reply != NULL:
-            memcpy(at, reply, reply_len)
+        entry.detail_len = <uint16_t>pieces.detail_len
+        entry.request_len = ABSENT if pieces.request == NULL else <uint32_t>pieces.request_len
+        entry.reply_len = ABSENT if pieces.reply == NULL else <uint32_t>pieces.reply_len
+        at += sizeof(Entry)
+        memcpy(at, record, sizeof(Record))
+        if pieces.detail_dropped:
+            (<Record*>at).flags |= FLAG_DETAIL_DROPPED
+        at += sizeof(Record)
+        if pieces.detail_len:
+            memcpy(at, pieces.detail, pieces.detail_len)
+            at += pieces.detail_len
+        if pieces.request != NULL:
+            memcpy(at, pieces.request, pieces.request_len)
+            at += pieces.request_len
+        if pieces.reply != NULL:
+            memcpy(at, pieces.reply, pieces.reply_len)
         self.head += padding + need
         count(self.map, AT_PUSHED)
         # Must come last: what is below the head is whole, whenever this process dies.
@@ -288,20 +317,12 @@ cdef class RingWriter:
     def capacity_bytes(self):
         return self.capacity
 
-    def push_packed(self, bytes record, request=None, reply=None):
-        """Push what pack_record made; return 2 whole, 1 without payload, 0 dropped."""
+    def push_packed(self, bytes record, bytes request=None, bytes reply=None, *, bytes detail=None):
+        """Push what pack_record made; return 2 whole, 1 with something left out, 0 dropped."""
         if len(record) != sizeof(Record):
             raise ValueError("expected a record of %d bytes, got %d" % (sizeof(Record), len(record)))
-        cdef const char* request_at = NULL
-        cdef const char* reply_at = NULL
-        cdef Py_ssize_t request_len = 0, reply_len = 0
-        if request is not None:
-            request_at = PyBytes_AS_STRING(<bytes?>request)
-            request_len = PyBytes_GET_SIZE(<bytes?>request)
-        if reply is not None:
-            reply_at = PyBytes_AS_STRING(<bytes?>reply)
-            reply_len = PyBytes_GET_SIZE(<bytes?>reply)
-        return self.push(<const Record*>PyBytes_AS_STRING(record), request_at, request_len, reply_at, reply_len)
+        return self.push(<const Record*>PyBytes_AS_STRING(record), start_of(detail), size_of(detail), start_of(request),
+                         size_of(request), start_of(reply), size_of(reply))
 
     def set_gauge(self, int gauge, int64_t value):
         if not 0 <= gauge < GAUGES:
@@ -309,17 +330,24 @@ cdef class RingWriter:
         if self.map != NULL:
             self.gauges[gauge] = value
 
-    def _bench(self, Py_ssize_t times, bytes record, request=None):
+    def _bench(self, Py_ssize_t times, bytes record, bytes request=None, bytes detail=None):
         """Push `times` records, the reader being always at once done with them."""
-        cdef Py_ssize_t i, request_len = 0
-        cdef const char* request_at = NULL
+        cdef Py_ssize_t i, request_len = size_of(request), detail_len = size_of(detail)
+        cdef const char* request_at = start_of(request)
+        cdef const char* detail_at = start_of(detail)
         cdef const Record* one = <const Record*>PyBytes_AS_STRING(record)
-        if request is not None:
-            request_at, request_len = PyBytes_AS_STRING(<bytes?>request), PyBytes_GET_SIZE(<bytes?>request)
         with nogil:
             for i in range(times):
-                self.push(one, request_at, request_len, NULL, 0)
+                self.push(one, detail_at, detail_len, request_at, request_len, NULL, 0)
                 store_release(<uint64_t*>(self.map + AT_TAIL), self.head)
+
+
+cdef inline const char* start_of(bytes piece) noexcept:
+    return NULL if piece is None else PyBytes_AS_STRING(piece)
+
+
+cdef inline Py_ssize_t size_of(bytes piece) noexcept:
+    return 0 if piece is None else PyBytes_GET_SIZE(piece)
 
 
 # -- the consumer ----------------------------------------------------------------------------------------------------
@@ -327,8 +355,8 @@ cdef class RingWriter:
 cdef class RingReader:
     """The consumer's end. It reads ahead of the tail; release() gives the space back.
 
-    The tables turn indexes into names: `outcomes`, `operations`, `errors` and `flags` (by the whole bit set); an index
-    past the end of its table becomes its number as text.
+    The tables turn indexes into names: `outcomes`, `operations`, `errors`, `caches` and `flags` (by the whole bit set); an
+    index past the end of its table becomes its number as text.
     """
     cdef char* map
     cdef char* ring
@@ -336,7 +364,7 @@ cdef class RingReader:
     cdef uint64_t capacity
     cdef uint64_t cursor
     cdef Title title
-    cdef tuple outcomes, operations, errors, flag_sets
+    cdef tuple outcomes, operations, errors, caches, flag_sets
     cdef Name[NAMES * CACHED] names
     cdef list decoded
     cdef readonly str path
@@ -345,9 +373,9 @@ cdef class RingReader:
     def __cinit__(self):
         self.fd = -1
 
-    def __init__(self, path, *, outcomes=(), operations=(), errors=(), flags=()):
+    def __init__(self, path, *, outcomes=(), operations=(), errors=(), caches=(), flags=()):
         self.path = os.fspath(path)
-        self.outcomes, self.operations, self.errors, self.flag_sets = outcomes, operations, errors, flags
+        self.outcomes, self.operations, self.errors, self.caches, self.flag_sets = outcomes, operations, errors, caches, flags
         self.decoded = [""] * (NAMES * CACHED)
         self.fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         try:
@@ -403,7 +431,7 @@ cdef class RingReader:
 
     cdef bint is_whole(self, const Entry* entry, uint64_t head) noexcept nogil:
         cdef uint64_t length = entry.length
-        cdef uint64_t payload
+        cdef uint64_t pieces
         if length < 8 or length & 7 or length > head - self.cursor:
             return False
         if (self.cursor & (self.capacity - 1)) + length > self.capacity:
@@ -412,9 +440,9 @@ cdef class RingReader:
             return True
         if entry.kind != KIND_RECORD or length < sizeof(Entry) + sizeof(Record):
             return False
-        payload = ((0 if entry.request_len == ABSENT else <uint64_t>entry.request_len)
-                   + (0 if entry.reply_len == ABSENT else <uint64_t>entry.reply_len))
-        return sizeof(Entry) + sizeof(Record) + payload <= length
+        pieces = (entry.detail_len + (0 if entry.request_len == ABSENT else <uint64_t>entry.request_len)
+                  + (0 if entry.reply_len == ABSENT else <uint64_t>entry.reply_len))
+        return sizeof(Entry) + sizeof(Record) + pieces <= length
 
     cdef int skip_all(self) except -1:
         """Give up on what the ring holds: only a machine that lost power leaves such a ring behind."""
@@ -425,25 +453,28 @@ cdef class RingReader:
 
     cdef tuple row(self, const Entry* entry):
         cdef const Record* r = <const Record*>(<const char*>entry + sizeof(Entry))
-        cdef const char* payload = <const char*>r + sizeof(Record)
-        request = reply = None
+        cdef const char* piece = <const char*>r + sizeof(Record)
+        detail = request = reply = None
+        if entry.detail_len:
+            detail = PyBytes_FromStringAndSize(piece, entry.detail_len)
+            piece += entry.detail_len
         if entry.request_len != ABSENT:
-            request = PyBytes_FromStringAndSize(payload, entry.request_len)
-            payload += entry.request_len
+            request = PyBytes_FromStringAndSize(piece, entry.request_len)
+            piece += entry.request_len
         if entry.reply_len != ABSENT:
-            reply = PyBytes_FromStringAndSize(payload, entry.reply_len)
+            reply = PyBytes_FromStringAndSize(piece, entry.reply_len)
         return (
             hex_of(r.id, True), hex_of(r.trace, False), r.started_ns, r.read_ns, r.admitted_ns, r.sent_ns,
             r.first_byte_ns, r.replied_ns, r.finished_ns, r.gateway_ns, r.input_tokens, r.output_tokens,
             r.cache_read_tokens, r.cache_write_tokens, r.reasoning_tokens, r.audio_tokens, r.cost_nano_usd,
-            r.request_bytes, r.reply_bytes, r.status, r.upstream_status, name_at(self.outcomes, r.outcome),
-            name_at(self.errors, r.error), name_at(self.flag_sets, r.flags), r.attempts,
-            name_at(self.operations, r.operation), r.worker,
+            r.saved_nano_usd, r.request_bytes, r.reply_bytes, r.status, r.upstream_status, name_at(self.outcomes, r.outcome),
+            name_at(self.errors, r.error), name_at(self.flag_sets, r.flags), r.attempts, r.retries,
+            name_at(self.caches, r.cache), name_at(self.operations, r.operation), r.worker,
             self.decode(0, r.key, sizeof(r.key)), self.decode(1, r.workspace, sizeof(r.workspace)),
             self.decode(2, r.integration, sizeof(r.integration)), self.decode(3, r.provider, sizeof(r.provider)),
             self.decode(4, r.model, sizeof(r.model)), self.decode(5, r.upstream_model, sizeof(r.upstream_model)),
             self.decode(6, r.trace_id, sizeof(r.trace_id)), self.decode(7, r.dialect, sizeof(r.dialect)),
-            request, reply,
+            detail, request, reply,
         )
 
     cdef str decode(self, int field, const char* p, Py_ssize_t size):
@@ -471,8 +502,9 @@ cdef class RingReader:
         return load_relaxed(<uint64_t*>(self.map + AT_PUSHED))
 
     def dropped(self):
-        """(payloads, records) dropped since the file was made; a payload dropped with its record counts in both."""
+        """(payloads, details, records) dropped since the file was made; a piece dropped with its record counts in both."""
         return (load_relaxed(<uint64_t*>(self.map + AT_DROPPED_PAYLOADS)),
+                load_relaxed(<uint64_t*>(self.map + AT_DROPPED_DETAILS)),
                 load_relaxed(<uint64_t*>(self.map + AT_DROPPED_RECORDS)))
 
     def writer_alive(self):
@@ -607,6 +639,7 @@ def record_layout():
         ("reasoning_tokens", "int", sizeof(r.reasoning_tokens), <char*>&r.reasoning_tokens - at),
         ("audio_tokens", "int", sizeof(r.audio_tokens), <char*>&r.audio_tokens - at),
         ("cost_nano_usd", "int", sizeof(r.cost_nano_usd), <char*>&r.cost_nano_usd - at),
+        ("saved_nano_usd", "int", sizeof(r.saved_nano_usd), <char*>&r.saved_nano_usd - at),
         ("request_bytes", "int", sizeof(r.request_bytes), <char*>&r.request_bytes - at),
         ("reply_bytes", "int", sizeof(r.reply_bytes), <char*>&r.reply_bytes - at),
         ("status", "int", sizeof(r.status), <char*>&r.status - at),
@@ -615,6 +648,8 @@ def record_layout():
         ("error", "int", sizeof(r.error), <char*>&r.error - at),
         ("flags", "uint", sizeof(r.flags), <char*>&r.flags - at),
         ("attempts", "uint", sizeof(r.attempts), <char*>&r.attempts - at),
+        ("retries", "uint", sizeof(r.retries), <char*>&r.retries - at),
+        ("cache", "uint", sizeof(r.cache), <char*>&r.cache - at),
         ("operation", "uint", sizeof(r.operation), <char*>&r.operation - at),
         ("worker", "uint", sizeof(r.worker), <char*>&r.worker - at),
         ("key", "text", sizeof(r.key), <char*>&r.key - at),

@@ -14,6 +14,7 @@ cdef class Origin:
     cdef readonly int port
     cdef readonly object context       # ssl.SSLContext, or None for plain TCP
     cdef readonly str unix_path        # instead of host and port
+    cdef object check                  # callable(address, host), raises ValueError where it must not be connected to; or None
     cdef readonly tuple proxy          # (host, port, proxy-authorization bytes or None), or None
     cdef readonly int limit
     cdef readonly int64_t connect_ns

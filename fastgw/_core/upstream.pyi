@@ -1,5 +1,6 @@
 """Connections to providers: the Python face that compiling and the worker use."""
 import ssl
+from collections.abc import Callable
 
 from fastgw._core.poll import Poller
 from fastgw._core.wire import Wire
@@ -34,7 +35,8 @@ class Origin:
     def closed(self) -> bool: ...
     def __init__(
         self, poller: Poller, host: str, port: int, *, context: ssl.SSLContext | None = None, unix_path: str | None = None,
-        proxy: tuple[str, int, bytes | None] | None = None, limit: int = 256, connect_ms: int = 5000, first_byte_ms: int = 300000,
+        proxy: tuple[str, int, bytes | None] | None = None, check: Callable[[str, str], None] | None = None, limit: int = 256,
+        connect_ms: int = 5000, first_byte_ms: int = 300000,
         idle_ms: int = 120000, total_ms: int = 1800000,
     ) -> None: ...
     def close(self) -> None:

@@ -62,7 +62,7 @@ cdef Head reply_head                            # of the reply being parsed; use
 cdef class Origin:
     """The pool of connections to one scheme, host and port; times in milliseconds."""
 
-    def __init__(self, Poller poller, str host, int port, *, context=None, unix_path=None, proxy=None, int limit=256,
+    def __init__(self, Poller poller, str host, int port, *, context=None, unix_path=None, proxy=None, check=None, int limit=256,
                  long long connect_ms=5000, long long first_byte_ms=300000, long long idle_ms=120000, long long total_ms=1800000):
         self.poller = poller
         self.host = host
@@ -70,6 +70,7 @@ cdef class Origin:
         self.context = context
         self.unix_path = unix_path
         self.proxy = proxy
+        self.check = check
         self.limit = limit
         self.connect_ns = connect_ms * MS
         self.first_byte_ns = first_byte_ms * MS
@@ -295,6 +296,13 @@ cdef class Leg(Wire):
         cdef int64_t left_ns
         while self.addresses:
             family, address = self.addresses.pop(0)
+            if self.origin.check is not None:
+                try:
+                    # on the very address: a name may be looked up to another one each time
+                    self.origin.check(address[0], self.origin.host)
+                except ValueError as problem:
+                    log.warning("%s is not connected to: %s", self.origin.host, problem)
+                    continue
             try:
                 sock = sockets.socket(family, sockets.SOCK_STREAM)
                 sock.setblocking(False)

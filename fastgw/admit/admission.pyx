@@ -24,23 +24,28 @@ cdef enum:
     CLAMP_TRIES = 4                # others may take what was seen as left
 
 
-cdef int admit(Ledger ledger, Exchange x) except -1:
+cdef frozenset AUDIO = frozenset(("audio", "speech", "transcriptions", "translations"))
+
+
+cdef int admit(Ledger ledger, Exchange x, bint is_free=False) except -1:
     cdef Caller caller = x.caller
     cdef Denial denial
     cdef int64_t now = wall_ns()
     cdef int64_t tokens = 0, cost = 0
     cdef int turn
     cdef bint clamps = False
-    if x.operation.metered:
+    # what the cache answers costs nothing, and counts as a request all the same
+    cdef bint is_metered = x.operation.metered and not is_free
+    if is_metered:
         tokens = x.body_bytes // BYTES_PER_TOKEN + 1
         if x.operation.generates:
             if x.scanned.max_tokens >= 0:
                 tokens += x.scanned.max_tokens * x.scanned.choices
             elif caller.depth:
                 tokens += ledger.mean_output(caller.chain[caller.depth - 1])
-    if caller.has_budget and caller.refuse_unknown_price and x.costs_unseen():
+    if caller.has_budget and caller.refuse_unknown_price and not is_free and x.costs_unseen():
         raise unseen(x)
-    if caller.has_budget and x.operation.metered:
+    if caller.has_budget and is_metered:
         if caller.refuse_unknown_price and not x.target.price.price.known:
             raise price_unknown(x)
         if x.scanned.background and caller.refuse_unknown_price and x.operation.name == "responses":
@@ -126,7 +131,7 @@ cdef int64_t most_at(Exchange x, Price* price) noexcept:
         output_tokens *= x.scanned.choices
     elif x.operation.name == "images":
         output_tokens = IMAGE_TOKENS * (MOST_IMAGES if x.operation.body == FORM_BODY else x.scanned.choices)
-    elif x.operation.name == "audio":
+    elif x.operation.name in AUDIO:
         output_tokens = price.max_output_tokens if price.max_output_tokens else AUDIO_TOKENS
     else:
         output_tokens = 0

@@ -33,7 +33,7 @@ class Assembles(Protocol):
 
 
 class Capture:
-    """One stream of a provider's: its bytes are fed as they come, or the events that somebody else has read.
+    """One stream of a provider's: its bytes are fed as they come, or events are given.
 
     flaw   why it will not be kept; "" while it may be. After that it holds nothing and costs nothing
     Memory: the answer so far, at most `most_bytes` and one event of at most FRAME_BYTES more.
@@ -79,7 +79,7 @@ class Capture:
             self.take(self._reader.read(name, payload))
 
     def take(self, events: list[Event]) -> None:
-        """The next events of the stream."""
+        """The next events of the stream; their parts are taken over and added to, so a writer must not have the same."""
         if self._assembler is None:
             return
         for event in events:

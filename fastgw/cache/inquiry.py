@@ -4,6 +4,7 @@ Who asks is called back only where it was told to wait; everything else is decid
 """
 
 from collections.abc import Callable
+from math import inf
 
 from msgspec import Struct, structs
 
@@ -58,15 +59,16 @@ class ResponseCache:
     def __repr__(self) -> str:
         return f"<ResponseCache {self.memory!r}, {self.flights!r}>"
 
-    def ask(self, key: bytes | None, terms: Terms, called: Called) -> "Inquiry":
+    def ask(self, key: bytes | None, terms: Terms, called: Called, most_wait_s: float = inf) -> "Inquiry":
         """Begin. Then the answer is in `entry`, or `is_waiting` and `called` comes once, or the provider has to be asked.
 
-        key   None: of a request whose answer is not kept
+        key           None: of a request whose answer is not kept
+        most_wait_s   what the request's own deadline leaves, for waiting for another's answer
         """
         inquiry = Inquiry(self, b"" if key is None else key, terms, called)
         if key is None:
             inquiry.status = "bypass"
-        inquiry.begin()
+        inquiry.begin(min(self.wait_s, most_wait_s))
         return inquiry
 
     def put(self, key: bytes, entry: Entry) -> bool:
@@ -122,7 +124,7 @@ class Inquiry:
         """What a hit does not cost again: what the answer cost when it was made, 0 where that is not known."""
         return 0 if self.entry is None else max(self.entry.cost_nano_usd, 0)
 
-    def begin(self) -> None:
+    def begin(self, wait_s: float) -> None:
         """Look in memory, then among those who are asking, then in Redis."""
         cache = self._cache
         if self.status == "bypass":
@@ -133,8 +135,8 @@ class Inquiry:
             return
         if self._find():
             return
-        if cache.wait_s:
-            self._seat = cache.flights.board(self._key, self._resume, cache.wait_s)
+        if wait_s > 0:
+            self._seat = cache.flights.board(self._key, self._resume, wait_s)
             if self._seat.waits:
                 self.is_waiting = True
                 return

@@ -5,9 +5,11 @@ What is translated is Python's work (`translate`); this is where it meets the ex
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport int64_t
 
+from fastgw._core.buffer cimport append
 from fastgw._core.ring cimport FAILED
 from fastgw._core.scan cimport SCAN_OK, scan_request
 from fastgw._core.usage cimport Usage
+from fastgw.dialects.shapes.table import open_shape
 from fastgw.dialects.splice cimport splice
 from fastgw.dialects.params import apply_params
 from fastgw.dialects.table import CALLERS, MARKS, dialect_of, open_translation
@@ -41,12 +43,16 @@ cdef int fit(Exchange x, dict defaults, dict overrides, tuple drops) except -1:
     model = target.model or x.model or b""
     array = x.streams_array() and (x.query is None or b"alt=sse" not in x.query)
     forward = PyBytes_FromStringAndSize(x.forward.start, x.forward.size)
-    x.translation = open_translation(x.operation.name, dialect, x.body, Asked(
-        model.decode("utf-8", "replace"), x.wants_stream(), array, x.way.quirks, target.unsupported, target.integration.name,
-        limit, most, beta_of(forward)))
+    asked = Asked(model.decode("utf-8", "replace"), x.wants_stream(), array, x.way.quirks, target.unsupported, target.integration.name,
+                  limit, most, beta_of(forward), x.compliance or "")
+    if x.way.is_shape:
+        x.translation = open_shape(x.operation.name, dialect, x.body, x.content_type or b"", asked)
+        x.foreign_fields = foreign_fields(forward, x.translation.request_content_type, x.translation.accept)
+    else:
+        x.translation = open_translation(x.operation.name, dialect, x.body, asked)
+        # the fields of a caller who speaks the provider's dialect are the provider's own words
+        x.foreign_fields = forward if x.way.dialect is None else foreign_fields(forward, "application/json", "*/*")
     x.sent_body = x.translation.body
-    # the fields of a caller who speaks the provider's dialect are the provider's own words
-    x.foreign_fields = forward if x.way.dialect is None else foreign_fields(forward)
     return 0
 
 
@@ -54,10 +60,10 @@ cdef int fit(Exchange x, dict defaults, dict overrides, tuple drops) except -1:
 UNIVERSAL = frozenset({b"user-agent", b"traceparent", b"tracestate", b"baggage"})
 
 
-def foreign_fields(bytes forward):
+def foreign_fields(bytes forward, str content_type, str accept):
     """What goes to a provider of another dialect: beside what every HTTP API knows, a caller's fields are words of its own dialect."""
     kept = [line for line in forward.splitlines(True) if line.partition(b":")[0].strip().lower() in UNIVERSAL]
-    return b"".join(kept) + b"content-type: application/json\r\naccept: */*\r\n"
+    return b"".join(kept) + f"content-type: {content_type}\r\naccept: {accept}\r\n".encode("latin-1")
 
 
 def beta_of(bytes forward):
@@ -81,7 +87,7 @@ cdef int reshape(Exchange x, bytes body) except -1:
 
 
 cdef str failure_kind(Exchange x, const char* p, Py_ssize_t n):
-    cdef str name = x.way.dialect or CALLERS.get(x.operation.name, "openai_chat")
+    cdef str name = CALLERS.get(x.operation.name, "openai_chat") if x.way.dialect is None or x.way.is_shape else x.way.dialect
     return read_failure(dialect_of(name), x.upstream_status, PyBytes_FromStringAndSize(p, n), x.error_code or "").kind
 
 
@@ -90,11 +96,21 @@ cdef bytes translate_reply(Exchange x, const char* p, Py_ssize_t n):
     if x.status >= 400:
         return x.translation.error(x.status, PyBytes_FromStringAndSize(p, n), x.entry_id(), x.error_code or "")
     try:
-        out = x.translation.reply(PyBytes_FromStringAndSize(p, n))
+        if x.way.is_shape:
+            out = x.translation.reply(PyBytes_FromStringAndSize(p, n), x.reply_type or "")
+            state_type(x)
+        else:
+            out = x.translation.reply(PyBytes_FromStringAndSize(p, n))
     except NotOfDialect as problem:
         raise not_of_dialect(x, problem) from problem
     take_usage(x, x.translation.usage)
     return out
+
+
+cdef int state_type(Exchange x) except -1:
+    """What type a reply has that may be sound as well as text is known when it is there."""
+    cdef bytes line = f"content-type: {x.translation.content_type}\r\n".encode("latin-1")
+    return append(&x.fields, PyBytes_AS_STRING(line), PyBytes_GET_SIZE(line))
 
 
 cdef bytes translate_piece(Exchange x, const char* p, Py_ssize_t n, bint last):

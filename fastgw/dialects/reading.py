@@ -9,6 +9,7 @@ from fastgw.errors import error
 
 Json = dict[str, object]
 NAMES = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", int: "an integer", float: "a number", type(None): "null"}
+MOST_COUNTED = 2**53    # what JSON numbers hold exactly
 
 
 def wrong(expected: str, value: object, path: str) -> NoReturn:
@@ -105,8 +106,8 @@ def as_text(value: object) -> str:
 
 
 def as_count(value: object) -> int:
-    """A provider's count, 0 for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+    """A provider's count, 0 for anything else, and for more than any provider counts: a sum of it must not overflow."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_COUNTED:
         return 0
     return int(value)
 

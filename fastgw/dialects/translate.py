@@ -34,6 +34,7 @@ class Asked(msgspec.Struct, frozen=True):
     target         name of the target, for messages
     limit          output tokens that admission allows, -1 where it sets none
     most_output    the model's own limit, 0 unknown
+    compliance     of a chat's reply with what OpenAI defines: "strict" or "blocks", "" as the dialect has it
     beta           what the caller's field anthropic-beta says, for platforms that want it in the body
     """
 
@@ -46,6 +47,7 @@ class Asked(msgspec.Struct, frozen=True):
     limit: int = -1
     most_output: int = 0
     beta: str = ""
+    compliance: str = ""
 
 
 class TranslatedStream:
@@ -127,9 +129,9 @@ class TranslatedStream:
 
 
 class Translation:
-    """One attempt. body: what goes to the provider. dropped: what of the request could not be carried over. usage: of a whole reply."""
+    """One attempt. body: what goes to the provider; dropped: what of the request had no place in it. answer, usage: of a whole reply."""
 
-    __slots__ = ("_client", "_request", "_upstream", "body", "dropped", "failure", "usage")
+    __slots__ = ("_client", "_request", "_upstream", "answer", "body", "dropped", "failure", "usage")
 
     def __init__(self, client: Dialect, upstream: Dialect, request: Request, body: bytes, dropped: list[str]) -> None:
         self._client = client
@@ -137,6 +139,7 @@ class Translation:
         self._request = request
         self.body = body
         self.dropped = dropped
+        self.answer: Reply | None = None
         self.usage: Usage | None = None
         self.failure: Failure | None = None
 
@@ -161,6 +164,7 @@ class Translation:
         except (msgspec.DecodeError, ValueError, RecursionError) as problem:
             raise NotOfDialect(str(problem)) from problem
         self.usage = reply.usage
+        self.answer = reply
         if self._request.stream:
             assert self._client.stream_writer is not None
             writer = self._client.stream_writer(self._request)
@@ -233,7 +237,11 @@ def read_failure(upstream: Dialect, status: int, body: bytes, code: str = "") ->
         decoded = body[:2000].decode("utf-8", "replace") or None
     if code and isinstance(decoded, dict):
         decoded.setdefault("__type", f"#{code}")
-    return upstream.read_failure(status, decoded)
+    if isinstance(decoded, list) and decoded:
+        decoded = decoded[0]        # a stream of Gemini's that was to be one array
+    failure = upstream.read_failure(status, decoded)
+    failure.message = failure.message or f"the provider answered {status} without a reason"
+    return failure
 
 
 # Failure kinds as the error's type in the OpenAI, Anthropic and Gemini dialect.

@@ -4,7 +4,7 @@ from types import MappingProxyType
 
 from msgspec.structs import replace
 
-from fastgw.providers.making import OPENAI_OPERATIONS, compatible, limits, named, paths, quirks
+from fastgw.providers.making import OPENAI_OPERATIONS, compatible, limits, named, only, paths, quirks
 from fastgw.providers.row import Provider, UsageDialect, Variant
 
 CLAUDE_VERSION = (("anthropic-version", "2023-06-01"),)
@@ -49,20 +49,6 @@ def chats(name: str, pattern: str, chat: str, stream: str = "", *, responses: st
         usage=UsageDialect.OPENAI,
         unsupported=frozenset({"stream_options"}) if "mistral" in quirk.split() else None,
         stream_options="mistral" not in quirk.split(),
-    )
-
-
-def only(name: str, pattern: str, operation: str, path: str, quirk: str = "") -> Variant:
-    """Models that do one thing, which is not to generate text."""
-    return Variant(
-        name=name,
-        pattern=pattern,
-        operations=frozenset({operation}),
-        generation=(),
-        paths=MappingProxyType({operation: path}),
-        stream_paths=MappingProxyType({}),
-        quirks=MappingProxyType({operation: frozenset({quirk})} if quirk else {}),
-        output_limit=limits(frozenset()),
     )
 
 
@@ -112,6 +98,7 @@ BEDROCK = Provider(
         chats("openai", r"(^|\.)openai\.", "/openai/v1/chat/completions", responses="/openai/v1/responses"),
         only("titan", r"amazon\.titan-embed", "titan_embed", "/model/{model}/invoke"),
         only("cohere", r"cohere\.embed", "cohere_embed", "/model/{model}/invoke", "bedrock"),
+        only("rerank", r"cohere\.rerank", "cohere_rerank", "/model/{model}/invoke", "bedrock"),
         only("stability", r"stability\.", "stability_image", "/model/{model}/invoke", "bedrock"),
     ),
 )
@@ -208,6 +195,7 @@ VERTEX = Provider(
         # gemini-embedding-2 and later are asked by embedContent, the row's own way
         only("embedding", r"^(gemini-embedding-001|text-embedding|text-multilingual|textembedding)", "vertex_embed",
              f"{GOOGLE_MODELS}:predict"),
+        only("imagen", r"^imagen", "vertex_image", f"{GOOGLE_MODELS}:predict"),
         chats("openapi", r"^(?!google/)[a-z0-9-]+/|-maas$", "/endpoints/openapi/chat/completions"),
     ),
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """The makers whose dialects others speak, and those who have one of their own."""
 
-from fastgw.providers.making import OPENAI_OPERATIONS, compatible, limits, named, paths, quirks
+from fastgw.providers.making import OPENAI_OPERATIONS, compatible, limits, named, only, paths, quirks
 from fastgw.providers.row import Provider, UsageDialect
 
 OPENAI = compatible(
@@ -44,11 +44,12 @@ GEMINI = Provider(
     output_limit=limits(frozenset({"generate"})),
     usage=UsageDialect.GEMINI,
     catalog_ids=("google",),
+    variants=(only("imagen", r"^imagen", "vertex_image", "/v1beta/models/{model}:predict"),),
 )
 
 MISTRAL = compatible(
     "mistral-ai", "Mistral AI", "https://api.mistral.ai/v1", "https://docs.mistral.ai/api/",
-    aliases="mistral mistralai", also="embeddings moderations transcriptions files batches", catalog="mistral",
+    aliases="mistral mistralai", also="embeddings mistral_moderations transcriptions files batches", catalog="mistral",
     chat="mistral max_tokens system_role", unsupported="stream_options metadata", stream_options=False,
     note="states the usage of every stream unasked, and refuses members that it does not know",
 )  # fmt: skip
@@ -93,7 +94,7 @@ MAKERS = (OPENAI, ANTHROPIC, GEMINI, MISTRAL, COHERE, DEEPSEEK, XAI, PERPLEXITY)
 # Of no maker: whoever speaks OpenAI's dialect at an address that the config states.
 OPENAI_COMPATIBLE = compatible(
     "openai-compatible", "any server that speaks OpenAI's dialect", "", "https://platform.openai.com/docs/api-reference",
-    operations=" ".join(OPENAI_OPERATIONS), generation=("chat",), prefix="/v1", aliases="custom custom-openai",
+    operations=" ".join((*OPENAI_OPERATIONS, "rerank")), generation=("chat",), prefix="/v1", aliases="custom custom-openai",
     note="has no price table: state prices under `[prices.\"openai-compatible/MODEL\"]` or in the alias",
 )  # fmt: skip
 ANTHROPIC_COMPATIBLE = Provider(

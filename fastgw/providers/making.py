@@ -134,3 +134,17 @@ def passing(
         output_limit=limits(frozenset()),
         usage=UsageDialect.NONE,
     )
+
+
+def only(name: str, pattern: str, operation: str, path: str, quirk: str = "") -> Variant:
+    """Models that do one thing, which is not to generate text."""
+    return Variant(
+        name=name,
+        pattern=pattern,
+        operations=frozenset({operation}),
+        generation=(),
+        paths=MappingProxyType({operation: path}),
+        stream_paths=MappingProxyType({}),
+        quirks=MappingProxyType({operation: frozenset({quirk})} if quirk else {}),
+        output_limit=limits(frozenset()),
+    )

@@ -37,6 +37,12 @@ OPERATIONS = MappingProxyType(
         "jina_rerank": "jina_rerank",
         "voyage_rerank": "voyage_rerank",
         "stability_image": "stability_image",
+        "vertex_image": "vertex_image",
+        "elevenlabs_speech": "elevenlabs_speech",
+        "elevenlabs_transcription": "elevenlabs_transcription",
+        "deepgram_speech": "deepgram_speech",
+        "deepgram_transcription": "deepgram_transcription",
+        "mistral_moderations": "mistral_moderations",
     }
 )
 
@@ -48,7 +54,10 @@ FAMILIES = MappingProxyType(
             "embeddings", "embed", "cohere_embed", "voyage_embed", "jina_embed", "nomic_embed", "titan_embed", "vertex_embed",
         ),
         "reranking": ("rerank", "cohere_rerank", "jina_rerank", "voyage_rerank"),
-        "images": ("images", "stability_image"),
+        "images": ("images", "stability_image", "vertex_image"),
+        "speech": ("speech", "elevenlabs_speech", "deepgram_speech"),
+        "transcription": ("transcriptions", "elevenlabs_transcription", "deepgram_transcription"),
+        "moderation": ("moderations", "mistral_moderations"),
     }
 )  # fmt: skip
 AUDIO = frozenset({"speech", "transcriptions", "translations"})
@@ -82,6 +91,12 @@ PATHS = MappingProxyType(
         "jina_rerank": "/rerank",
         "voyage_rerank": "/rerank",
         "stability_image": "/v2beta/stable-image/generate/{model}",
+        "vertex_image": "/publishers/google/models/{model}:predict",
+        "elevenlabs_speech": "/text-to-speech",
+        "elevenlabs_transcription": "/speech-to-text",
+        "deepgram_speech": "/speak",
+        "deepgram_transcription": "/listen",
+        "mistral_moderations": "/moderations",
     }
 )
 # Instead of these where a stream is asked for by the path.

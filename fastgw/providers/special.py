@@ -6,8 +6,11 @@ from fastgw.providers.making import compatible, named, passing, prefix_of
 from fastgw.providers.row import Provider, UsageDialect
 
 
-def single(name: str, title: str, base_url: str, docs_url: str, operations: str, *, aliases: str = "", catalog: str = "") -> Provider:
-    """A provider that generates no text, with a Bearer key."""
+def single(
+    name: str, title: str, base_url: str, docs_url: str, operations: str, *, aliases: str = "", catalog: str = "",
+    auth_field: str = "authorization", auth_prefix: str = "Bearer ",
+) -> Provider:
+    """A provider that generates no text."""
     return Provider(
         name=name,
         title=title,
@@ -15,6 +18,9 @@ def single(name: str, title: str, base_url: str, docs_url: str, operations: str,
         aliases=tuple(aliases.split()),
         base_url=base_url,
         prefix=prefix_of(base_url),
+        auth="bearer" if auth_prefix == "Bearer " else "field",
+        auth_field=auth_field,
+        auth_prefix=auth_prefix,
         operations=named(operations),
         output_limit=MappingProxyType({}),
         usage=UsageDialect.NONE,
@@ -35,10 +41,10 @@ SPECIAL = (
             note="one path for each model"),
     passing("replicate", "Replicate", "https://api.replicate.com/v1", "https://replicate.com/docs/reference/http", note="predictions"),
     passing("fal-ai", "fal", "https://fal.run", "https://docs.fal.ai", auth_prefix="Key ", note="one path for each model", aliases="fal"),
-    passing("deepgram", "Deepgram", "https://api.deepgram.com/v1", "https://developers.deepgram.com/reference", auth_prefix="Token ",
-            note="speech in both directions"),
-    passing("elevenlabs", "ElevenLabs", "https://api.elevenlabs.io/v1", "https://elevenlabs.io/docs/api-reference", auth_field="xi-api-key",
-            auth_prefix="", note="speech in both directions"),
+    single("deepgram", "Deepgram", "https://api.deepgram.com/v1", "https://developers.deepgram.com/reference",
+           "deepgram_speech deepgram_transcription", auth_prefix="Token "),
+    single("elevenlabs", "ElevenLabs", "https://api.elevenlabs.io/v1", "https://elevenlabs.io/docs/api-reference",
+           "elevenlabs_speech elevenlabs_transcription", auth_field="xi-api-key", auth_prefix=""),
     passing("meshy", "Meshy", "https://api.meshy.ai/openapi/v2", "https://docs.meshy.ai", note="three-dimensional models"),
     passing("tripo3d", "Tripo", "https://api.tripo3d.ai/v2/openapi", "https://platform.tripo3d.ai/docs", note="three-dimensional models"),
     passing("scenario-ai", "Scenario", "https://api.cloud.scenario.com/v1", "https://docs.scenario.com", auth_prefix="Basic ",

@@ -1,6 +1,6 @@
 """Read the workers' rings and give their records to the exporters.
 
-One thread polls the rings, copies records out and masks payloads; each exporter has a queue and a thread of its own.
+One thread polls the rings, copies records out and masks details and payloads; each exporter has a queue and a thread of its own.
 The space of a record is given back to its ring once every durable exporter has it, or when the ring is half full; so a
 drain that is killed loses and doubles nothing in the SQLite file, unless it had fallen far behind.
 """
@@ -10,11 +10,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from fastgw._core.ring import RingError, RingReader
 from fastgw.record.exporters import Batch, Exporter, Mark
 from fastgw.record.feed import Feed
 from fastgw.record.fields import Record
-from fastgw.record.names import FLAG_SETS, OPERATIONS, OUTCOMES
+from fastgw.record.names import CACHES, FLAG_SETS, OPERATIONS, OUTCOMES
 from fastgw.record.redact import redact
 
 SHORTEST_PAUSE_SECONDS = 0.02
@@ -22,7 +24,10 @@ LONGEST_PAUSE_SECONDS = 0.2
 LOOK_SECONDS = 1.0             # how often rings that are missing or replaced are looked for
 OPEN_SECONDS = 5.0             # how long to wait for what the durable exporters have already
 MOST_A_READ = 2000
-RECORD_COST_BYTES = 2500       # what a record without payload takes in memory, roughly
+RECORD_COST_BYTES = 2500       # what a record by itself takes in memory, roughly
+DETAIL = msgspec.json.Decoder(dict[str, object])
+DETAIL_COST = 4                # and a detail, as objects: times its bytes
+NO_PIECES = (None, None, None)  # detail, request and reply
 
 log = logging.getLogger("fastgw.record")
 
@@ -125,8 +130,8 @@ class Drain:
                 marks[path] = Mark(reader.created_ns, reader.position)
             for values in rows:
                 record = Record(*values)
-                if values[-1] is not None or values[-2] is not None:
-                    size_bytes += mask(record, values[-2], values[-1])
+                if values[-3:] != NO_PIECES:
+                    size_bytes += mask(record, *values[-3:])
                 records.append(record)
         if records:
             batch = Batch(records, marks, size_bytes + RECORD_COST_BYTES * len(records))
@@ -163,7 +168,7 @@ class Drain:
 
     def open_ring(self, path: str) -> None:
         try:
-            reader = RingReader(path, outcomes=OUTCOMES, operations=OPERATIONS, errors=self.errors, flags=FLAG_SETS)
+            reader = RingReader(path, outcomes=OUTCOMES, operations=OPERATIONS, errors=self.errors, caches=CACHES, flags=FLAG_SETS)
         except FileNotFoundError:
             return                                # its worker has not started yet
         except RingError as error:
@@ -179,8 +184,18 @@ class Drain:
             self.readers[path] = reader
 
 
-def mask(record: Record, request: bytes | None, reply: bytes | None) -> int:
-    """Put the payloads in as masked text; return how many bytes they were."""
+def mask(record: Record, detail: bytes | None, request: bytes | None, reply: bytes | None) -> int:
+    """Put the detail and the payloads in, masked; return how much memory they take, roughly."""
+    record.detail = None if detail is None else read_detail(detail)
     record.request = None if request is None else redact(request)
     record.reply = None if reply is None else redact(reply)
-    return len(request or b"") + len(reply or b"")
+    return DETAIL_COST * len(detail or b"") + len(request or b"") + len(reply or b"")
+
+
+def read_detail(detail: bytes) -> dict[str, object]:
+    """Return a masked detail; one that is no JSON object, which is a fault of ours, stands in one as text."""
+    masked = redact(detail)
+    try:
+        return DETAIL.decode(masked)
+    except (msgspec.MsgspecError, RecursionError):
+        return {"unreadable": masked}

@@ -1,6 +1,6 @@
 """What is remembered of an exchange: fill in the record and push it; a copy, no allocation, no lock."""
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from fastgw._core.clock cimport monotonic_ns
@@ -16,8 +16,9 @@ cdef int push_record(RingWriter ring, Exchange x, unsigned int worker) except -1
     cdef Record* r = &x.entry
     cdef int64_t now = monotonic_ns()
     cdef int64_t share
+    cdef const char* detail = NULL
     cdef const char* request = NULL
-    cdef Py_ssize_t request_len = 0
+    cdef Py_ssize_t detail_len = 0, request_len = 0
     r.finished_ns = now - x.started_at
     # the gateway's own share: all but waiting for the caller's body, for a connection and for the provider
     share = (r.finished_ns if r.sent_ns < 0 else r.sent_ns) - x.waited_ns
@@ -39,7 +40,8 @@ cdef int push_record(RingWriter ring, Exchange x, unsigned int worker) except -1
     r.outcome = x.outcome
     r.error = x.error_index
     r.attempts = x.attempt + 1 if x.dispatched else x.attempt
-    r.worker = worker
+    r.retries = <uint8_t>min(x.retries, 255)
+    r.worker = <uint16_t>worker
     if x.is_sse or (x.is_json and x.streams_array()):
         r.flags |= FLAG_STREAMED
     if x.usage_estimated:
@@ -65,12 +67,14 @@ cdef int push_record(RingWriter ring, Exchange x, unsigned int worker) except -1
             memcpy(r.upstream_model, r.model, 64)
     if x.trace_id is not None:
         copy(r.trace_id, 40, x.trace_id)
+    if x.detail is not None:
+        detail, detail_len = PyBytes_AS_STRING(x.detail), PyBytes_GET_SIZE(x.detail)
     if x.keeps_payload and (x.snapshot.payloads == 2 or x.outcome != SERVED):
         if x.body is not None:
             request = PyBytes_AS_STRING(x.body)
             request_len = min(PyBytes_GET_SIZE(x.body), x.snapshot.max_payload_bytes)
-        return ring.push(r, request, request_len, x.payload.start, x.payload.size)
-    return ring.push(r, NULL, 0, NULL, 0)
+        return ring.push(r, detail, detail_len, request, request_len, x.payload.start, x.payload.size)
+    return ring.push(r, detail, detail_len, NULL, 0, NULL, 0)
 
 
 cdef inline int copy(char* to, Py_ssize_t room, bytes name) except -1:
@@ -113,6 +117,6 @@ cdef int push_lost(RingWriter ring, list reclaimed, unsigned int worker, int ope
         entry.error = INDEX["internal"]
         entry.flags = FLAG_ESTIMATED
         entry.operation = operation
-        entry.worker = worker
-        ring.push(&entry, NULL, 0, NULL, 0)
+        entry.worker = <uint16_t>worker
+        ring.push(&entry, NULL, 0, NULL, 0, NULL, 0)
     return 0

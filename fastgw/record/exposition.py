@@ -28,6 +28,10 @@ SHAPES = (
     Shape("fastgw_tokens_total", "counter", (*PLACE, "direction"),
           "Tokens; cached and reasoning ones count in input and output too"),
     Shape("fastgw_cost_dollars_total", "counter", PLACE, "Cost of exchanges whose price is known, in US dollars"),
+    Shape("fastgw_retries_total", "counter", PLACE, "Attempts that asked the same target again"),
+    Shape("fastgw_fallbacks_total", "counter", PLACE, "Attempts that asked another target"),
+    Shape("fastgw_cache_total", "counter", (*PLACE, "status"), "Exchanges where the cache of responses was in use"),
+    Shape("fastgw_cache_saved_usd_total", "counter", PLACE, "What replies from the cache would have cost, in US dollars"),
     Shape("fastgw_request_seconds", "histogram", ("operation", "provider"),
           "From the request's first byte to the reply's last"),
     Shape("fastgw_first_byte_seconds", "histogram", ("operation", "provider"),
@@ -37,6 +41,8 @@ SHAPES = (
     Shape("fastgw_ring_dropped_records_total", "counter", ("worker",), "Records lost because the ring was full"),
     Shape("fastgw_ring_dropped_payloads_total", "counter", ("worker",),
           "Payloads left out because they were too long or the ring was full"),
+    Shape("fastgw_ring_dropped_details_total", "counter", ("worker",),
+          "Details left out because they were too long or the ring was full"),
     Shape("fastgw_ring_used_bytes", "gauge", ("worker",), "Bytes of the ring that are in use"),
     Shape("fastgw_worker_up", "gauge", ("worker",), "1 while the worker has its ring open"),
     Shape("fastgw_exporter_records_total", "counter", ("exporter",), "Records that the exporter has kept"),
@@ -114,6 +120,12 @@ def add_counters(rows: dict[str, list[Row]], counters: Counters) -> None:
             rows["fastgw_requests_total"].append(((*place, operation, status, outcome), number))
         for place, totals in counters.places.items():
             rows["fastgw_cost_dollars_total"].append((tuple(place), totals.cost_nano_usd / 1e9))
+            rows["fastgw_retries_total"].append((tuple(place), totals.retries))
+            rows["fastgw_fallbacks_total"].append((tuple(place), totals.fallbacks))
+            for status, number in totals.caches.items():
+                rows["fastgw_cache_total"].append(((*place, status), number))
+            if totals.caches:
+                rows["fastgw_cache_saved_usd_total"].append((tuple(place), totals.saved_nano_usd / 1e9))
             for direction, number in zip(DIRECTIONS, totals.tokens, strict=True):
                 rows["fastgw_tokens_total"].append(((*place, direction), number))
 
@@ -131,10 +143,11 @@ def add_rings(rows: dict[str, list[Row]], drain: Drain) -> None:
     with drain.rings_lock:                        # a ring that is closed meanwhile must not be read
         for reader in drain.readers.values():
             labels = (str(reader.worker),)
-            payloads, records = reader.dropped()
+            payloads, details, records = reader.dropped()
             rows["fastgw_ring_records_total"].append((labels, reader.pushed()))
             rows["fastgw_ring_dropped_records_total"].append((labels, records))
             rows["fastgw_ring_dropped_payloads_total"].append((labels, payloads))
+            rows["fastgw_ring_dropped_details_total"].append((labels, details))
             rows["fastgw_ring_used_bytes"].append((labels, reader.used_bytes))
             rows["fastgw_worker_up"].append((labels, reader.writer_alive()))
             for name, value in zip(GAUGES, reader.gauges(), strict=False):

@@ -4,10 +4,13 @@ OUTCOMES = ("served", "refused", "failed", "cancelled", "lost")
 
 OPERATIONS = (
     "chat", "completions", "embeddings", "responses", "moderations", "images", "audio", "files", "batches", "models",
-    "messages", "count_tokens", "generate", "embed", "proxy", "unknown",
+    "messages", "count_tokens", "generate", "embed", "proxy", "unknown", "rerank",
 )
 
-FLAGS = ("streamed", "estimated", "clamped", "price_unknown", "retried", "tls")   # by bit, lowest first
+CACHES = ("", "hit", "miss", "refresh", "bypass")
+
+# by bit, lowest first
+FLAGS = ("streamed", "estimated", "clamped", "price_unknown", "retried", "tls", "detail_dropped")
 
 # One text for every set of flags, so that naming a set is a look-up.
 FLAG_SETS = tuple(

@@ -4,13 +4,15 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from fastgw.record.exporters.sqlite import BLOCK_COLUMNS, block_word
-from fastgw.record.fields import FIELDS, PAYLOADS, Record
+from fastgw.record.fields import COLUMNS, FIELDS, PAYLOADS, Record
 
 MOST_RECORDS = 10_000
 LAST_SEQ = 2**63 - 1
+DEFAULTS = {"INTEGER": "0", "TEXT": "''"}
 
 
 class RecordsUnavailable(Exception):
@@ -115,11 +117,21 @@ def select(
 ) -> list[Listed]:
     """Return the matching records of one stretch."""
     where, values = conditions(filters)
-    columns = ", ".join(["seq", *FIELDS, *(PAYLOADS if filters.payloads else ("NULL", "NULL"))])
+    columns = ", ".join(["seq", *fields_of(connection), *(PAYLOADS if filters.payloads else ("NULL", "NULL"))])
     source = "records LEFT JOIN payloads USING (seq)" if filters.payloads else "records"
     text = f"SELECT {columns} FROM {source} WHERE {' AND '.join(where)} ORDER BY seq {order} LIMIT ?"
     rows = connection.execute(text, (first, last, *values, min(max(1, limit), MOST_RECORDS)))
-    return [Listed(row[0], Record(*row[1:])) for row in rows]
+    return [Listed(seq, Record(*(*values, parse_detail(detail), request, reply))) for seq, *values, detail, request, reply in rows]
+
+
+def parse_detail(text: str) -> dict[str, object] | None:
+    return msgspec.json.decode(text, type=dict[str, object]) if text else None
+
+
+def fields_of(connection: sqlite3.Connection) -> list[str]:
+    """Return what to select for each field: a file that the drain has not migrated yet lacks some, and may be migrated any time."""
+    present = {row[1] for row in connection.execute("PRAGMA table_info(records)")}
+    return [name if name in present else DEFAULTS[COLUMNS[name].sql_type] for name in FIELDS]
 
 
 def conditions(filters: Filters) -> tuple[list[str], list[int | str]]:

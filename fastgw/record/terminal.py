@@ -7,8 +7,8 @@ from pathlib import Path
 
 from msgspec import structs
 
-from fastgw.record.listing import heading, json_line, line
-from fastgw.record.query import MOST_RECORDS, Filters, RecordsUnavailable, follow_records, list_records
+from fastgw.record.listing import heading, json_line, lines
+from fastgw.record.query import MOST_RECORDS, Filters, Listed, RecordsUnavailable, follow_records, list_records
 
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -22,6 +22,10 @@ def show(path: Path, *, follow: bool, as_json: bool, status: str | None = None, 
     """Yield the lines, the latest last. raises WrongFilter, RuntimeError where there is no log"""
     code, status_class = parse_status(status)
     filters = Filters(status=code, status_class=status_class, since_ns=parse_since(since), **wanted)  # type: ignore[arg-type]  # click's own checks
+
+    def write(listed: Listed) -> Iterator[str]:
+        return iter([json_line(listed)]) if as_json else lines(listed)
+
     try:
         # must come before the listing, so that what is written between the two is followed
         seen = max((listed.seq for listed in list_records(path, Filters(limit=1))), default=0)
@@ -29,11 +33,11 @@ def show(path: Path, *, follow: bool, as_json: bool, status: str | None = None, 
         if not as_json:
             yield heading()
         for listed in reversed(found):
-            yield json_line(listed) if as_json else line(listed)
+            yield from write(listed)
         if follow:
             seen = max([seen, *(listed.seq for listed in found)])
             for listed in follow_records(path, structs.replace(filters, after=seen, limit=MOST_RECORDS)):
-                yield json_line(listed) if as_json else line(listed)
+                yield from write(listed)
     except RecordsUnavailable as error:
         raise RuntimeError(str(error)) from error
 

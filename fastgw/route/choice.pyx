@@ -18,8 +18,7 @@ cdef enum:
     BYTES_PER_TOKEN = 4        # of ordinary text
 
 
-cdef Leaf choose_target(Exchange x, uint64_t draw):
-    cdef Route route = find_route(x)
+cdef Leaf choose_target(Exchange x, Route route, uint64_t draw):
     cdef Caller caller = x.caller
     cdef Leaf leaf
     cdef Target target

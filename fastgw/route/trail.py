@@ -8,7 +8,7 @@ REASONS: Final = (
     "open", "tried", "does not serve the operation", "not allowed", "price above max_price", "price unknown", "condition",
     "the failure does not lead there",
 )  # fmt: skip
-MOST_BYTES: Final = 4096
+MOST_BYTES: Final = 1536
 
 
 class Attempt(NamedTuple):

@@ -10,6 +10,7 @@ from fastgw.meter.catalog import Catalog
 from fastgw.providers.table import ALIASES, PROVIDERS
 from fastgw.route.check import objections_to
 from fastgw.snapshot.config import Config, Key, Model, Price
+from fastgw.snapshot.hosts import read_rules
 from fastgw.snapshot.integrations import check_file, check_integration
 from fastgw.snapshot.names import Place, shown
 from fastgw.snapshot.problem import Problems
@@ -44,6 +45,7 @@ class Checker:
         self.catalog = catalog
         self.integrations = names_in(raw, "integrations")
         self.aliases = names_in(raw, "models")
+        self.configs = names_in(raw, "configs")
         self.workspaces = {*names_in(raw, "workspaces"), DEFAULT_WORKSPACE}
 
     def run(self) -> None:
@@ -72,6 +74,12 @@ class Checker:
         if gateway.tls is not None:
             check_file(self.problems, ("gateway", "tls", "cert"), gateway.tls.cert)
             check_file(self.problems, ("gateway", "tls", "key"), gateway.tls.key)
+        for index, host in enumerate(gateway.inline_hosts.allow):
+            try:
+                read_rules((host,))
+            except ValueError:
+                place = ("gateway", "inline_hosts", "allow", index)
+                self.problems.add(place, "a name, *.SUFFIX, an address or a network such as 10.0.0.0/8", f'"{shown(host)}"')
         for index, origin in enumerate(gateway.cors.origins if gateway.cors else ()):
             if not ORIGIN.match(origin):
                 place = ("gateway", "cors", "origins", index)
@@ -97,6 +105,8 @@ class Checker:
         if not self.problems.touch((*place, "key")) and not self.problems.touch((*place, "hash")):
             if (key.key is None) == (key.hash is None):
                 self.problems.add(place, "either key or hash", "neither" if key.key is None else "both")
+        if key.config is not None and key.config not in self.configs:
+            self.unknown((*place, "config"), "a saved config", key.config, self.configs)
         if key.workspace not in self.workspaces:
             self.unknown((*place, "workspace"), "a known workspace", key.workspace, self.workspaces)
         workspace = self.config.workspaces.get(key.workspace)

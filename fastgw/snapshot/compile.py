@@ -15,6 +15,7 @@ from fastgw._core.poll import Poller
 from fastgw._core.price import PriceRow
 from fastgw._core.route import TargetTable
 from fastgw._core.upstream import Origin
+from fastgw.cache.key import route_mark
 from fastgw.meter.catalog import Catalog
 from fastgw.providers.table import find_provider
 from fastgw.route.build import Placed, build_route, leaves_below
@@ -24,6 +25,7 @@ from fastgw.snapshot import routes
 from fastgw.snapshot.connections import Connections
 from fastgw.snapshot.cors import Cors
 from fastgw.snapshot.load import Document, price_row, priced
+from fastgw.snapshot.offers import Offers
 from fastgw.snapshot.types import Caller, Integration, Operation, Snapshot, Target
 
 ADMISSIONS = {"strict": 0, "clamp": 1, "estimate": 2}
@@ -68,6 +70,8 @@ class Compiler:
             version=self.versions, loaded_ns=time.time_ns(), origin_path=document.path, keys=keys, callers=callers,
             integrations=integrations, aliases=aliases, resolver=paths.resolve, payloads=PAYLOADS[record.payloads],
             max_payload_bytes=record.max_payload_bytes, buffer_reply_bytes=config.gateway.buffer_reply_bytes, served=served,
+            paths=paths, describe=Offers(config, catalog).describe,
+            cached={name: (row.cache, route_mark(row)) for name, row in config.models.items() if row.cache is not None},
             cors=None if cors is None else Cors(frozenset(cors.origins), "*" in cors.origins, ", ".join(cors.headers), cors.max_age_s),
         )
         return snapshot, connections.retired()
@@ -94,6 +98,7 @@ class Compiler:
             has_budget=key.budget is not None or workspace.budget is not None,
             refuse_unknown_price=workspace.unknown_price == "refuse", models=both(key.models, workspace.models, str.encode),
             integrations=both(key.integrations, workspace.integrations, str), passthrough=key.integration, metadata=key.metadata,
+            config=key.config,
         )
 
     def _account(self, name: str, limits: written.Key | written.Workspace, expires_ns: int | None = None) -> int:
@@ -123,6 +128,7 @@ class Routes:
         self.catalog = catalog
         self.table = table
         self.integrations = integrations
+        self._keys = {key.name: key for key in config.keys}
 
     def __repr__(self) -> str:
         return f"<Routes over {len(self.integrations)} integrations>"
@@ -188,6 +194,10 @@ class Routes:
     def knows(self, row: Integration, name: str) -> bool:
         """Whether it is known to have a model of that whole name."""
         return name in self.config.integrations[row.name].models or self.catalog.serves(row.provider.name, name)
+
+    def key(self, name: str) -> written.Key | None:
+        """The virtual key of that name."""
+        return self._keys.get(name)
 
     def price(self, integration: str, model: str) -> PriceRow:
         return self.catalog.find(self.integrations[integration].provider.name, model) or PriceRow()

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, field
 
+from fastgw.snapshot.caching import CacheSettings
 from fastgw.snapshot.credentials import Aws, Azure, Google, Oracle, Segment, Word
 from fastgw.snapshot.routes import Route
 from fastgw.snapshot.secret import Secret as Secret
@@ -96,6 +97,16 @@ class Recording(Section, frozen=True):
     jsonl: Annotated[JsonLines | None, Meta(description="also write lines of JSON")] = None
 
 
+class InlineHosts(Section, frozen=True):
+    """Hosts that requests name themselves (x-portkey-custom-host, inline configs)."""
+
+    enabled: Annotated[bool, Meta(description="whether requests may name hosts at all")] = True
+    allow: Annotated[
+        tuple[str, ...], Meta(description="hosts beside the public ones: names, *.SUFFIX, addresses, networks such as 10.0.0.0/8")
+    ] = ()
+    public: Annotated[bool, Meta(description="whether hosts on the public Internet may be named without being listed")] = True
+
+
 class Gateway(Section, frozen=True):
     """The process itself."""
 
@@ -114,6 +125,8 @@ class Gateway(Section, frozen=True):
     tls: Annotated[Tls | None, Meta(description="serve HTTPS")] = None
     cors: Annotated[Cors | None, Meta(description="let browsers call")] = None
     record: Annotated[Recording, Meta(description="what is kept")] = Recording()
+    inline_hosts: Annotated[InlineHosts, Meta(description="hosts that requests name themselves")] = InlineHosts()
+    cache: Annotated[CacheSettings, Meta(description="where replies are kept that routes say are to be")] = CacheSettings()
 
 
 class IntegrationTimeouts(Section, frozen=True):
@@ -235,6 +248,9 @@ class Workspace(Section, frozen=True):
     ] = "refuse"
     integrations: Annotated[tuple[str, ...], Meta(description="integrations it may use; by default all")] = ()
     models: Annotated[tuple[str, ...], Meta(description="models it may use; by default all")] = ()
+    inline: Annotated[
+        Literal["allow", "saved"], Meta(description="saved: requests name saved configs and integrations only, no providers of their own")
+    ] = "allow"
 
 
 class Key(Section, frozen=True):
@@ -261,6 +277,8 @@ class Key(Section, frozen=True):
     admission: Annotated[Admission | None, Meta(description="instead of the workspace's")] = None
     enabled: Annotated[bool, Meta(description="false refuses the key")] = True
     metadata: Annotated[dict[str, str], Meta(description="kept with the key's records")] = field(default_factory=dict)
+    config: Annotated[str | None, Meta(description="the saved config that holds where a request names none")] = None
+    allow_config_override: Annotated[bool, Meta(description="whether requests may name another config")] = True
 
 
 class Config(Section, frozen=True):

@@ -3,7 +3,7 @@
 Pools outlive a snapshot, and so do tokens: an origin or a signer that the one before had with the same settings is taken over.
 """
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import unquote, urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
 
@@ -41,11 +41,14 @@ class Connections:
         """The origins of the snapshot before that this one has no use for."""
         return [origin for key, origin in self._known.items() if key not in self.origins]
 
-    def integration(self, name: str, row: written.Integration) -> Integration:
-        """Compile one. raises OSError, ssl.SSLError where a certificate cannot be read; SigningError where a key cannot"""
+    def integration(self, name: str, row: written.Integration, check: Callable[[str, str], None] | None = None) -> Integration:
+        """Compile one; check: refuses addresses of its host, as it is connected to (address, host name).
+
+        raises  OSError, ssl.SSLError where a certificate cannot be read; SigningError where a key cannot
+        """
         provider = PROVIDERS[row.provider]
         upstream = upstream_for(provider, row)
-        origin = self._origin(upstream.scheme, upstream.host, upstream.port, row)
+        origin = self._origin(upstream.scheme, upstream.host, upstream.port, row, check)
         signer = self._signer(provider, name, row)
         variants = tuple((
             re.compile(variant.pattern, re.IGNORECASE),
@@ -79,16 +82,17 @@ class Connections:
             self.signers.append((name, row, signer))
         return signer
 
-    def _origin(self, scheme: str, host: str, port: int, row: written.Integration) -> Origin:
-        proxy = self._proxy(scheme, host, port, row)
-        key = (scheme, host, port, row.ca_file, proxy, row.max_connections, row.timeouts)
+    def _origin(self, scheme: str, host: str, port: int, row: written.Integration, check: Callable[[str, str], None] | None) -> Origin:
+        # a proxy would look the name up itself, after what is checked here
+        proxy = None if check is not None else self._proxy(scheme, host, port, row)
+        key = (scheme, host, port, row.ca_file, proxy, row.max_connections, row.timeouts, check is not None)
         origin = self.origins.get(key) or self._known.get(key)
         if origin is None:
             times = row.timeouts
             origin = Origin(
                 self.poller, host, port, context=client_context(row.ca_file) if scheme == "https" else None, proxy=proxy,
                 limit=row.max_connections, connect_ms=times.connect_ms, first_byte_ms=times.first_byte_ms, idle_ms=times.idle_ms,
-                total_ms=times.total_ms,
+                total_ms=times.total_ms, check=check,
             )
         self.origins[key] = origin
         return origin

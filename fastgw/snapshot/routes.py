@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, field
 
+from fastgw.snapshot.caching import Caching
 from fastgw.snapshot.section import Milliseconds, Section, UpstreamModel
 
 Strategy = Literal["single", "fallback", "weighted", "latency", "least_busy", "cost", "throughput", "conditional"]
@@ -139,6 +140,7 @@ class Route(Branch, frozen=True, kw_only=True):
     deadline_ms: Annotated[
         Milliseconds, Meta(description="for all attempts together, waits included, until a reply begins")
     ] = 600_000
+    cache: Annotated[Caching | None, Meta(description="keep its replies for those who ask the same")] = None
 
 
 # What holds at the root where it states nothing else.

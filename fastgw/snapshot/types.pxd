@@ -45,6 +45,7 @@ cdef class Way:
     """How an integration serves an operation."""
     cdef readonly str operation        # what it is at the provider
     cdef readonly str dialect          # the provider's; None: it is the caller's own, and bytes pass
+    cdef readonly bint is_shape        # it is one of dialects.shapes: no conversation
     cdef readonly bytes path           # template of path and query, {model} or {model_path} in it; None: the caller's own path
     cdef readonly bytes stream_path    # the same for streams
     cdef readonly int usage            # UsageDialect of replies that pass
@@ -61,6 +62,7 @@ cdef class Caller:
     cdef readonly frozenset models     # of bytes; None: all
     cdef readonly frozenset integrations   # of str; None: all
     cdef readonly str passthrough      # integration for unknown paths, or None
+    cdef readonly str config           # the saved config that holds where a request names none, or None
     cdef readonly object metadata      # of the key, kept with its records; None where there is none
     cdef readonly tuple account_names
     cdef int32_t chain[MAX_CHAIN]
@@ -124,3 +126,7 @@ cdef class Snapshot:
     cdef readonly Py_ssize_t buffer_reply_bytes
     cdef readonly object cors          # a Cors, or None
     cdef readonly tuple served         # (model name, Integration), for listings
+    cdef readonly object paths         # snapshot.compile.Routes: what routes that are made on the way are made of
+    cdef readonly dict cached          # route's name -> (snapshot.caching.Caching, bytes that tell it from others)
+    cdef dict listed                   # (caller's name, ErrorDialect) -> list of models, as they are asked for
+    cdef readonly object describe      # callable(model, caller's words) -> what listings tell of it, or None

@@ -6,12 +6,16 @@ from typing import Protocol
 from fastgw._core.digest import KeyTable
 from fastgw._core.price import PriceRow
 from fastgw._core.upstream import Origin
+from fastgw.meter.cards import Card
 from fastgw.providers.row import Provider
 from fastgw.providers.signer import Signer
+from fastgw.snapshot.caching import Caching
 from fastgw.snapshot.cors import Cors
 
-def place_of(index: int, speaks: int) -> int:
-    """Where an operation stands in an integration's table of ways: index of its name, ErrorDialect."""
+PARTS: dict[str, int]
+
+def place_of(name: str, index: int, speaks: int) -> int:
+    """Where an operation stands in an integration's table of ways: its name, the index of that in records, ErrorDialect."""
 
 class Leads(Protocol):
     """A leaf of a route: what is asked of it here is where it leads."""
@@ -61,11 +65,13 @@ class Caller:
     integrations: frozenset[str] | None
     passthrough: str | None
     metadata: Mapping[str, str] | None
+    config: str | None
     account_names: tuple[str, ...]
     def __init__(
         self, name: str, workspace: str, *, chain: Sequence[int], account_names: tuple[str, ...] = (), enabled: bool = True,
         admission: int = 1, has_budget: bool = False, refuse_unknown_price: bool = True, models: frozenset[bytes] | None = None,
         integrations: frozenset[str] | None = None, passthrough: str | None = None, metadata: Mapping[str, str] | None = None,
+        config: str | None = None,
     ) -> None: ...
 
 class Way:
@@ -73,13 +79,14 @@ class Way:
 
     operation: str
     dialect: str | None
+    is_shape: bool
     path: bytes | None
     stream_path: bytes | None
     usage: int
     quirks: frozenset[str]
     def __init__(
-        self, operation: str, *, dialect: str | None = None, path: bytes | None = None, stream_path: bytes | None = None, usage: int = 0,
-        quirks: frozenset[str] = ...,
+        self, operation: str, *, dialect: str | None = None, is_shape: bool = False, path: bytes | None = None,
+        stream_path: bytes | None = None, usage: int = 0, quirks: frozenset[str] = ...,
     ) -> None: ...
 
 class Integration:
@@ -153,6 +160,8 @@ class Snapshot:
         integrations: dict[str, Integration], aliases: Mapping[bytes, Routed], resolver: Resolver,
         payloads: int, max_payload_bytes: int, buffer_reply_bytes: int,
         cors: Cors | None = None, served: tuple[tuple[str, Integration], ...] = (),
+        describe: Callable[[str, str], Card | None] | None = None, cached: dict[str, tuple[Caching, bytes]] | None = None,
+        paths: object = None,
     ) -> None: ...
     def allows(self, caller: Caller, integration: str) -> bool:
         """Whether the caller's key and workspace may use that integration."""

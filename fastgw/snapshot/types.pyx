@@ -17,9 +17,13 @@ cdef int label(char* to, Py_ssize_t room, bytes name) except -1:
     return 0
 
 
-def place_of(int index, int speaks):
-    """Where an operation stands in an integration's table of ways."""
-    return index * DIALECTS + speaks
+# Parts of one recorded operation (audio) that a provider may serve apart, behind the indexes of those that are recorded.
+PARTS = {"speech": OPERATIONS - 1, "transcriptions": OPERATIONS - 2, "translations": OPERATIONS - 3}
+
+
+def place_of(str name, int index, int speaks):
+    """Where an operation stands in an integration's table of ways; index: of its name in records."""
+    return <int>PARTS.get(name, index) * DIALECTS + speaks
 
 
 cdef class Operation:
@@ -37,17 +41,18 @@ cdef class Operation:
         self.metered = metered
         self.may_ask_usage = may_ask_usage
         self.decodes_reply = decodes_reply
-        self.place = place_of(index, speaks)
+        self.place = place_of(name, index, speaks)
 
     def __repr__(self):
         return f"<Operation {self.name}>"
 
 
 cdef class Way:
-    def __init__(self, str operation, *, str dialect=None, bytes path=None, bytes stream_path=None, int usage=0,
+    def __init__(self, str operation, *, str dialect=None, bint is_shape=False, bytes path=None, bytes stream_path=None, int usage=0,
                  frozenset quirks=frozenset()):
         self.operation = operation
         self.dialect = dialect
+        self.is_shape = is_shape
         self.path = path
         self.stream_path = stream_path if stream_path is not None else path
         self.usage = usage
@@ -60,7 +65,7 @@ cdef class Way:
 cdef class Caller:
     def __init__(self, str name, str workspace, *, chain, account_names=(), bint enabled=True, int admission=CLAMP,
                  bint has_budget=False, bint refuse_unknown_price=True, models=None, integrations=None, passthrough=None,
-                 metadata=None):
+                 metadata=None, str config=None):
         cdef int i
         self.name = name
         self.workspace = workspace
@@ -72,6 +77,7 @@ cdef class Caller:
         self.integrations = integrations
         self.passthrough = passthrough
         self.metadata = metadata or None
+        self.config = config
         self.account_names = account_names
         if len(chain) > MAX_CHAIN:
             raise ValueError(f"expected at most {MAX_CHAIN} accounts, got {len(chain)}")
@@ -163,7 +169,8 @@ cdef class Target:
 
 cdef class Snapshot:
     def __init__(self, *, long long version, long long loaded_ns, str origin_path, KeyTable keys, list callers, dict integrations,
-                 dict aliases, resolver, int payloads, Py_ssize_t max_payload_bytes, Py_ssize_t buffer_reply_bytes, cors=None, served=()):
+                 dict aliases, resolver, int payloads, Py_ssize_t max_payload_bytes, Py_ssize_t buffer_reply_bytes, cors=None, served=(),
+                 describe=None, dict cached=None, paths=None):
         self.version = version
         self.loaded_ns = loaded_ns
         self.origin_path = origin_path
@@ -178,6 +185,10 @@ cdef class Snapshot:
         self.buffer_reply_bytes = buffer_reply_bytes
         self.cors = cors
         self.served = served
+        self.describe = describe
+        self.listed = {}
+        self.cached = cached or {}
+        self.paths = paths
 
     def __repr__(self):
         return f"<Snapshot {self.version} of {self.origin_path}: {len(self.callers)} keys, {len(self.integrations)} integrations>"

@@ -2,19 +2,21 @@
 
 from collections.abc import Mapping
 
+from fastgw.dialects.shapes.table import SHAPES
 from fastgw.dialects.table import CALLERS, GENERATIONS, dialect_of
 from fastgw.providers.address import Upstream, path_of
-from fastgw.providers.operations import AUDIO
 from fastgw.providers.row import Provider, quirks_of
 from fastgw.record.names import OPERATIONS
-from fastgw.snapshot.types import Way, place_of
+from fastgw.snapshot.types import PARTS, Way, place_of
 
 OPENAI, ANTHROPIC, GEMINI = range(3)
 # Operations whose body is in one dialect, whoever serves them; the others are in the provider's own.
 SPOKEN = {
     "chat": OPENAI, "completions": OPENAI, "embeddings": OPENAI, "responses": OPENAI, "moderations": OPENAI, "images": OPENAI,
-    "audio": OPENAI, "messages": ANTHROPIC, "generate": GEMINI, "embed": GEMINI,
+    "audio": OPENAI, "speech": OPENAI, "transcriptions": OPENAI, "translations": OPENAI, "rerank": OPENAI, "messages": ANTHROPIC,
+    "generate": GEMINI, "embed": GEMINI,
 }  # fmt: skip
+ASKED = frozenset((*OPERATIONS, *PARTS))
 
 
 def ways_of(provider: Provider, upstream: Upstream, settings: Mapping[str, str]) -> dict[int, Way]:
@@ -23,11 +25,9 @@ def ways_of(provider: Provider, upstream: Upstream, settings: Mapping[str, str])
     own = max(usage - 1, 0)
     ways = {place("proxy", spoken): Way("proxy", usage=usage) for spoken in (OPENAI, ANTHROPIC, GEMINI)}
     names = set(provider.operations)
-    if names & AUDIO:
-        names.add("audio")
     if upstream.query:
         names.discard("responses")      # addressed by deployment and version there is none
-    for name in (names & set(OPERATIONS)) - provider.rewritten:
+    for name in (names & ASKED) - provider.rewritten:
         spoken = SPOKEN.get(name, own)
         path = stream_path = None
         if name in provider.paths or name in provider.stream_paths:
@@ -43,9 +43,14 @@ def ways_of(provider: Provider, upstream: Upstream, settings: Mapping[str, str])
                 stream_path=path_of(provider, upstream, generation, True, settings).encode(),
                 quirks=quirks_of(provider, generation),
             ))
+    for name, asked in SHAPES:
+        if asked in provider.operations and name in SPOKEN:
+            path = path_of(provider, upstream, asked, False, settings).encode()
+            ways.setdefault(place(name, SPOKEN[name]), Way(
+                asked, dialect=asked, is_shape=True, path=path, quirks=provider.quirks.get(asked, frozenset())))
     return ways
 
 
 def place(name: str, spoken: int) -> int:
     """Where an operation of a dialect stands in an integration's table."""
-    return place_of(OPERATIONS.index(name), spoken)
+    return place_of(name, OPERATIONS.index(name) if name in OPERATIONS else 0, spoken)

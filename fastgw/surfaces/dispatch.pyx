@@ -10,11 +10,12 @@ from fastgw._core.scan cimport LIMIT_GENERATION_CONFIG, LIMIT_MAX_COMPLETION_TOK
 from fastgw._core.usage cimport USAGE_ANTHROPIC, USAGE_GEMINI, USAGE_NONE, USAGE_OPENAI
 from fastgw.errors import error
 from fastgw.record.names import OPERATIONS as NAMES
+from fastgw.snapshot.types import PARTS
 from fastgw.snapshot.types cimport FORM_BODY, JSON_BODY, NO_BODY_READ, SPEAKS_ANTHROPIC, SPEAKS_GEMINI, SPEAKS_OPENAI
 
 
 def _operation(name, speaks, body, **traits):
-    return Operation(name, NAMES.index(name), speaks=speaks, body=body, **traits)
+    return Operation(name, NAMES.index("audio" if name in PARTS else name), speaks=speaks, body=body, **traits)
 
 
 OPENAI_JSON = {"wants_model": True, "metered": True, "usage": USAGE_OPENAI}
@@ -27,8 +28,12 @@ cdef Operation RESPONSES = _operation("responses", SPEAKS_OPENAI, JSON_BODY, gen
                                       limit_fields=1 << LIMIT_MAX_OUTPUT_TOKENS, **OPENAI_JSON)
 cdef Operation MODERATIONS = _operation("moderations", SPEAKS_OPENAI, JSON_BODY, metered=True, usage=USAGE_OPENAI)
 cdef Operation IMAGES = _operation("images", SPEAKS_OPENAI, JSON_BODY, **OPENAI_JSON)
-cdef Operation SPEECH = _operation("audio", SPEAKS_OPENAI, JSON_BODY, **OPENAI_JSON)
+cdef Operation AUDIO = _operation("audio", SPEAKS_OPENAI, JSON_BODY, **OPENAI_JSON)
 cdef Operation AUDIO_UPLOAD = _operation("audio", SPEAKS_OPENAI, FORM_BODY, metered=True, usage=USAGE_OPENAI)
+cdef Operation SPEECH = _operation("speech", SPEAKS_OPENAI, JSON_BODY, **OPENAI_JSON)
+cdef Operation TRANSCRIPTIONS = _operation("transcriptions", SPEAKS_OPENAI, FORM_BODY, metered=True, usage=USAGE_OPENAI)
+cdef Operation TRANSLATIONS = _operation("translations", SPEAKS_OPENAI, FORM_BODY, metered=True, usage=USAGE_OPENAI)
+cdef Operation RERANK = _operation("rerank", SPEAKS_OPENAI, JSON_BODY, **OPENAI_JSON)
 cdef Operation IMAGES_UPLOAD = _operation("images", SPEAKS_OPENAI, FORM_BODY, metered=True, usage=USAGE_OPENAI)
 cdef Operation RESPONSES_ITEM = _operation("responses", SPEAKS_OPENAI, NO_BODY_READ, decodes_reply=False)
 cdef Operation FILES = _operation("files", SPEAKS_OPENAI, NO_BODY_READ, decodes_reply=False)
@@ -71,11 +76,13 @@ cdef dict POSTS = {
         (b"/v1/chat/completions", CHAT), (b"/v1/completions", COMPLETIONS), (b"/v1/embeddings", EMBEDDINGS),
         (b"/v1/responses", RESPONSES), (b"/v1/moderations", MODERATIONS), (b"/v1/messages", MESSAGES),
         (b"/v1/messages/count_tokens", COUNT_TOKENS), (b"/v1/images/generations", IMAGES), (b"/v1/audio/speech", SPEECH),
+        (b"/v1/rerank", RERANK),
     )
 }
 # beginnings, the longest first; the second is for bodies that are not JSON
 cdef tuple BEGINNINGS = (
-    (b"/v1/images/", IMAGES, IMAGES_UPLOAD), (b"/v1/audio/", SPEECH, AUDIO_UPLOAD),
+    (b"/v1/images/", IMAGES, IMAGES_UPLOAD), (b"/v1/audio/transcriptions", AUDIO, TRANSCRIPTIONS),
+    (b"/v1/audio/translations", AUDIO, TRANSLATIONS), (b"/v1/audio/", AUDIO, AUDIO_UPLOAD),
     (b"/v1/responses/", RESPONSES_ITEM, RESPONSES_ITEM), (b"/v1/messages/", MESSAGES_ITEM, MESSAGES_ITEM),
     (b"/v1/files", FILES, FILES), (b"/v1/batches", BATCHES, BATCHES),
 )
@@ -160,6 +167,6 @@ cdef _models(bytes path, int method, bint is_anthropic, bint is_google):
 
 
 def asked_of(bytes path, int method, bint is_json=True, bint is_anthropic=False, bint is_google=False):
-    """The same for Python: (operation name, model or None)."""
+    """The same for Python: (operation as records name it, model or None)."""
     cdef Asked asked = find_operation(path, method, is_json, is_anthropic, is_google)
-    return asked.operation.name, asked.model
+    return NAMES[asked.operation.index], asked.model

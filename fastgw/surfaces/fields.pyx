@@ -88,8 +88,8 @@ cdef int read_request_fields(Exchange x, const char* base, Head* head) except -1
             x.has_default_fields = True
         elif field.id == F_X_FASTGW:
             read_wish(x, base, field)
-        elif field.id == F_X_PORTKEY and field.name_len == 18 and strncasecmp(base + field.line, b"x-portkey-metadata", 18) == 0:
-            x.metadata = read_metadata(value_of(base, field))
+        elif field.id == F_X_PORTKEY:
+            read_portkey(x, base, field)
         elif field.id == F_TRACEPARENT:
             read_traceparent(x, base + field.value, field.value_len)
         elif field.id == F_CONTENT_ENCODING and x.operation.body == JSON_BODY and field.value_len != 0:
@@ -118,6 +118,20 @@ cdef int read_wish(Exchange x, const char* base, Field* field) except -1:
         x.max_price = value_of(base, field).decode("latin-1")
     elif field.name_len == 16 and strncasecmp(name, b"x-fastgw-explain", 16) == 0:
         x.explains = value_of(base, field).lower() not in (b"", b"0", b"false", b"no")
+    return 0
+
+
+cdef int read_portkey(Exchange x, const char* base, Field* field) except -1:
+    """What is said in Portkey's fields, for those who read them later."""
+    cdef str name = PyBytes_FromStringAndSize(base + field.line, field.name_len).lower().decode("latin-1")
+    cdef bytes value = value_of(base, field)
+    if x.portkey is None:
+        x.portkey = {}
+    # a field that comes twice is one (RFC 9110, 5.3)
+    before = x.portkey.get(name)
+    x.portkey[name] = value.decode("latin-1") if before is None else before + ", " + value.decode("latin-1")
+    if name == "x-portkey-metadata":
+        x.metadata = read_metadata(value)
     return 0
 
 
@@ -231,6 +245,8 @@ cdef bytes upstream_target(Exchange x):
         prefix = prefix.replace(b"{model}", quoted(model))
     if x.way is not None and x.way.path is not None:
         template = x.way.stream_path if x.wants_stream() else x.way.path
+        if x.way.is_shape:
+            template = x.translation.path(template.decode()).encode()
         try:
             template = fill_model(template.decode(), model.decode("utf-8", "replace")).encode()
         except ValueError as problem:
@@ -267,6 +283,11 @@ cdef int compose_request(Exchange x, iovec* pieces, char* length) except -1:
     if x.translation is not None:
         pieces[1].iov_base = PyBytes_AS_STRING(x.foreign_fields)
         pieces[1].iov_len = PyBytes_GET_SIZE(x.foreign_fields)
+    if x.forwarded is not None:
+        # some of them pass as it is: none goes twice
+        x.foreign_fields = without_named(x) + x.forwarded
+        pieces[1].iov_base = PyBytes_AS_STRING(x.foreign_fields)
+        pieces[1].iov_len = PyBytes_GET_SIZE(x.foreign_fields)
     if x.target.integration.signer is not None:
         x.signed_fields = sign(x)
         pieces[count].iov_base = PyBytes_AS_STRING(x.signed_fields)
@@ -295,6 +316,13 @@ cdef int compose_request(Exchange x, iovec* pieces, char* length) except -1:
         pieces[count].iov_len = PyBytes_GET_SIZE(x.sent_body)
         count += 1
     return count
+
+
+cdef bytes without_named(Exchange x):
+    """The fields that pass, but for those of the same names as the ones that go on because the caller said so."""
+    cdef bytes passing = x.foreign_fields if x.translation is not None else PyBytes_FromStringAndSize(x.forward.start, x.forward.size)
+    names = {line.partition(b":")[0].strip().lower() for line in x.forwarded.splitlines()}
+    return b"".join([line for line in passing.splitlines(True) if line.partition(b":")[0].strip().lower() not in names])
 
 
 cdef bytes sign(Exchange x):
@@ -326,6 +354,7 @@ cdef int read_reply_fields(Exchange x, const char* base, Head* head) except -1:
             x.is_sse = has_word(base + field.value, min(field.value_len, 17), b"text/event-stream", 17)
             x.is_json = has_word(base + field.value, field.value_len, b"json", 4)
             if x.translation is not None:
+                x.reply_type = value_of(base, field).decode("latin-1")
                 x.is_sse = x.is_sse or has_word(base + field.value, field.value_len, b"vnd.amazon.eventstream", 22) \
                     or has_word(base + field.value, field.value_len, b"ndjson", 6)
                 continue
@@ -373,15 +402,20 @@ cdef int become_callers(Exchange x, int status) except -1:
     cdef bytes more
     if x.is_encoded:
         raise error("UpstreamTranslation", f"integration {x.target.integration.name!r}: expected a reply without Content-Encoding")
-    if status < 400 and x.is_sse:
+    if status < 400 and x.is_sse and not x.way.is_shape:
         x.stream = x.translation.stream()
-    more = b"content-type: %b\r\n" % (x.translation.content_type.encode() if status < 400 else b"application/json")
+    if status >= 400:
+        more = b"content-type: application/json\r\n"
+    elif x.way.is_shape:
+        more = b""          # it is stated when the reply is there
+    else:
+        more = b"content-type: %b\r\n" % x.translation.content_type.encode()
     if x.translation.dropped:
         # a name comes from the caller's body: only what may stand in a field
         names = ", ".join(x.translation.dropped)[:MOST_DROPPED_BYTES]
         more += b"x-fastgw-dropped: %b\r\n" % "".join(c if " " <= c <= "~" else "?" for c in names).encode()
     append(&x.fields, PyBytes_AS_STRING(more), PyBytes_GET_SIZE(more))
-    x.is_sse = status < 400 and x.translation.content_type == "text/event-stream"
+    x.is_sse = status < 400 and not x.way.is_shape and x.translation.content_type == "text/event-stream"
     x.is_json = not x.is_sse
     x.reply_length = -1
     return 0

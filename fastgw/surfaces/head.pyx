@@ -22,6 +22,8 @@ cdef Operation unknown_operation():
 cdef int survey(Exchange x, const char* base, Head* head, Hints* hints) except -1:
     cdef Field* field
     cdef int i
+    if x.path.startswith(b"/openai/v1/"):
+        x.path = x.path[7:]     # the clients of Groq and of Azure write it so before the address that they are given
     hints.is_json = True
     hints.is_anthropic = hints.is_google = False
     for i in range(head.count):

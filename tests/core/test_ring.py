@@ -14,12 +14,20 @@ from hypothesis import strategies as st
 
 from fastgw._core import ring
 from fastgw._core.ring import ENTRY_BYTES, RECORD_BYTES, RingError, RingReader, RingWriter, pack_record, record_layout
-from tests.oracles.ring import ModelRing
+from tests.oracles.ring import MOST_DETAIL_BYTES, ModelRing, Pushed
 
 ROOT = Path(__file__).parents[2]
 INDEX = {name: at for at, (name, _, _, _) in enumerate(record_layout())}
-REQUEST, REPLY = len(INDEX), len(INDEX) + 1
-PAYLOADS = st.one_of(st.none(), st.integers(0, 1500).map(lambda size: bytes([size % 251]) * size))
+DETAIL, REQUEST, REPLY = len(INDEX), len(INDEX) + 1, len(INDEX) + 2
+DETAIL_DROPPED = 64
+
+
+def piece_of(size: int) -> bytes:
+    return bytes([size % 251]) * size
+
+
+PAYLOADS = st.one_of(st.none(), st.integers(0, 1500).map(piece_of))
+DETAILS = st.one_of(st.none(), st.integers(1, 600).map(piece_of), st.integers(4000, MOST_DETAIL_BYTES + 20).map(piece_of))
 
 
 def numbered(number: int, **values: Any) -> bytes:
@@ -49,7 +57,7 @@ def test_every_field_comes_back_as_it_was_packed(tmp_path: Path) -> None:
     for at, (name, kind, size, _) in enumerate(record_layout()):
         values[name] = {"text": f"n{at}", "bytes": bytes([at + 1]) * 16}.get(kind, at + 1 if size < 8 else -at - 1)
     writer, reader = RingWriter(tmp_path / "ring"), RingReader(tmp_path / "ring")
-    writer.push_packed(pack_record(**values), b"in", b"out")
+    writer.push_packed(pack_record(**values), b"in", b"out", detail=b"{}")
     (row,) = reader.read()
     for name, at in INDEX.items():
         if name == "id":
@@ -58,17 +66,18 @@ def test_every_field_comes_back_as_it_was_packed(tmp_path: Path) -> None:
             assert row[at] == "02" * 16
         else:
             assert row[at] in (values[name], str(values[name])), name
-    assert row[REQUEST:] == (b"in", b"out")
+    assert row[DETAIL:] == (b"{}", b"in", b"out")
 
 
 def test_tables_turn_indexes_into_names(tmp_path: Path) -> None:
     """Indexes come out as names; one past the end of its table as its number."""
     writer = RingWriter(tmp_path / "ring")
-    reader = RingReader(tmp_path / "ring", outcomes=("served", "refused"), operations=("chat",), errors=("", "budget"))
-    writer.push_packed(pack_record(outcome=1, operation=0, error=1))
-    writer.push_packed(pack_record(outcome=9, operation=7, error=-1))
-    named = [[row[INDEX[name]] for name in ("outcome", "operation", "error")] for row in reader.read()]
-    assert named == [["refused", "chat", "budget"], ["9", "7", "-1"]]
+    tables = {"outcomes": ("served", "refused"), "operations": ("chat",), "errors": ("", "budget"), "caches": ("", "hit")}
+    reader = RingReader(tmp_path / "ring", **tables)
+    writer.push_packed(pack_record(outcome=1, operation=0, error=1, cache=1))
+    writer.push_packed(pack_record(outcome=9, operation=7, error=-1, cache=8))
+    named = [[row[INDEX[name]] for name in ("outcome", "operation", "error", "cache")] for row in reader.read()]
+    assert named == [["refused", "chat", "budget", "hit"], ["9", "7", "-1", "8"]]
 
 
 @pytest.mark.parametrize("name", ["", "k", "ключ", "k" * 48, "é" * 24, "a" + "é" * 24])
@@ -90,7 +99,11 @@ def test_many_names_do_not_collide(tmp_path: Path) -> None:
     assert [row[INDEX["model"]] for row in reader.read()] == [f"model-{number % 500}" for number in range(1000)]
 
 
-@given(st.lists(st.one_of(st.tuples(PAYLOADS, PAYLOADS), st.integers(1, 20)), max_size=120))
+def pushed_in(row: tuple[Any, ...]) -> Pushed:
+    return Pushed(row[INDEX["input_tokens"]], *row[DETAIL:])._replace(detail_dropped=row[INDEX["flags"]] == str(DETAIL_DROPPED))
+
+
+@given(st.lists(st.one_of(st.tuples(DETAILS, PAYLOADS, PAYLOADS), st.integers(1, 20)), max_size=120))
 def test_ring_agrees_with_the_oracle(steps: list[Any]) -> None:
     """Whatever is pushed and read in whatever order, the kernel accepts, drops, counts and returns as the model."""
     path = Path(f"/dev/shm/ring-oracle-{os.getpid()}")
@@ -100,12 +113,14 @@ def test_ring_agrees_with_the_oracle(steps: list[Any]) -> None:
     try:
         for number, step in enumerate(steps):
             if isinstance(step, int):
-                rows = reader.read(step)
-                assert [(row[INDEX["input_tokens"]], row[REQUEST], row[REPLY]) for row in rows] == model.read(step)
+                assert list(map(pushed_in, reader.read(step))) == model.read(step)
             else:
-                assert writer.push_packed(numbered(number), *step) == model.push(number, *step)
-        assert (reader.pushed(), *reader.dropped()) == (model.pushed, model.dropped_payloads, model.dropped_records)
-        assert numbers(reader.read(10**6)) == [number for number, _, _ in model.read(10**6)]
+                detail, request, reply = step
+                result = writer.push_packed(numbered(number), request, reply, detail=detail)
+                assert result == model.push(Pushed(number, detail, request, reply))
+        counts = (model.pushed, model.dropped_payloads, model.dropped_details, model.dropped_records)
+        assert (reader.pushed(), *reader.dropped()) == counts
+        assert list(map(pushed_in, reader.read(10**6))) == model.read(10**6)
     finally:
         writer.close()
         reader.close()
@@ -117,7 +132,7 @@ def test_full_ring_drops_payloads_first_and_counts_exactly(tmp_path: Path) -> No
     writer, reader = RingWriter(tmp_path / "ring", 65536), RingReader(tmp_path / "ring")
     results = [writer.push_packed(numbered(number), b"x" * 1000) for number in range(200)]
     assert results == sorted(results, reverse=True) and set(results) == {2, 1, 0}
-    assert reader.dropped() == (results.count(1) + results.count(0), results.count(0))
+    assert reader.dropped() == (results.count(1) + results.count(0), 0, results.count(0))
     assert reader.pushed() == results.count(2) + results.count(1)
     assert numbers(reader.read()) == list(range(reader.pushed()))
     assert writer.push_packed(numbered(0), b"x" * 1000) == 2
@@ -129,7 +144,33 @@ def test_payload_takes_at_most_an_eighth(tmp_path: Path) -> None:
     assert writer.push_packed(numbered(1), b"a" * 4096, b"b" * 4096) == 2
     assert writer.push_packed(numbered(2), b"a" * 4096, b"b" * 4097) == 1
     assert [row[REQUEST:] for row in reader.read()] == [(b"a" * 4096, b"b" * 4096), (None, None)]
-    assert reader.dropped() == (1, 0)
+    assert reader.dropped() == (1, 0, 0)
+
+
+def test_detail_is_whole_or_left_out(tmp_path: Path) -> None:
+    """A detail of 4 KiB is kept with the largest payload; a longer one is not cut: it is left out, counted and flagged."""
+    writer, reader = RingWriter(tmp_path / "ring", 65536), RingReader(tmp_path / "ring")
+    most = b"{" + b" " * (MOST_DETAIL_BYTES - 2) + b"}"
+    assert writer.push_packed(numbered(1), b"a" * 8192, detail=most) == 2
+    assert writer.push_packed(numbered(2, flags=1), b"a", detail=most + b" ") == 1
+    assert writer.push_packed(numbered(3), detail=most + b" ") == 1
+    assert writer.push_packed(numbered(4), detail=b"") == 2
+    rows = reader.read()
+    assert [row[DETAIL:] for row in rows] == [(most, b"a" * 8192, None), (None, b"a", None), (None,) * 3, (None,) * 3]
+    assert [row[INDEX["flags"]] for row in rows] == ["0", str(DETAIL_DROPPED | 1), str(DETAIL_DROPPED), "0"]
+    assert reader.dropped() == (0, 2, 0)
+
+
+def test_full_ring_keeps_details_longer_than_payloads(tmp_path: Path) -> None:
+    """A ring filling up gives up payloads, then details, then records, and every drop is counted and flagged."""
+    writer, reader = RingWriter(tmp_path / "ring", 65536), RingReader(tmp_path / "ring")
+    results = [writer.push_packed(numbered(number), b"x" * 1000, detail=b"d" * 600) for number in range(100)]
+    rows = reader.read()
+    kept = ["".join("-" if piece is None else "+" for piece in row[DETAIL:REPLY]) for row in rows]
+    assert kept == sorted(kept, key=["++", "+-", "--"].index) and set(kept) == {"++", "+-", "--"}
+    assert [row[INDEX["flags"]] == str(DETAIL_DROPPED) for row in rows] == [shape == "--" for shape in kept]
+    lost = results.count(0)
+    assert lost == 100 - len(rows) and reader.dropped() == (100 - kept.count("++"), kept.count("--") + lost, lost)
 
 
 def test_unread_records_of_a_dead_writer_are_read(tmp_path: Path) -> None:

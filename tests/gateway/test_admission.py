@@ -36,7 +36,12 @@ REPLIES = {
     MESSAGES: {"type": "message", "usage": {"input_tokens": 4, "output_tokens": 2}},
     GENERATE: {"candidates": [], "usageMetadata": {"promptTokenCount": 4, "candidatesTokenCount": 2, "totalTokenCount": 6}},
 }
-LATER = (("/v1/batches", "openai"), ("/v1/rerank", "openai"), ("/v1/messages/batches", "anthropic"), ("/v1beta/cachedContents", "gemini"))
+LATER = (
+    ("/v1/batches", "openai"),
+    ("/v1/fine_tuning/jobs", "openai"),
+    ("/v1/messages/batches", "anthropic"),
+    ("/v1beta/cachedContents", "gemini"),
+)
 BUDGET_NANO = 1_000_000  # pays for 100 output tokens at $10 a million
 NAMES = ("clamp", "strict", "estimate", "unknown", "allowed", "rich", "fallback", "tiny", "images")
 KEYS = {name: f"fgw-admission-{name}-{'0' * 24}" for name in NAMES}

@@ -17,7 +17,7 @@ from tests.gateway.running import KEY, ROOT, RunningGateway
 PAGE = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
 CONFIG = """
 [integrations.openai]
-provider = "openai"
+provider = "openai-compatible"
 base_url = "{url}/v1"
 api_key = "sk-provider"
 

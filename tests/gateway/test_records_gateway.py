@@ -56,6 +56,11 @@ targets = [{{ integration = "main", model = "slow-1" }}, {{ integration = "secon
 retry = {{ attempts = 0 }}
 price = {{ input = 2.0, output = 8.0 }}
 
+[models.again]
+targets = [{{ integration = "main", model = "real-3" }}]
+retry = {{ attempts = 2, base_ms = 1, on_status = [503] }}
+price = {{ input = 2.0, output = 8.0 }}
+
 [workspaces.team]
 budget = {{ usd = 10.0 }}
 
@@ -179,6 +184,30 @@ def test_the_share_of_a_second_attempt_leaves_the_first_one_out(gateway: Running
     )
     assert points(row) == sorted(points(row))
     assert row["finished_ns"] > 140_000_000 and 0 < row["gateway_ns"] < 70_000_000
+
+
+def test_detail_tells_the_attempts_and_the_metadata(gateway: RunningGateway, upstream: Upstream) -> None:
+    """Each attempt stands in the record with what became of it, and so does what the caller said of the request; an
+    ordinary request has no detail.
+    """
+    upstream.play(json_reply({"error": {}}, 503))
+    upstream.play(json_reply(REPLY), "/second/v1/chat/completions")
+    metadata = json.dumps({"team": "search", "api_key": "hunter2"})
+    row = record_of(gateway, ask(gateway, {**CHAT, "model": "twice"}, x_portkey_metadata=metadata))
+    assert (row["attempts"], row["retries"], row["cache"], row["saved_nano_usd"]) == (2, 0, "", 0)
+    first, second = row["detail"]["attempts"].split(", ")
+    assert "slow-1" in first and ";status=503" in first and "real-2" in second and ";status=200" in second
+    assert row["detail"]["metadata"] == {"team": "search", "api_key": "[masked]"}
+    upstream.play(json_reply(REPLY))
+    assert record_of(gateway, ask(gateway))["detail"] is None
+
+
+def test_retries_are_counted_among_the_attempts(gateway: RunningGateway, upstream: Upstream) -> None:
+    """A target that is asked again and again leaves a record with all attempts, and says how many were retries."""
+    upstream.play(json_reply({"error": {}}, 503))
+    row = record_of(gateway, ask(gateway, {**CHAT, "model": "again"}))
+    assert (row["status"], row["attempts"], row["retries"]) == (503, 3, 2)
+    assert row["detail"]["attempts"].count(";status=503") == 3
 
 
 def test_the_share_of_a_refused_upload_leaves_the_wait_out(gateway: RunningGateway) -> None:
@@ -344,7 +373,7 @@ def test_logs_db_and_json_lines_agree(gateway: RunningGateway) -> None:
     assert name in rows and len(rows) == len(lines)
     for key, row in rows.items():
         row.pop("seq")
-        assert row == lines[key]
+        assert {**row, "detail": json.loads(row["detail"] or "null")} == lines[key]
 
 
 def test_only_errors_keep_their_payloads_where_that_is_asked(upstream: Upstream, tmp_path: Path) -> None:

@@ -250,6 +250,6 @@ def test_listing_has_what_the_key_may_use(gateway: RunningGateway, path: str, fi
 
 def test_model_of_a_provider_without_the_operation_says_so(gateway: RunningGateway) -> None:
     """An alias that leads to a provider which has nothing like what is asked is refused with both named."""
-    reply = ask(gateway.url, GENERATE.replace("gemini-2.5-flash:generateContent", "fast:embedContent"), {"content": {}})
+    reply = ask(gateway.url, GENERATE.replace("gemini-2.5-flash:generateContent", "fast:countTokens"), {"contents": []})
     assert (reply.status, code_of(reply)) == (404, "model_not_found")
-    assert "openai" in message_of(reply) and "embedContent" in message_of(reply)
+    assert "openai" in message_of(reply) and "countTokens" in message_of(reply)

@@ -36,6 +36,18 @@ key = "@FILE@"
 origins = ["https://app.example", "http://localhost:3000"]
 headers = ["x-own"]
 max_age_s = 1
+[gateway.inline_hosts]
+enabled = false
+allow = ["*.svc.cluster.local"]
+public = false
+[gateway.cache]
+max_bytes = 1
+max_entry_bytes = 2000
+max_age_s = 3
+wait_ms = 4
+redis = "redis://127.0.0.1:6379"
+prefix = "p"
+timeouts = { connect_ms = 1, operation_ms = 2, rest_ms = 3 }
 [gateway.record]
 payloads = "errors"
 max_payload_bytes = 1
@@ -123,6 +135,7 @@ default_params = { temperature = 0 }
 override_params = { seed = 7 }
 drop_params = ["logprobs", "messages[*].name"]
 deadline_ms = 90000
+cache = { mode = "exact", max_age_s = 60, scope = "key", namespace = "n", operations = ["chat"] }
 context_tokens = 7
 max_output_tokens = 8
 [models.alias.breaker]
@@ -147,7 +160,7 @@ request = 0.000000001
 
 [models.by-tier]
 strategy = "conditional"
-targets = [{ integration = "openai-main", model = "gpt-4.1", name = "gold" }, { integration = "azure", model = "deployment", name = "rest" }]
+targets = [{ integration = "openai-main", model = "gpt-4.1", name = "gold" }, { integration = "azure", model = "d", name = "rest" }]
 conditions = [{ query = { "metadata.tier" = "gold" }, then = "gold" }]
 default = "rest"
 
@@ -195,6 +208,7 @@ admission = "strict"
 unknown_price = "allow"
 integrations = ["openai-main", "azure"]
 models = ["alias", "gpt-4.1"]
+inline = "saved"
 
 [configs.pc-fall]
 strategy = { mode = "fallback" }
@@ -214,6 +228,8 @@ expires_at = 2027-01-01T00:00:00+01:00
 admission = "estimate"
 enabled = false
 metadata = { team = "blue" }
+config = "pc-fall"
+allow_config_override = false
 
 [[keys]]
 name = "app-2"

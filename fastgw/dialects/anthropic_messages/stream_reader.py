@@ -155,7 +155,8 @@ class StreamReader:
             return [] if data.strip() == b"[DONE]" else self._broken(f"expected JSON in an event of the stream: {problem}")
         if not isinstance(decoded, dict):
             return self._broken("expected an object in an event of the stream, got another value")
-        if decoded.get("type") in _KNOWN or "type" not in decoded:
+        kind = decoded.get("type")
+        if not isinstance(kind, str) or kind in _KNOWN:
             return self._broken(f"expected an event of a stream of messages: {problem}")
         return []
 
@@ -211,7 +212,11 @@ class StreamReader:
         if fragment.type == "input_json_delta":
             block.pieces.append(fragment.partial_json or "")
         else:
-            delta = as_object(as_object(_decode(data)).get("delta"))
+            try:
+                decoded = as_object(_decode(data))
+            except (msgspec.DecodeError, UnicodeError, RecursionError) as problem:  # of a member that was only passed over before
+                return self._broken(f"expected JSON in an event of the stream: {problem}")
+            delta = as_object(decoded.get("delta"))
             block.begun = {**block.begun, **{name: value for name, value in delta.items() if name != "type"}}
         return []
 

@@ -115,7 +115,7 @@ class ConverseReader:
             if event == "contentBlockDelta":
                 return self._delta(_decode_delta(data))
             return self._rare(event, _decode(data) if data else {})
-        except (msgspec.DecodeError, RecursionError) as problem:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
             return self._break(Failure(502, "server", f"expected an event {event} of ConverseStream, got another: {problem}"))
 
     def finish(self) -> list[Event]:

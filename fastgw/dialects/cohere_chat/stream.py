@@ -84,7 +84,7 @@ class ChatReader:
             body = _decode(data)
             kind = event or as_text(body.get("type"))
             return self._content(_decode_delta(data)) if kind == "content-delta" else self._rare(kind, body)
-        except (msgspec.DecodeError, RecursionError) as problem:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
             return self._break(Failure(502, "server", f"expected an event {event} of Cohere's chat, got another: {problem}"))
 
     def finish(self) -> list[Event]:

@@ -172,13 +172,13 @@ class StreamReader:
             return []
         try:
             piece = read_piece(data)
+            if piece.error is None:
+                return self._take(piece, data)  # which decodes what was only passed over before
         except (ValueError, RecursionError) as problem:  # DecodeError is a ValueError
             if data.strip() == b"[DONE]":  # of proxies that speak OpenAI's dialect too
                 return []
             return self._break(Failure(502, "server", f"expected a reply of generateContent: {problem}"))
-        if piece.error is not None:
-            return self._break(read_failure(200, {"error": piece.error}))
-        return self._take(piece, data)
+        return self._break(read_failure(200, {"error": piece.error}))
 
     def finish(self) -> list[Event]:
         if self._over:
@@ -297,7 +297,7 @@ def loose_candidate(candidate: Json) -> Candidate:
     return Candidate(
         Content(parts),
         reason if isinstance(reason, str | int) else None,
-        index if isinstance(index, int) else 0,
+        index if type(index) is int else 0,
         as_object(candidate.get("groundingMetadata")) or None,
         as_object(candidate.get("citationMetadata")) or None,
         as_object(candidate.get("logprobsResult")) or None,

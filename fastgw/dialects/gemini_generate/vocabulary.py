@@ -27,6 +27,7 @@ FINISHES: dict[str, FinishReason] = {
     "MISSING_THOUGHT_SIGNATURE": "error",
     "MALFORMED_RESPONSE": "error",
 }
+UNASKED = "UNEXPECTED_TOOL_CALL"
 NUMBERED = tuple(FINISHES)[:6]  # those that a server asked for numbers ($alt=json;enum-encoding=int) is sure to mean by them
 REASONS: dict[FinishReason, str] = {
     "stop": "STOP", "stop_sequence": "STOP", "tool_calls": "STOP", "pause": "STOP", "length": "MAX_TOKENS", "context_window": "MAX_TOKENS",
@@ -70,11 +71,12 @@ def finish_of(reason: object, calls: bool) -> tuple[FinishReason, str]:
         reason = NUMBERED[reason]
     word = reason if isinstance(reason, str) else str(reason or "")
     finish = FINISHES.get(word, "stop" if not word else "error")
-    return ("tool_calls" if calls and finish == "stop" else finish), word
+    # the caller has the call, whether or not Google thinks that it was asked for
+    return ("tool_calls" if calls and (finish == "stop" or word == UNASKED) else finish), word
 
 
 def reason_of(finish: FinishReason, raw: str) -> str:
     """The finishReason: the provider's own word where it is one of Gemini's and says the same."""
-    if FINISHES.get(raw) == ("stop" if finish == "tool_calls" else finish):
+    if FINISHES.get(raw) == ("stop" if finish == "tool_calls" else finish) or raw == UNASKED and finish == "tool_calls":
         return raw
     return REASONS[finish]

@@ -33,8 +33,8 @@ class Turn:
     """
 
     __slots__ = (
-        "block", "calls", "count", "ended", "in_text", "kind", "number", "open", "plain", "proven", "seed", "slots", "spoke", "thought",
-        "words",
+        "block", "calls", "count", "ended", "in_text", "kind", "number", "open", "plain", "proven", "refused", "seed", "slots", "spoke",
+        "thought", "words",
     )
 
     def __init__(self, number: int, seed: str) -> None:
@@ -51,6 +51,7 @@ class Turn:
         self.spoke = False
         self.plain = False
         self.proven = False
+        self.refused = False
         self.calls: list[Call] = []
         self.slots: dict[object, Call] = {}
 
@@ -216,6 +217,7 @@ def _content(turn: Turn, value: object, delta: Json, events: list[Event]) -> Non
 
 def _refusal(turn: Turn, value: object, delta: Json, events: list[Event]) -> None:
     if isinstance(value, str):
+        turn.refused = True
         if turn.kind is not Refusal:
             turn.begin(Refusal(), events)
         events.append(Delta(turn.open, value, turn.number))

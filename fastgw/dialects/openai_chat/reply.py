@@ -57,8 +57,8 @@ def _choice(choice: Json, seed: str, sources: list[Citation]) -> Choice:
     if signature:
         sign(said, calls, signature)
     _cite(said, citations_in(message) or sources)
-    return Choice([*said, *calls], finish_of(choice.get("finish_reason"), bool(calls)), raw_of(choice), met_sequence(choice),
-                  read_logprobs(choice.get("logprobs")))
+    return Choice([*said, *calls], finish_of(choice.get("finish_reason"), bool(calls), any(type(part) is Refusal for part in said)),
+                  raw_of(choice), met_sequence(choice), read_logprobs(choice.get("logprobs")))
 
 
 def _content(message: Json) -> list[Part]:

@@ -46,7 +46,7 @@ class ChatReader:
             return self._close()
         try:
             chunk = _decode(data)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self._odd(event, data)
         if type(chunk) is not dict:
             return self._break([], f"expected a chunk to be a JSON object, got {data[:60].decode('utf-8', 'replace')}")
@@ -134,7 +134,7 @@ class ChatReader:
         turn.flush(events)
         self._cite(turn, events)
         turn.close(events)
-        finish = finish_of(choice.get("finish_reason"), bool(turn.calls))
+        finish = finish_of(choice.get("finish_reason"), bool(turn.calls), turn.refused)
         events.append(Ended(finish, turn.number, raw_of(choice), met_sequence(choice)))
 
     def _cite(self, turn: Turn, events: list[Event]) -> None:

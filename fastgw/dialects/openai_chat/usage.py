@@ -88,12 +88,14 @@ def usage_in(body: Json) -> Json | None:
     return usage if isinstance(usage, dict) and usage else None
 
 
-def finish_of(reason: object, calls: bool) -> FinishReason:
-    """What a provider's word means. calls: there were some, which several providers (and OpenAI, where one was forced) call a stop."""
-    if not isinstance(reason, str) or not reason:
-        return "tool_calls" if calls else "stop"
-    found = FINISHES.get(reason, "stop")
-    return "tool_calls" if calls and found == "stop" else found
+def finish_of(reason: object, calls: bool, refused: bool) -> FinishReason:
+    """What a provider's word means. calls: there were some, which several providers (and OpenAI, where one was forced) call a stop;
+    refused: the model did, in words of its own, which OpenAI calls a stop too.
+    """
+    found = FINISHES.get(reason, "stop") if isinstance(reason, str) else "stop"
+    if found != "stop":
+        return found
+    return "tool_calls" if calls else "refusal" if refused else "stop"
 
 
 def raw_of(choice: Json) -> str:

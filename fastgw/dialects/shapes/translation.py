@@ -133,9 +133,9 @@ class ShapeTranslation:
             raise NotOfDialect(str(problem)) from problem
         return written
 
-    def error(self, status: int, body: bytes, request_id: str) -> bytes:
+    def error(self, status: int, body: bytes, request_id: str, code: str = "") -> bytes:
         """An error of the provider, in the caller's dialect; `failure` then says what it was."""
-        self.failure = read_failure(self._source, status, body)
+        self.failure = read_failure(self._source, status, body, code)
         assert self._asker.write_failure is not None
         return encode(self._asker.write_failure(self.failure, request_id))
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from fastgw.record.exporters import Batch, Mark
 from fastgw.record.fields import Record
+from fastgw.record.names import CACHES
 
 MOST_LABEL_SETS = 200
 OTHER = "other"
@@ -34,11 +35,13 @@ ELSEWHERE = Place(OTHER, OTHER, OTHER)
 class Totals:
     """What is summed up for one place."""
 
-    __slots__ = ("cost_nano_usd", "tokens")
+    __slots__ = ("caches", "cost_nano_usd", "fallbacks", "retries", "saved_nano_usd", "tokens")
 
     def __init__(self) -> None:
         self.tokens = [0, 0, 0, 0, 0]      # by DIRECTIONS
-        self.cost_nano_usd = 0
+        self.cost_nano_usd = self.saved_nano_usd = 0
+        self.retries = self.fallbacks = 0
+        self.caches: dict[str, int] = {}   # by name; empty until there is a first one
 
 
 DIRECTIONS = ("input", "output", "cache_read", "cache_write", "reasoning")
@@ -123,6 +126,12 @@ class Counters:
                     tokens[4] += record.reasoning_tokens
                 if record.cost_nano_usd > 0:
                     totals.cost_nano_usd += record.cost_nano_usd
+                if record.attempts > 1 or record.retries:
+                    totals.retries += record.retries
+                    # the last attempt is none where there was no connection, though it was a retry
+                    totals.fallbacks += max(0, record.attempts - 1 - record.retries)
+                if record.cache:
+                    add_cache(totals, record)
                 self.time(record, place.provider)
 
     def time(self, record: Record, provider: str) -> None:
@@ -150,6 +159,13 @@ class Counters:
         if len(self.known) < 10 * MOST_LABEL_SETS:
             self.known[workspace, provider, model] = place
         return place
+
+
+def add_cache(totals: Totals, record: Record) -> None:
+    if not totals.caches:
+        totals.caches = dict.fromkeys(CACHES[1:], 0)    # all of them, so that the first hit is seen to be an increase
+    totals.caches[record.cache] = totals.caches.get(record.cache, 0) + 1
+    totals.saved_nano_usd += record.saved_nano_usd
 
 
 def status_class(status: int) -> str:

@@ -11,13 +11,14 @@ import sqlite3
 import time
 from pathlib import Path
 
+import msgspec
 from msgspec.structs import astuple
 
 from fastgw.record.exporters import Batch, ExportFailed, Mark
 from fastgw.record.fields import COLUMNS, FIELDS, Record
 
 APPLICATION_ID = 0x66677763
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BLOCK_RECORDS = 2000
 BLOCK_COLUMNS = ("key", "workspace", "model", "status", "outcome")
 ROWS_A_STATEMENT = 16          # one statement for several rows: each costs a turn of the interpreter lock
@@ -34,12 +35,20 @@ CREATE TABLE payloads (seq INTEGER PRIMARY KEY, request TEXT, reply TEXT);
 CREATE TABLE rings (path TEXT PRIMARY KEY, created_ns INTEGER NOT NULL, position INTEGER NOT NULL);
 """
 
-# From each version to the next; TABLES is always the newest.
-MIGRATIONS: dict[int, str] = {}
+# From each version to the next; TABLES is always the newest. A column that is added stands last in the file, and rows of before have its
+# default.
+MIGRATIONS = {
+    1: """
+ALTER TABLE records ADD COLUMN saved_nano_usd INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE records ADD COLUMN retries INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE records ADD COLUMN cache TEXT NOT NULL DEFAULT '';
+ALTER TABLE records ADD COLUMN detail TEXT NOT NULL DEFAULT '';
+""",
+}
 
 ROW = "(" + ", ".join("?" * (len(FIELDS) + 1)) + ")"
-INSERT_ONE = f"INSERT INTO records VALUES {ROW}"
-INSERT_MANY = f"INSERT INTO records VALUES {', '.join([ROW] * ROWS_A_STATEMENT)}"
+INSERT_ONE = f"INSERT INTO records (seq, {', '.join(FIELDS)}) VALUES {ROW}"
+INSERT_MANY = f"{INSERT_ONE}, {', '.join([ROW] * (ROWS_A_STATEMENT - 1))}"
 INSERT_PAYLOAD = "INSERT INTO payloads VALUES (?, ?, ?)"
 KEEP_MARK = "INSERT OR REPLACE INTO rings VALUES (?, ?, ?)"
 
@@ -138,8 +147,8 @@ class SqliteLog:
         for record in records:
             recorded_ns = record.recorded_ns
             seq = recorded_ns if recorded_ns > seq else seq + 1
-            *values, request, reply = astuple(record)
-            rows.append((seq, *values))
+            *values, detail, request, reply = astuple(record)
+            rows.append((seq, *values, "" if detail is None else msgspec.json.encode(detail).decode()))
             block.append((record.key, record.workspace, record.model, record.status, record.outcome))
             if request is not None or reply is not None:
                 payloads.append((seq, request, reply))

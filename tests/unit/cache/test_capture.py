@@ -90,8 +90,8 @@ def test_stream_cut_anywhere_is_nothing(cut: int) -> None:
     assert captured("openai_chat", [(WORDS + MORE + STOP)[:cut]])[0] is None or cut > len(WORDS + MORE)
 
 
-def test_events_that_were_read_elsewhere_do_as_well() -> None:
-    """A translated stream hands over its events, and nothing is read twice."""
+def test_events_do_as_well_as_bytes() -> None:
+    """Without a splitter and a reader, events that are given make the answer."""
     capture = Capture(Assembler(), 10_000)
     for event in events_of(RICH):
         capture.take([event])

@@ -193,6 +193,15 @@ def test_waiting_has_an_end(world: World) -> None:
     assert found is not None and found.reply == entry("later").reply
 
 
+def test_own_deadline_ends_the_wait_sooner(world: World) -> None:
+    """A request waits no longer than its own deadline leaves it."""
+    world.ask()
+    hurried = world.cache.ask(KEY, TERMS, world.called.append, most_wait_s=2.0)
+    world.loop.pass_s(2)
+    assert world.called == [hurried] and hurried.status == "miss"
+    assert not world.cache.ask(KEY, TERMS, world.called.append, most_wait_s=0.0).is_waiting
+
+
 def test_waiting_can_be_turned_off() -> None:
     """With wait_ms = 0 each asks for itself."""
     world = World(CacheSettings(wait_ms=0))

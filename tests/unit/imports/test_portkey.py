@@ -13,8 +13,9 @@ from fastgw.imports.report import Report, Unreadable
 from fastgw.imports.toml import write_toml
 from fastgw.portkey.headers import Asked
 from fastgw.portkey.plan import plan, read_saved
+from fastgw.snapshot.config import Config
 from fastgw.snapshot.hosts import HostRules
-from tests.unit.imports.accepting import Imported, accepted
+from tests.unit.imports.accepting import accepted
 
 ENVIRON = {"OPENAI_PROD_API_KEY": "sk-1", "CLAUDE_API_KEY": "sk-2", "TEAM_KEY_API_KEY": "sk-3"}
 FALLBACK = {
@@ -28,7 +29,7 @@ FALLBACK = {
 }
 
 
-def imported(tmp_path: Path, value: object) -> tuple[Imported, Report]:
+def imported(tmp_path: Path, value: object) -> tuple[Config, Report]:
     path = tmp_path / "my config.json"
     path.write_text(json.dumps(value), encoding="utf-8")
     document, report = import_portkey(path)

@@ -13,7 +13,7 @@ def record_of(**values: Any) -> Record:
         "id": "0196-x", "trace": "", "started_ns": 1_700_000_000_000_000_000, "finished_ns": 900_000_000,
         "first_byte_ns": 250_000_000, "gateway_ns": 30_000, "input_tokens": 10, "output_tokens": 5,
         "cost_nano_usd": 1_500_000, "status": 200, "upstream_status": 200, "outcome": "served", "error": "",
-        "flags": "",
+        "flags": "", "cache": "", "detail": None,
         "operation": "chat", "key": "app-1", "workspace": "default", "integration": "main", "provider": "openai",
         "model": "gpt-4.1", "upstream_model": "gpt-4.1", "trace_id": "", "dialect": "openai",
     }

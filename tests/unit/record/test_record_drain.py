@@ -1,6 +1,7 @@
 """The drain: every record to every exporter, once, in order; and nobody stops anybody."""
 import os
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -32,6 +33,7 @@ class Scripted:
         self.durable = durable
         self.seen: list[int] = []
         self.payloads: list[str | None] = []
+        self.details: list[dict[str, object] | None] = []
         self.error: Exception | None = None
         self.gate = threading.Event()
         self.gate.set()
@@ -47,6 +49,7 @@ class Scripted:
             raise self.error
         self.seen += [record.input_tokens for record in batch.records]
         self.payloads += [record.request for record in batch.records]
+        self.details += [record.detail for record in batch.records]
 
     def close(self) -> None:
         self.is_closed = True
@@ -191,14 +194,45 @@ def test_rings_come_late_and_are_replaced(tmp_path: Path) -> None:
     assert drain.stop() and seen.seen == [0, 1]
 
 
-def test_payloads_are_masked_before_any_exporter(writer: RingWriter) -> None:
-    """No exporter ever sees a secret of a payload."""
+def test_payloads_and_details_are_masked_before_any_exporter(writer: RingWriter) -> None:
+    """No exporter ever sees a secret of a payload or of a detail."""
     exporter = Scripted()
     drain = Drain([Path(writer.path)], [exporter])
     drain.start()
-    writer.push_packed(packed(), b'{"api_key": "hunter2", "n": 1}', b"\xff")
+    writer.push_packed(packed(), b'{"api_key": "hunter2", "n": 1}', b"\xff", detail=b'{"metadata": {"password": "hunter2"}}')
+    writer.push_packed(packed())
     assert drain.stop()
-    assert exporter.payloads == ['{"api_key": "[masked]", "n": 1}']
+    assert exporter.payloads == ['{"api_key": "[masked]", "n": 1}', None]
+    assert exporter.details == [{"metadata": {"password": "[masked]"}}, None]
+
+
+@pytest.mark.parametrize("detail", [b'{"attempts": "cut', b"[1]", b"\xff", b'{"metadata": ' + b"[" * 3000])
+def test_detail_that_is_no_object_costs_no_record(writer: RingWriter, detail: bytes) -> None:
+    """Whatever stands in the ring as a detail, exporters get an object, which has it as text."""
+    exporter = Scripted()
+    drain = Drain([Path(writer.path)], [exporter])
+    drain.start()
+    writer.push_packed(packed(input_tokens=1), detail=detail)
+    assert drain.stop() and drain.faults == 0
+    assert exporter.details == [{"unreadable": detail.decode(errors="replace")}] and exporter.seen == [1]
+
+
+def test_ring_of_an_earlier_layout_gives_way_to_a_fresh_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A drain that finds an earlier release's ring says so once and waits; the worker puts it aside, and its own is read."""
+    path = tmp_path / "ring-0"
+    early = struct.pack("<8sIIQqI", b"FGWRING\n", 1, 512, 8192, 1, 0).ljust(4096 + 8192, b"\0")
+    path.write_bytes(early)
+    seen = Scripted()
+    drain = Drain([path], [seen])
+    for _ in range(3):
+        drain.look()
+    assert caplog.text.count("found layout 1 with 512") == 1 and drain.readers == {}
+    drain.start()
+    writer = RingWriter(path)
+    assert writer.moved_aside is not None and Path(writer.moved_aside).read_bytes() == early
+    push(writer, 1)
+    wait_for(seen, 1)
+    assert drain.stop() and seen.seen == [1]
 
 
 DRAINER = """

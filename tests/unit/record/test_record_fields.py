@@ -17,8 +17,8 @@ def declared(block: str, pattern: str) -> list[tuple[str, int]]:
 
 
 def test_fields_are_those_of_the_struct() -> None:
-    """The fields stand in the order of the struct, then the payloads."""
-    assert FIELDS == tuple(name for name, _, _, _ in record_layout())
+    """The fields stand in the order of the struct, then the detail, then the payloads."""
+    assert FIELDS == (*(name for name, _, _, _ in record_layout()), "detail")
     assert Record.__struct_fields__ == FIELDS + PAYLOADS == tuple(COLUMNS)
 
 
@@ -41,11 +41,13 @@ def test_page_describes_every_field() -> None:
 
 
 def test_names_follow_the_contract() -> None:
-    """Outcomes, flags and gauges are those of ring.pxd, by index or bit."""
+    """Outcomes, caches, flags and gauges are those of ring.pxd, by index or bit."""
     outcomes = declared("enum Outcome:", r"\n    ([A-Z]+) = (\d+)")
     assert outcomes == [(n.upper(), at) for at, n in enumerate(names.OUTCOMES)]
+    caches = declared("enum CacheUse:", r"\n    CACHE_([A-Z]+) = (\d+)")
+    assert caches == [(n.upper() or "NONE", at) for at, n in enumerate(names.CACHES)]
     flags = declared("enum Flag:", r"\n    FLAG_(\w+) = (\d+)")
     assert flags == [(n.upper(), 1 << at) for at, n in enumerate(names.FLAGS)]
     gauges = declared("enum Gauge:", r"\n    GAUGE_(\w+) = (\d+)")
     assert gauges == [(n.upper(), at) for at, n in enumerate(names.GAUGES)]
-    assert names.FLAG_SETS[0b100001] == "streamed,tls" and len(names.FLAG_SETS) == 64
+    assert names.FLAG_SETS[0b100001] == "streamed,tls" and len(names.FLAG_SETS) == 128

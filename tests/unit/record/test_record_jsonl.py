@@ -30,6 +30,16 @@ def test_each_record_is_one_line_with_every_field(tmp_path: Path) -> None:
     assert (tmp_path / "log.jsonl").stat().st_mode & 0o777 == 0o600
 
 
+def test_detail_is_an_object_in_the_line(tmp_path: Path) -> None:
+    """A detail stands in the line as an object, not as a string; without one there is null."""
+    lines = JsonLines(tmp_path / "log.jsonl")
+    lines.open()
+    lines.export(Batch([record_of(detail={"metadata": {"a": "b\n"}}), record_of()], {}, 0))
+    lines.close()
+    documents = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [document["detail"] for document in documents] == [{"metadata": {"a": "b\n"}}, None]
+
+
 def test_files_are_rotated_and_bounded(tmp_path: Path) -> None:
     """No file grows past the bound, and only `keep` older ones stay, the youngest being number 1."""
     path = tmp_path / "log.jsonl"

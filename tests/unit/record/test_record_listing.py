@@ -1,5 +1,6 @@
 """Lines for people: aligned, complete, harmless to a terminal."""
 import json
+from typing import Any
 
 import pytest
 
@@ -7,9 +8,13 @@ from fastgw.record.listing import dollars, heading, json_line, line, lines
 from fastgw.record.query import Listed
 from tests.unit.record.making import record_of
 
+ATTEMPTS = '"main/gpt-4.1";status=503;trouble="overloaded";ms=312, "azure/gpt-4.1";status=200;ms=801'
+PASSED_OVER = '"azure/nano";why="open"'
+DETAIL = {"attempts": ATTEMPTS, "passed_over": PASSED_OVER, "metadata": {"team": "search"}}
+
 
 def listed(**values: object) -> Listed:
-    return Listed(7, record_of(**values))
+    return Listed(7, record_of(**({"attempts": 1} | values)))
 
 
 def test_line_says_what_matters() -> None:
@@ -21,16 +26,41 @@ def test_line_says_what_matters() -> None:
 def test_columns_stand_under_their_heads() -> None:
     """Every line breaks at the same places, whatever is long or missing."""
     strange = listed(model="m" * 60, key="", provider="", first_byte_ns=-1, error="budget_exhausted", status=0)
-    rows = list(lines([listed(), strange]))
-    assert rows[0] == heading()
+    rows = [heading(), *lines(listed()), *lines(strange)]
     at = rows[0].index("OUTCOME")
     assert [row[at:at + 6] for row in rows[1:]] == ["served", "served"]
-    assert rows[2].endswith("budget_exhausted") and rows[0].index("ERROR") == rows[2].index("budget_exhausted")
+    assert rows[2].endswith("budget_exhausted") and rows[0].index("NOTES") == rows[2].index("budget_exhausted")
 
 
 def test_control_characters_do_not_reach_the_terminal() -> None:
     """What a caller puts into a name cannot move the cursor or forge a line."""
     assert line(listed(model="a\x1b[2J\nb\u202e")).isprintable()
+
+
+@pytest.mark.parametrize(("values", "notes"), [
+    ({}, ""),
+    ({"cache": "hit", "saved_nano_usd": 1_500_000}, "cache hit, saved 0.001500"),
+    ({"cache": "miss"}, ""),
+    ({"attempts": 3, "retries": 1}, "3 attempts, 1 retry"),
+    ({"attempts": 4, "retries": 3, "error": "upstream_status"}, "upstream_status, 4 attempts, 3 retries"),
+])
+def test_notes_say_what_is_out_of_the_ordinary(values: dict[str, Any], notes: str) -> None:
+    """The last column has the error, a hit of the cache with what it saved, and how much more than one try it took."""
+    assert line(listed(**values))[heading().index("NOTES"):] == notes
+
+
+@pytest.mark.parametrize(("values", "below"), [
+    ({}, []),
+    ({"attempts": 2}, [f"    attempts: {ATTEMPTS}", f"    passed over: {PASSED_OVER}"]),
+    ({"attempts": 2, "detail": {"attempts": ATTEMPTS}}, [f"    attempts: {ATTEMPTS}"]),
+    ({"attempts": 0, "detail": {"passed_over": PASSED_OVER}}, [f"    passed over: {PASSED_OVER}"]),
+    ({"attempts": 2, "detail": {"attempts": "a\x1b[2J\nb"}}, ["    attempts: a?[2J?b"]),
+    ({"attempts": 2, "detail": None}, []),
+])
+def test_attempts_stand_below_their_record(values: dict[str, Any], below: list[str]) -> None:
+    """Each attempt is told where there were several, and who was passed over where none was made; one alone takes one line."""
+    one = listed(**({"detail": DETAIL} | values))
+    assert list(lines(one)) == [line(one), *below]
 
 
 @pytest.mark.parametrize("nano_usd, shown", [
@@ -46,3 +76,4 @@ def test_json_has_every_field_and_the_cursor() -> None:
     text = json_line(listed())
     assert "\n" not in text
     assert list(json.loads(text)) == ["seq", *record_of().__struct_fields__]
+    assert json.loads(json_line(listed(detail=DETAIL)))["detail"] == DETAIL

@@ -51,6 +51,23 @@ def test_requests_tokens_and_cost_add_up() -> None:
     assert samples["fastgw_cost_dollars_total", labels(**PLACE)] == 0.0015
 
 
+def test_retries_fallbacks_and_cache_add_up() -> None:
+    """Attempts at the same target, attempts at another, uses of the cache by kind and what hits saved; without a cache nothing of it."""
+    samples = scrape(counted([
+        record_of(attempts=1), record_of(attempts=4, retries=2), record_of(attempts=0),
+        record_of(attempts=2), record_of(attempts=1, retries=1),
+        record_of(cache="hit", saved_nano_usd=2_500_000), record_of(cache="hit", saved_nano_usd=500_000),
+        record_of(cache="bypass"), record_of(model="other-1", attempts=1),
+    ]))
+    place, elsewhere = labels(**PLACE), labels(**(PLACE | {"model": "other-1"}))
+    assert (samples["fastgw_retries_total", place], samples["fastgw_fallbacks_total", place]) == (3, 2)
+    assert (samples["fastgw_retries_total", elsewhere], samples["fastgw_fallbacks_total", elsewhere]) == (0, 0)
+    used = {status: samples["fastgw_cache_total", labels(**PLACE, status=status)] for status in ("hit", "miss", "refresh", "bypass")}
+    assert used == {"hit": 2, "miss": 0, "refresh": 0, "bypass": 1}
+    assert samples["fastgw_cache_saved_usd_total", place] == 0.003
+    assert ("fastgw_cache_saved_usd_total", elsewhere) not in samples
+
+
 def test_histograms_count_each_point_that_was_reached() -> None:
     """A value on a bound counts under it; a point not reached counts nowhere."""
     samples = scrape(counted([
@@ -98,12 +115,13 @@ def test_rings_and_workers_are_shown(tmp_path: Path, writer: RingWriter) -> None
     drain.look()
     writer.set_gauge(0, 12)
     writer.set_gauge(9, 3)
-    writer.push_packed(packed(), b"x" * 200_000)
+    writer.push_packed(packed(), b"x" * 200_000, detail=b" " * 5000)
     samples = scrape(Counters(), drain)
     worker = labels(worker="0")
     assert samples["fastgw_connections", worker] == 12 and samples["fastgw_faults_total", worker] == 3
     assert samples["fastgw_ring_records_total", worker] == 1 and samples["fastgw_ring_used_bytes", worker] > 500
     assert samples["fastgw_ring_dropped_payloads_total", worker] == 1
+    assert samples["fastgw_ring_dropped_details_total", worker] == 1
     assert samples["fastgw_worker_up", worker] == 1
     assert ("fastgw_connections", labels(worker="1")) not in samples
     writer.close()

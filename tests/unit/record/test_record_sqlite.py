@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 
 from fastgw.record.exporters import Batch, ExportFailed, Mark
 from fastgw.record.exporters import sqlite as module
 from fastgw.record.exporters.sqlite import SqliteLog
-from fastgw.record.fields import Record
+from fastgw.record.fields import FIELDS, PAYLOADS, Record
 from fastgw.record.query import Filters, Listed, RecordsUnavailable, follow_records, list_records
 from tests.unit.record.making import record_of
 
@@ -43,8 +44,9 @@ def ids(listed: list[Listed]) -> list[str]:
 
 
 def test_record_comes_back_as_it_was(tmp_path: Path) -> None:
-    """Every field and both payloads survive the file."""
-    record = record_of(request="in\0side", reply="öut")
+    """Every field, the detail and both payloads survive the file."""
+    detail: dict[str, object] = {"attempts": '"a/ö";ms=1', "metadata": {"n": "1"}}
+    record = record_of(saved_nano_usd=5, retries=2, cache="hit", detail=detail, request="in\0side", reply="öut")
     filled(tmp_path / "logs.db", [record, record_of()]).close()
     with_payload, without = list_records(tmp_path / "logs.db", Filters(payloads=True))[::-1]
     assert with_payload.record == record and without.record == record_of()
@@ -158,6 +160,74 @@ def test_log_stays_within_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     log.close()
     assert log.path.stat().st_size < 4_000_000
     assert kept[0] == "last" and 100 < len(kept) < 1200
+
+
+VERSION_1 = """
+CREATE TABLE records (seq INTEGER PRIMARY KEY, id TEXT NOT NULL, trace TEXT NOT NULL, started_ns INTEGER NOT NULL,
+ read_ns INTEGER NOT NULL, admitted_ns INTEGER NOT NULL, sent_ns INTEGER NOT NULL, first_byte_ns INTEGER NOT NULL,
+ replied_ns INTEGER NOT NULL, finished_ns INTEGER NOT NULL, gateway_ns INTEGER NOT NULL, input_tokens INTEGER NOT NULL,
+ output_tokens INTEGER NOT NULL, cache_read_tokens INTEGER NOT NULL, cache_write_tokens INTEGER NOT NULL,
+ reasoning_tokens INTEGER NOT NULL, audio_tokens INTEGER NOT NULL, cost_nano_usd INTEGER NOT NULL,
+ request_bytes INTEGER NOT NULL, reply_bytes INTEGER NOT NULL, status INTEGER NOT NULL, upstream_status INTEGER NOT NULL,
+ outcome TEXT NOT NULL, error TEXT NOT NULL, flags TEXT NOT NULL, attempts INTEGER NOT NULL, operation TEXT NOT NULL,
+ worker INTEGER NOT NULL, key TEXT NOT NULL, workspace TEXT NOT NULL, integration TEXT NOT NULL, provider TEXT NOT NULL,
+ model TEXT NOT NULL, upstream_model TEXT NOT NULL, trace_id TEXT NOT NULL, dialect TEXT NOT NULL);
+CREATE TABLE blocks (first_seq INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL, names TEXT NOT NULL);
+CREATE TABLE payloads (seq INTEGER PRIMARY KEY, request TEXT, reply TEXT);
+CREATE TABLE rings (path TEXT PRIMARY KEY, created_ns INTEGER NOT NULL, position INTEGER NOT NULL);
+PRAGMA application_id = 0x66677763; PRAGMA user_version = 1;
+"""
+LATER_FIELDS = ("saved_nano_usd", "retries", "cache", "detail")
+
+
+def make_version_1(path: Path, records: list[Record]) -> None:
+    """What the first release's code leaves behind: its tables, rows by place, the second record with a payload."""
+    connection = sqlite3.connect(path)
+    connection.executescript(VERSION_1)
+    for record in records:
+        values = [value for name, value in asdict(record).items() if name not in (*LATER_FIELDS, *PAYLOADS)]
+        connection.execute(f"INSERT INTO records VALUES ({', '.join('?' * 36)})", (record.recorded_ns, *values))
+    connection.execute("INSERT INTO payloads VALUES (?, 'in', NULL)", (records[1].recorded_ns,))
+    connection.execute("INSERT INTO rings VALUES ('ring-0', 3, 8)")
+    connection.commit()
+    connection.close()
+
+
+def test_log_of_the_first_release_is_migrated(tmp_path: Path) -> None:
+    """A file of schema version 1 keeps its rows, payloads and marks, gets the later columns with their defaults, and goes on."""
+    path = tmp_path / "logs.db"
+    before = many(5)
+    before[1].request = "in"
+    make_version_1(path, before)
+    later = record_of(started_ns=time.time_ns(), retries=1, cache="hit", saved_nano_usd=7, detail={"attempts": "a"})
+    log = filled(path, [later])
+    assert log.moved_aside == [] and log.kept_marks() == {"ring-0": Mark(3, 8)}
+    log.close()
+    found = [one.record for one in list_records(path, Filters(payloads=True))]
+    assert found == [later, *reversed(before)]
+    filled(tmp_path / "fresh.db", []).close()
+    assert columns_of(path) == columns_of(tmp_path / "fresh.db")
+    reopened = filled(path, [record_of(id="again", started_ns=time.time_ns())])
+    assert len(list_records(path, Filters(key="k1"))) == 1 and len(list_records(path, Filters())) == 7
+    reopened.close()
+
+
+def test_log_that_is_not_migrated_yet_can_be_listed(tmp_path: Path) -> None:
+    """Listing changes no file, so one of an earlier release shows its rows with the defaults of what it lacks."""
+    path = tmp_path / "logs.db"
+    records = many(5)
+    make_version_1(path, records)
+    assert [one.record for one in list_records(path, Filters())] == records[::-1]
+    assert columns_of(path)["cache"] is None
+
+
+def columns_of(path: Path) -> dict[str, tuple[str, int] | None]:
+    """The type of each field's column and whether it may be NULL; None for one that is missing."""
+    connection = sqlite3.connect(path)
+    found = {row[1]: (row[2], row[3]) for row in connection.execute("PRAGMA table_info(records)")}
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    connection.close()
+    return {"version": ("INTEGER", version), **{name: found.get(name) for name in ("seq", *FIELDS)}}
 
 
 @pytest.mark.parametrize("made", ["garbage", "later", "foreign"])

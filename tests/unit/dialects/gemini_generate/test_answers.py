@@ -86,6 +86,13 @@ def test_finish_reasons_are_read(reason: Any, finish: str, word: str) -> None:
     assert again == (word if word and word not in ("99", "BRAND_NEW") else {"stop": "STOP", "error": "OTHER"}[finish])
 
 
+def test_call_that_is_called_unexpected_is_a_call() -> None:
+    """A caller gets the call and an end that says so, and one of Gemini's own the word that Google said."""
+    choice = read_reply(candidate({"functionCall": {"name": "f", "args": {}}}, finishReason="UNEXPECTED_TOOL_CALL")).choices[0]
+    assert (choice.finish, choice.raw_finish) == ("tool_calls", "UNEXPECTED_TOOL_CALL")
+    assert written(choice.parts[0], finish=choice.finish, raw_finish=choice.raw_finish)["finishReason"] == "UNEXPECTED_TOOL_CALL"
+
+
 @pytest.mark.parametrize(
     ("finish", "raw", "reason"),
     [

@@ -300,7 +300,7 @@ REPLY = Reply(
             "",
             [Logprob("Hello", -0.1, [72])],
         ),
-        Choice([Refusal("no")], "stop", "stop"),
+        Choice([Refusal("no")], "refusal", "stop"),
     ],
     Usage(3, 4, 1, reasoning_tokens=2),
     "flex",
