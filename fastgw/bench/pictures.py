@@ -44,7 +44,8 @@ def draw(chart: Chart, path: Path) -> None:
         for place, curve in enumerate(chart.curves):
             xs = [nines(x) if chart.kind == "percentiles" else x for x, _ in curve.points]
             axes.plot(xs, [y for _, y in curve.points], marker="o", markersize=3, label=curve.label, color=COLOURS[place % len(COLOURS)])
-        axes.set_yscale("log")
+        if any(y > 0 for curve in chart.curves for _, y in curve.points):  # else there is nothing that a logarithm could show
+            axes.set_yscale("log")
         axes.set_xlabel(chart.x)
         axes.set_ylabel(chart.y)
         axes.grid(True, which="both", alpha=0.3)
