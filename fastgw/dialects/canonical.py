@@ -291,6 +291,10 @@ class Reply(Struct):
     extra: dict[str, object] = {}
 
 
+# How Anthropic says that a context is too long; it has no type for it, and its clients shorten the conversation on these words.
+TOO_LONG = "prompt is too long"
+
+
 class Failure(Struct):
     """An error of a provider. code, param: the provider's own, "" where it states none; retry_after_s: -1 unknown."""
 

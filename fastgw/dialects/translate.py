@@ -8,7 +8,20 @@ from typing import Literal
 import msgspec
 
 from fastgw.dialects.assembly import Assembler, events_of
-from fastgw.dialects.canonical import Broke, Delta, Dialect, Event, Failure, Notes, Reply, Request, StreamWriter, Usage, UsageStated
+from fastgw.dialects.canonical import (
+    TOO_LONG,
+    Broke,
+    Delta,
+    Dialect,
+    Event,
+    Failure,
+    Notes,
+    Reply,
+    Request,
+    StreamWriter,
+    Usage,
+    UsageStated,
+)
 from fastgw.dialects.framing import SPLITTERS
 from fastgw.dialects.reading import an_object
 from fastgw.errors import GatewayError, error
@@ -258,7 +271,8 @@ KINDS: dict[str, tuple[str, str, str]] = {
 
 def problem_of(failure: Failure, integration: str) -> GatewayError:
     """A provider's error that came in the place of a stream, as one of ours with the provider's status."""
-    problem = error("UpstreamStatus", f"integration {integration!r}: {failure.message}")
+    said = f"integration {integration!r}: {failure.message}"
+    problem = error("UpstreamStatus", f"{TOO_LONG}: {said}" if failure.kind == "context_window" else said)
     if failure.status >= 400:
         problem.status = failure.status
     problem.kinds = KINDS.get(failure.kind, problem.kinds)
