@@ -4,13 +4,13 @@ import re
 
 from fastgw.dialects.canonical import Notes, Reasoning, Request, Tool
 from fastgw.dialects.cohere_chat.messages import MessageWriter
+from fastgw.dialects.effort import BUDGETS
 from fastgw.dialects.reading import Json, an_array
 
 # members of Cohere's body that no canonical type has: a caller may state them beside its own
 OWN = ("documents", "safety_mode", "citation_options", "priority")
 NOT_THINKING = re.compile(r"command-r|command-a-0|command-a-vision|command-a-translate|command-light|aya")
-# An effort as a budget, as Google's OpenAI endpoint has it (ai.google.dev/gemini-api/docs/openai); without one Cohere thinks most
-BUDGETS = {"minimal": 1024, "low": 1024, "medium": 8192}
+BUDGETED = ("minimal", "low", "medium")  # efforts that become budgets; without one Cohere thinks most
 MOST_P = 0.99
 ANY_OBJECT: Json = {"type": "object", "properties": {}}
 
@@ -95,7 +95,7 @@ def thinking_of(reasoning: Reasoning, model: str, notes: Notes) -> Json:
         return {}
     if reasoning.off:
         return {"type": "disabled"}
-    budget = reasoning.budget_tokens or BUDGETS.get(reasoning.effort)
+    budget = reasoning.budget_tokens or (BUDGETS[reasoning.effort] if reasoning.effort in BUDGETED else None)
     return {"type": "enabled"} if budget is None else {"type": "enabled", "token_budget": budget}
 
 

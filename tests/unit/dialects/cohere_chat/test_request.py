@@ -162,7 +162,7 @@ def test_tools() -> None:
 
 @pytest.mark.parametrize(("model", "reasoning", "thinking", "dropped"), [
     (THINKS, Reasoning(budget_tokens=500), {"type": "enabled", "token_budget": 500}, []),
-    (THINKS, Reasoning("low"), {"type": "enabled", "token_budget": 1024}, []),
+    (THINKS, Reasoning("low"), {"type": "enabled", "token_budget": 2048}, []),
     (THINKS, Reasoning("high"), {"type": "enabled"}, []),
     (THINKS, Reasoning(), {"type": "enabled"}, []),
     (THINKS, Reasoning(off=True), {"type": "disabled"}, []),
