@@ -228,7 +228,8 @@ def translate(client: Dialect, upstream: Dialect, body: bytes, asked: Asked) -> 
         request.max_tokens = asked.limit
     elif request.max_tokens is None and upstream.wants_limit:
         request.max_tokens = asked.most_output or DEFAULT_LIMIT_TOKENS
-    notes = Notes(asked.policy, asked.target)
+    assert client.names_of is not None
+    notes = Notes(asked.policy, asked.target, client.names_of(request, decoded))
     written = upstream.write_request(request, notes, asked.quirks)
     for name, value in request.extra.items():
         if name in written:

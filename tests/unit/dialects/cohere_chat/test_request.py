@@ -157,7 +157,7 @@ def test_tools() -> None:
     assert body["tools"] == [{"type": "function", "function": {"name": "f", "description": "does f", "parameters": {"type": "object"}}}]
     assert (body["strict_tools"], dropped) == (True, ["tools[1]", "tools[2]"])
     body, dropped = written(asking(tools=[F, G]))
-    assert ("strict_tools" in body, dropped) == (False, ["tools.strict"])
+    assert ("strict_tools" in body, dropped) == (False, ["tools[0].strict"])
 
 
 @pytest.mark.parametrize(("model", "reasoning", "thinking", "dropped"), [
