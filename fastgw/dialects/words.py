@@ -20,11 +20,15 @@ Ways = Mapping[str, tuple[str, ...]]
 
 
 class Place(Struct):
-    """Where a message, a part or a tool stands in the caller's body, what is written there, and where its own parts stand."""
+    """Where a message, a part or a tool stands in the caller's body, what is written there, and where its own parts stand.
+
+    find   finds the parts when they are asked for, as they are of few messages of a long conversation
+    """
 
     path: str
     written: object = None
     parts: list["Place"] = []
+    find: Callable[[], list["Place"]] | None = None
 
 
 class Words(Struct, frozen=True):
@@ -83,9 +87,10 @@ class Names:
         around = [messages[at]]
         parts: list[Part] = self._request.messages[at].parts
         for step in steps:
-            places = around[-1].parts
+            place = around[-1]
+            places = place.parts if place.find is None else place.find()
             if len(places) != len(parts):
-                return around[-1].path
+                return place.path
             around.append(places[step])
             part = parts[step]
             parts = part.parts if isinstance(part, ToolResult) else []

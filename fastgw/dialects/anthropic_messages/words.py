@@ -1,5 +1,7 @@
 """Where an Anthropic client's body has what the canonical names of a request mean."""
 
+from functools import partial
+
 from fastgw.dialects.canonical import Request
 from fastgw.dialects.reading import Json, as_array, as_object
 from fastgw.dialects.words import Place, Words, parts_of
@@ -10,13 +12,18 @@ def messages_of(body: Json, request: Request) -> list[Place]:
     system = body.get("system")
     places = [] if system is None else [Place("system", system, parts_of(system, "system"))]
     for at, item in enumerate(as_array(body.get("messages"))):
-        message = as_object(item)
-        parts = parts_of(message.get("content"), f"messages[{at}].content")
-        for part in parts:
-            block = as_object(part.written)
-            if block.get("type") == "tool_result":
-                part.parts = parts_of(block.get("content"), f"{part.path}.content")
-        places.append(Place(f"messages[{at}]", message, parts))
+        path = f"messages[{at}]"
+        places.append(Place(path, item, find=partial(blocks_of, as_object(item), path)))
+    return places
+
+
+def blocks_of(message: Json, path: str) -> list[Place]:
+    """The places of a message's blocks, and within results of tools."""
+    places = parts_of(message.get("content"), f"{path}.content")
+    for place in places:
+        block = as_object(place.written)
+        if block.get("type") == "tool_result":
+            place.parts = parts_of(block.get("content"), f"{place.path}.content")
     return places
 
 

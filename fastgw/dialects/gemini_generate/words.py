@@ -1,5 +1,7 @@
 """Where a Gemini caller's body has what the canonical names of a request mean, in camelCase, whichever spelling the caller has."""
 
+from functools import partial
+
 from fastgw.dialects.canonical import Request
 from fastgw.dialects.gemini_generate.spelling import camel, several
 from fastgw.dialects.reading import Json
@@ -7,7 +9,7 @@ from fastgw.dialects.words import Place, Words, parts_of
 
 
 def messages_of(body: Json, request: Request) -> list[Place]:
-    """The instruction is the first message; in a content that has more than results of functions, these were read first."""
+    """The instruction is the first message."""
     body = camel(body, "$")
     places = []
     system = body.get("systemInstruction")
@@ -16,11 +18,14 @@ def messages_of(body: Json, request: Request) -> list[Place]:
         held, where = (system["parts"], f"{path}.parts") if isinstance(system, dict) and "parts" in system else (system, path)
         places.append(Place(path, system, elements(held, where)))
     for place in elements(body.get("contents"), "contents"):
-        content = camel(place.written, place.path)
-        parts = [part_of(part) for part in elements(content.get("parts"), f"{place.path}.parts")]
-        parts.sort(key=lambda part: not part.parts)
-        places.append(Place(place.path, content, parts))
+        places.append(Place(place.path, place.written, find=partial(parts_within, place)))
     return places
+
+
+def parts_within(content: Place) -> list[Place]:
+    """The places of a content's parts, results of functions before all else."""
+    held = camel(content.written, content.path).get("parts")
+    return sorted(map(part_of, elements(held, f"{content.path}.parts")), key=lambda part: not part.parts)
 
 
 def elements(value: object, path: str) -> list[Place]:
