@@ -19,7 +19,7 @@ NUMBER = re.compile(r"\d+")
 Ways = Mapping[str, tuple[str, ...]]
 
 
-class Place(Struct):
+class Place(Struct, gc=False):
     """Where a message, a part or a tool stands in the caller's body, what is written there, and where its own parts stand.
 
     find   finds the parts when they are asked for, as they are of few messages of a long conversation
