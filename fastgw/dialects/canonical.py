@@ -5,6 +5,7 @@ lost here; what only one has travels as `Native` or in `extra`, and whoever cann
 and containers to empty where "not stated" needs no third value; numbers and flags are None where the caller stated nothing.
 """
 
+from collections.abc import Callable
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -18,6 +19,11 @@ FailureKind = Literal[
     "invalid_request", "authentication", "permission", "not_found", "rate_limit", "billing", "too_large", "timeout",
     "context_window", "content_policy", "overloaded", "server",
 ]
+
+
+# Members that say what to cache, in any dialect. An answer without them is the same, and agents send them whatever the provider is.
+CACHE_HINTS = frozenset(
+    ("cache_control", "prompt_cache_breakpoint", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"))
 
 
 class Cache(Struct, frozen=True):
@@ -291,6 +297,10 @@ class Reply(Struct):
     extra: dict[str, object] = {}
 
 
+# How Anthropic says that a context is too long; it has no type for it, and its clients shorten the conversation on these words.
+TOO_LONG = "prompt is too long"
+
+
 class Failure(Struct):
     """An error of a provider. code, param: the provider's own, "" where it states none; retry_after_s: -1 unknown."""
 
@@ -376,22 +386,27 @@ Event = Began | PartBegan | Delta | PartEnded | Ended | UsageStated | Broke
 class Notes:
     """What a writer could not carry over: by the policy of the target it is named (`drop`), passed as it is (`pass`) or refused (`error`).
 
-    dropped   names of what was left out, as the caller wrote them ("logit_bias", "messages[2].content[0]"), each once
+    Writers name it as the canonical request has it ("stop", "messages[2].content[0].cache_control"), whoever the caller is.
+
+    name      the caller's own name for that (`words.Names`)
+    dropped   the caller's names of what was left out, each once
     """
 
-    __slots__ = ("dropped", "policy", "target")
+    __slots__ = ("dropped", "name", "policy", "target")
 
-    def __init__(self, policy: Literal["pass", "drop", "error"] = "drop", target: str = "") -> None:
+    def __init__(self, policy: Literal["pass", "drop", "error"] = "drop", target: str = "", name: Callable[[str], str] = str) -> None:
         self.policy = policy
         self.target = target
+        self.name = name
         self.dropped: list[str] = []
 
     def __repr__(self) -> str:
         return f"<Notes {self.policy}: {', '.join(self.dropped) or 'nothing'}>"
 
     def drop(self, name: str) -> None:
-        """Say that something is left out. raises UnsupportedParameter where the policy is error"""
-        if self.policy == "error":
+        """Say that something is left out. raises UnsupportedParameter where the policy is error, but not for a hint to a cache"""
+        name = self.name(name)
+        if self.policy == "error" and name.rpartition(".")[2] not in CACHE_HINTS:
             raise error("UnsupportedParameter", f"{self.target or 'the target'} has nothing like {name}: leave it out, or set "
                         'unsupported = "drop" for the target', param=name)
         if name not in self.dropped:
@@ -433,22 +448,10 @@ class WriteRequest(Protocol):
     def __call__(self, request: Request, notes: Notes, quirks: frozenset[str]) -> dict[str, object]: ...
 
 
-class ReadReply(Protocol):
-    """See Dialect."""
-
-    def __call__(self, body: dict[str, object]) -> Reply: ...
-
-
 class WriteReply(Protocol):
     """See Dialect."""
 
     def __call__(self, reply: Reply, request: Request) -> dict[str, object]: ...
-
-
-class ReadFailure(Protocol):
-    """See Dialect."""
-
-    def __call__(self, status: int, body: object) -> Failure: ...
 
 
 class WriteFailure(Protocol):
@@ -457,16 +460,12 @@ class WriteFailure(Protocol):
     def __call__(self, failure: Failure, request_id: str) -> dict[str, object]: ...
 
 
-class MakeReader(Protocol):
-    """See Dialect."""
-
-    def __call__(self) -> StreamReader: ...
-
-
-class MakeWriter(Protocol):
-    """See Dialect."""
-
-    def __call__(self, request: Request) -> StreamWriter: ...
+# See Dialect.
+ReadReply = Callable[[dict[str, object]], Reply]
+ReadFailure = Callable[[int, object], Failure]
+MakeReader = Callable[[], StreamReader]
+MakeWriter = Callable[[Request], StreamWriter]
+NamesOf = Callable[[Request, dict[str, object]], Callable[[str], str]]
 
 
 class Dialect(Struct, frozen=True, kw_only=True):
@@ -479,6 +478,7 @@ class Dialect(Struct, frozen=True, kw_only=True):
     write_reply     the request is there for what a reply must echo
     read_failure    of an error body, decoded, or of None or text where it is no JSON
     write_failure   the error object as this dialect's clients expect it
+    names_of        the caller's names of what writers name, from its request and its body (`words`)
     stream_framing  "sse", "aws" (vnd.amazon.eventstream) or "ndjson"
     wants_limit     a request must state max_tokens (Anthropic)
 
@@ -493,6 +493,7 @@ class Dialect(Struct, frozen=True, kw_only=True):
     stream_framing: Literal["sse", "aws", "ndjson"] = "sse"
     wants_limit: bool = False
     read_request: ReadRequest | None = None
+    names_of: NamesOf | None = None
     write_reply: WriteReply | None = None
     write_failure: WriteFailure | None = None
     stream_writer: MakeWriter | None = None

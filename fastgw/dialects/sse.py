@@ -14,46 +14,52 @@ class EventSplitter:
     none. Memory: one event. raises EventTooLarge
     """
 
-    __slots__ = ("held", "searched")
+    __slots__ = ("_half", "_held")
 
     def __init__(self) -> None:
-        self.held = b""
-        self.searched = 0
+        self._held = bytearray()  # grows in place: what is fed is copied once more, however long the event becomes
+        self._half = False
 
     def __repr__(self) -> str:
-        return f"<EventSplitter holding {len(self.held)} bytes>"
+        return f"<EventSplitter holding {len(self._held)} bytes>"
 
     def feed(self, piece: bytes) -> list[tuple[str, bytes]]:
-        held = self.held + piece if self.held else piece
-        if b"\r" in held:
+        if self._half:
+            piece = b"\r" + piece
+        if b"\r" in piece:
             # a CR at the end may be half of a CRLF: it waits
-            waiting = b"\r" if held.endswith(b"\r") else b""
-            held = held[: len(held) - len(waiting)].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        else:
-            waiting = b""
-        end = held.find(b"\n\n", min(self.searched, len(held)))
+            self._half = piece.endswith(b"\r")
+            piece = piece[: len(piece) - self._half].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        held = self._held
+        seen = len(held)
+        if seen:
+            held += piece
+        end = held.find(b"\n\n", seen - 1) if seen else piece.find(b"\n\n")
         if end < 0:
-            self.searched = max(len(held) - 1, 0)
-            self.held = held + waiting
-            if len(self.held) > MOST_EVENT_BYTES:
+            if not seen:
+                held += piece
+            if len(held) > MOST_EVENT_BYTES:
                 raise EventTooLarge(f"expected events of at most {MOST_EVENT_BYTES} bytes")
             return []
+        if seen:
+            piece = bytes(held)
+            held.clear()
         events = []
         start = 0
         while end >= 0:
-            event = parse(held[start:end])
+            event = parse(piece[start:end])
             if event is not None:
                 events.append(event)
             start = end + 2
-            end = held.find(b"\n\n", start)
-        held = held[start:]
-        self.searched = max(len(held) - 1, 0)
-        self.held = held + waiting
+            end = piece.find(b"\n\n", start)
+        held += piece[start:]
         return events
 
     def finish(self) -> list[tuple[str, bytes]]:
         """The event that was not ended: some providers leave the last blank line out."""
-        rest, self.held = self.held.replace(b"\r\n", b"\n").replace(b"\r", b"\n"), b""
+        rest = bytes(self._held) + b"\n" * self._half
+        self._held.clear()
+        self._half = False
         event = parse(rest)
         return [] if event is None else [event]
 
@@ -84,23 +90,25 @@ def framed(data: bytes, event: str = "") -> bytes:
 class LineSplitter:
     """The same for lines of JSON (application/x-ndjson): each line is an event without a name. raises EventTooLarge"""
 
-    __slots__ = ("held",)
+    __slots__ = ("_held",)
 
     def __init__(self) -> None:
-        self.held = b""
+        self._held = bytearray()
 
     def __repr__(self) -> str:
-        return f"<LineSplitter holding {len(self.held)} bytes>"
+        return f"<LineSplitter holding {len(self._held)} bytes>"
 
     def feed(self, piece: bytes) -> list[tuple[str, bytes]]:
+        self._held += piece
         if b"\n" not in piece:
-            self.held += piece
-            if len(self.held) > MOST_EVENT_BYTES:
+            if len(self._held) > MOST_EVENT_BYTES:
                 raise EventTooLarge(f"expected lines of at most {MOST_EVENT_BYTES} bytes")
             return []
-        *lines, self.held = (self.held + piece).split(b"\n")
+        *lines, rest = bytes(self._held).split(b"\n")
+        self._held[:] = rest
         return [("", line.strip()) for line in lines if line.strip()]
 
     def finish(self) -> list[tuple[str, bytes]]:
-        rest, self.held = self.held.strip(), b""
+        rest = bytes(self._held).strip()
+        self._held.clear()
         return [("", rest)] if rest else []

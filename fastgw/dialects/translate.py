@@ -8,7 +8,20 @@ from typing import Literal
 import msgspec
 
 from fastgw.dialects.assembly import Assembler, events_of
-from fastgw.dialects.canonical import Broke, Delta, Dialect, Event, Failure, Notes, Reply, Request, StreamWriter, Usage, UsageStated
+from fastgw.dialects.canonical import (
+    TOO_LONG,
+    Broke,
+    Delta,
+    Dialect,
+    Event,
+    Failure,
+    Notes,
+    Reply,
+    Request,
+    StreamWriter,
+    Usage,
+    UsageStated,
+)
 from fastgw.dialects.framing import SPLITTERS
 from fastgw.dialects.reading import an_object
 from fastgw.errors import GatewayError, error
@@ -217,7 +230,8 @@ def translate(client: Dialect, upstream: Dialect, body: bytes, asked: Asked) -> 
         request.max_tokens = asked.limit
     elif request.max_tokens is None and upstream.wants_limit:
         request.max_tokens = asked.most_output or DEFAULT_LIMIT_TOKENS
-    notes = Notes(asked.policy, asked.target)
+    assert client.names_of is not None
+    notes = Notes(asked.policy, asked.target, client.names_of(request, decoded))
     written = upstream.write_request(request, notes, asked.quirks)
     for name, value in request.extra.items():
         if name in written:
@@ -260,7 +274,8 @@ KINDS: dict[str, tuple[str, str, str]] = {
 
 def problem_of(failure: Failure, integration: str) -> GatewayError:
     """A provider's error that came in the place of a stream, as one of ours with the provider's status."""
-    problem = error("UpstreamStatus", f"integration {integration!r}: {failure.message}")
+    said = f"integration {integration!r}: {failure.message}"
+    problem = error("UpstreamStatus", f"{TOO_LONG}: {said}" if failure.kind == "context_window" else said)
     if failure.status >= 400:
         problem.status = failure.status
     problem.kinds = KINDS.get(failure.kind, problem.kinds)

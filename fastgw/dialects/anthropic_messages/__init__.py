@@ -12,11 +12,13 @@ from fastgw.dialects.anthropic_messages.request import read_request, write_reque
 from fastgw.dialects.anthropic_messages.stream_reader import BedrockStreamReader, StreamReader
 from fastgw.dialects.anthropic_messages.stream_writer import StreamWriter
 from fastgw.dialects.anthropic_messages.vocabulary import NAME
+from fastgw.dialects.anthropic_messages.words import WORDS
 from fastgw.dialects.canonical import Dialect
 
 DIALECT = Dialect(
     name=NAME,
     read_request=read_request,
+    names_of=WORDS.names_of,
     write_request=write_request,
     read_reply=read_reply,
     write_reply=write_reply,

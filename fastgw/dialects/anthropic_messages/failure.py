@@ -3,7 +3,7 @@
 import re
 
 from fastgw.dialects.anthropic_messages.vocabulary import ERROR_TYPES, ERRORS
-from fastgw.dialects.canonical import Failure, FailureKind
+from fastgw.dialects.canonical import TOO_LONG, Failure, FailureKind
 from fastgw.dialects.reading import Json, as_text
 
 _BY_STATUS: dict[int, FailureKind] = {
@@ -26,6 +26,7 @@ EXCEPTIONS: dict[str, tuple[FailureKind, int]] = {
     "serviceUnavailableException": ("overloaded", 503),
     "serviceQuotaExceededException": ("rate_limit", 429),
 }
+OWN_WORDS = (TOO_LONG, "input length and `max_tokens` exceed context limit")
 _param = re.compile(r"([a-z_]+(?:\.[a-z_0-9]+)*): ").match
 
 
@@ -75,7 +76,14 @@ def write_failure(failure: Failure, request_id: str) -> Json:
 
 def error_of(failure: Failure) -> Json:
     """The error in an error body or event."""
-    error: Json = {"type": ERROR_TYPES[failure.kind], "message": failure.message}
+    error: Json = {"type": ERROR_TYPES[failure.kind], "message": message_of(failure)}
     if failure.code:
         error["code"] = failure.code
     return error
+
+
+def message_of(failure: Failure) -> str:
+    """What the provider said; of another's context that is too long, after the words by which clients know it."""
+    if failure.kind == "context_window" and not failure.message.startswith(OWN_WORDS):
+        return f"{TOO_LONG}: {failure.message}"
+    return failure.message

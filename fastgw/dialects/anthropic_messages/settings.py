@@ -1,10 +1,7 @@
 """Fit how much to think and how to sample to what a model of Anthropic's takes.
 
-effort of the caller          minimal  low    medium  high    xhigh              max
-output_config.effort          low      low    medium  high    xhigh, else max    max       models with adaptive thinking
-thinking.budget_tokens        1024     2048   8192    16384   32768              49152     models that think within a budget
-
-A budget that the caller states is the effort of the column it reaches, where the model has no budgets. Thinking is a part of max_tokens: a
+A model with adaptive thinking takes an effort (output_config.effort): minimal is low, and xhigh is max where it has none. One that thinks
+within a budget takes thinking.budget_tokens. Each becomes the other by the table of `dialects.effort`. Thinking is a part of max_tokens: a
 budget that does not fit becomes four fifths of it, and where that is less than the 1024 tokens that a budget must have, there is no
 thinking, which is noted. max_tokens is never raised, since admission reserved what it says.
 """
@@ -12,12 +9,11 @@ thinking, which is noted. max_tokens is never raised, since admission reserved w
 from fastgw.dialects.anthropic_messages.models import Traits
 from fastgw.dialects.anthropic_messages.vocabulary import NAME
 from fastgw.dialects.canonical import Notes, Reasoning, Request
+from fastgw.dialects.effort import BUDGETS, effort_of
 from fastgw.dialects.reading import Json
 
 LEAST_BUDGET_TOKENS = 1024
 LEAST_TOP_P_OF_THINKING = 0.95
-BUDGETS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32768, "max": 49152}
-_NAMES = {"openai_responses": "reasoning", "gemini_generate": "generationConfig.thinkingConfig"}
 
 
 def write_thinking(request: Request, body: Json, traits: Traits, resumes: bool, notes: Notes) -> bool:
@@ -30,10 +26,9 @@ def write_thinking(request: Request, body: Json, traits: Traits, resumes: bool, 
         return False
     if request.dialect == NAME:
         return _write_own(request, reasoning, body, notes)
-    name = _NAMES.get(request.dialect, "reasoning_effort")
     if reasoning.off or reasoning.effort == "none":
         if traits.always:
-            notes.drop(name)
+            notes.drop("reasoning_effort")
             body["output_config"] = {"effort": "low"}
         elif traits.thinking == "adaptive":
             body["thinking"] = {"type": "disabled"}
@@ -45,7 +40,7 @@ def write_thinking(request: Request, body: Json, traits: Traits, resumes: bool, 
         elif reasoning.show is False:
             thinking["display"] = "omitted"
         body["thinking"] = thinking
-        effort = _effort_of(reasoning, traits, notes, name)
+        effort = _effort_of(reasoning, traits, notes)
         if effort:
             body["output_config"] = {"effort": effort}
         return True
@@ -53,7 +48,7 @@ def write_thinking(request: Request, body: Json, traits: Traits, resumes: bool, 
     budget = reasoning.budget_tokens or BUDGETS.get(reasoning.effort or "medium", BUDGETS["medium"])
     fitting = None if traits.thinking == "none" or is_forced or resumes else _fitting(budget, request.max_tokens)
     if fitting is None:
-        notes.drop(name)
+        notes.drop("reasoning_effort")
         return False
     body["thinking"] = {"type": "enabled", "budget_tokens": fitting}
     return True
@@ -70,24 +65,23 @@ def _write_own(request: Request, reasoning: Reasoning, body: Json, notes: Notes)
     if budget is not None and request.max_tokens is not None and budget >= request.max_tokens:
         fitting = _fitting(budget, request.max_tokens)
         if fitting is None:
-            notes.drop("thinking")
+            notes.drop("reasoning_effort")
             return False
         thinking = {**thinking, "budget_tokens": fitting}
     body["thinking"] = thinking
     return not reasoning.off
 
 
-def _effort_of(reasoning: Reasoning, traits: Traits, notes: Notes, name: str) -> str:
+def _effort_of(reasoning: Reasoning, traits: Traits, notes: Notes) -> str:
     effort = reasoning.effort
     if not effort and reasoning.budget_tokens is not None:
-        reached = [word for word, tokens in BUDGETS.items() if tokens <= reasoning.budget_tokens]
-        effort = reached[-1] if reached else "low"
+        effort = effort_of(reasoning.budget_tokens)
     if effort == "minimal":
         effort = "low"
     elif effort == "xhigh" and effort not in traits.efforts:
         effort = "max"
     if effort and effort not in traits.efforts:
-        notes.drop(name)
+        notes.drop("reasoning_effort")
         return ""
     return effort
 

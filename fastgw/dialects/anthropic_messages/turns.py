@@ -62,7 +62,7 @@ class Turns:
         raises  InvalidRequest where the arguments of a call are no JSON object
         """
         for at, message in enumerate(messages, -before):
-            where = f"messages[{at}]" if at >= 0 else "system"
+            where = f"messages[{at + before}]"
             if message.name:
                 self._notes.drop(f"{where}.name")
             if message.role in ("system", "developer") and (not self._own or at < 0):
@@ -130,7 +130,7 @@ class Turns:
         elif isinstance(part, ToolResult):
             turn.results.append(self._write_result(part, where))
         elif isinstance(part, ToolCall):
-            block = _write_call(part, where)
+            block = _write_call(part, where, self._notes)
             self.called[str(block["name"])] = None
             turn.blocks.append(block)
         elif isinstance(part, Thinking):
@@ -193,24 +193,25 @@ def is_proven(citation: Json | None) -> bool:
     return citation is not None and citation.get("encrypted_index") != ""
 
 
-def _write_call(call: ToolCall, where: str) -> Json:
+def _write_call(call: ToolCall, where: str, notes: Notes) -> Json:
     name = written_name(TEXT_PREFIX + call.name if call.custom else call.name, f"$.{where}.name")
-    block: Json = {"type": "tool_use", "id": written_id(call.id), "name": name, "input": _input_of(call, where)}
+    block: Json = {"type": "tool_use", "id": written_id(call.id), "name": name, "input": _input_of(call, where, notes)}
     if call.native is not None and call.native.dialect == NAME:
         block.update(call.native.value)
     return write_cache(block, call.cache)
 
 
-def _input_of(call: ToolCall, where: str) -> Json:
+def _input_of(call: ToolCall, where: str, notes: Notes) -> Json:
     if call.custom:
         return {"input": call.arguments}
     if not call.arguments.strip():
         return {}
-    path = f"$.{where}.arguments"
     try:
         decoded = _decode(call.arguments)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as problem:
+        path = "$." + notes.name(f"{where}.arguments")
         raise error("InvalidRequest", f"expected the text of a JSON object, got none at {path}: {problem}", param=path) from problem
     if not isinstance(decoded, dict):
+        path = "$." + notes.name(f"{where}.arguments")
         raise error("InvalidRequest", f"expected the text of a JSON object, got another value at {path}", param=path)
     return decoded

@@ -11,6 +11,7 @@ from fastgw.dialects.anthropic_messages.naming import TEXT_PREFIX, written_name
 from fastgw.dialects.bedrock_converse.media import Blocks
 from fastgw.dialects.bedrock_converse.models import Model
 from fastgw.dialects.canonical import Cache, Media, Message, Native, Notes, Part, Refusal, Text, Thinking, ToolCall, ToolResult
+from fastgw.dialects.marks import note_parts
 from fastgw.dialects.reading import Json
 from fastgw.errors import error
 
@@ -86,7 +87,7 @@ class MessageWriter:
         if isinstance(part, ToolCall):
             name = name_on_wire(part.name, part.custom)
             self.tools[name] = None
-            return {"toolUse": {"toolUseId": call_id(part.id), "name": name, "input": input_of(part, path)}}
+            return {"toolUse": {"toolUseId": call_id(part.id), "name": name, "input": input_of(part, path, self._notes)}}
         if isinstance(part, ToolResult):
             return self._result(part, path)
         if isinstance(part, Thinking):
@@ -116,6 +117,7 @@ class MessageWriter:
                 self._notes.drop(f"{path}.content[{number}]")
             else:
                 content.append(block)
+        note_parts(result.parts, path, self._notes)  # a result's own mark is a cache point, which cannot stand in it
         written: Json = {"toolUseId": call_id(result.call_id), "content": content}
         if result.is_error:
             written["status"] = "error"
@@ -149,7 +151,7 @@ def thought(part: Thinking, model: Model) -> Json | None:
     return {"reasoningContent": {"reasoningText": {"text": part.text, "signature": part.signature}}} if part.signature else None
 
 
-def input_of(call: ToolCall, path: str) -> object:
+def input_of(call: ToolCall, path: str, notes: Notes) -> object:
     """The arguments as an object. raises InvalidRequest where they are none"""
     if call.custom:
         return {"input": call.arguments}
@@ -160,7 +162,8 @@ def input_of(call: ToolCall, path: str) -> object:
     except (msgspec.DecodeError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise error("InvalidRequest", f"expected the text of a JSON object as the arguments of {call.name} at $.{path}", param=f"$.{path}")
+        where = "$." + notes.name(f"{path}.arguments")
+        raise error("InvalidRequest", f"expected the text of a JSON object as the arguments of {call.name} at {where}", param=where)
     return found
 
 

@@ -5,15 +5,15 @@ import re
 from msgspec import Struct
 
 from fastgw.dialects.anthropic_messages.models import Traits, traits_of
-from fastgw.dialects.anthropic_messages.settings import BUDGETS, write_sampling, write_thinking
+from fastgw.dialects.anthropic_messages.settings import write_sampling, write_thinking
 from fastgw.dialects.canonical import Notes, Reasoning, Request
+from fastgw.dialects.effort import effort_of, nearest_of_three
 from fastgw.dialects.reading import Json
 
 AS_ON_AWS = frozenset({"bedrock"})
 MAKERS = frozenset({"amazon", "anthropic", "cohere", "deepseek", "meta", "mistral", "openai", "qwen"})
 MAKER = re.compile(r"(?:\A|[./])([a-z0-9-]+)(?=\.[^./])")
 REGIONS = frozenset({"us", "eu", "apac", "jp", "au", "ca", "sa", "af", "me", "il", "global", "us-gov"})
-THREE_EFFORTS = ("low", "medium", "high")
 
 
 class Model(Struct, frozen=True):
@@ -86,13 +86,10 @@ def thinking_fields(reasoning: Reasoning | None, model: Model, notes: Notes) -> 
 
 
 def nearest(reasoning: Reasoning) -> str:
-    """One of three efforts; a budget is the last one that it reaches."""
+    """One of three efforts, of a budget too."""
     if reasoning.effort:
-        return reasoning.effort if reasoning.effort in THREE_EFFORTS else "low" if reasoning.effort == "minimal" else "high"
-    if reasoning.budget_tokens is None:
-        return "medium"
-    reached = [effort for effort in THREE_EFFORTS if BUDGETS[effort] <= reasoning.budget_tokens]
-    return reached[-1] if reached else "low"
+        return nearest_of_three(reasoning.effort)
+    return "medium" if reasoning.budget_tokens is None else nearest_of_three(effort_of(reasoning.budget_tokens))
 
 
 def top_k_fields(top_k: int | None, model: Model, notes: Notes) -> Json:

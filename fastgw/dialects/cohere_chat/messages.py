@@ -3,11 +3,10 @@
 from base64 import b64decode
 from binascii import Error
 
-from fastgw.dialects.canonical import Media, Message, Native, Notes, Part, Refusal, Text, Thinking, ToolCall, ToolResult
+from fastgw.dialects.canonical import Media, Message, Notes, Part, Refusal, Text, Thinking, ToolCall, ToolResult
 from fastgw.dialects.reading import Json
 
 NAME = "cohere_chat"
-UNCACHED = (Thinking, Refusal, Native)
 TEXTUAL = ("text/", "application/json", "application/xml")
 
 
@@ -29,9 +28,6 @@ class MessageWriter:
         """Add the messages; those that hold nothing are left out."""
         for number, message in enumerate(messages):
             path = f"messages[{number}]"
-            for at, part in enumerate(message.parts):
-                if not isinstance(part, UNCACHED) and part.cache is not None:
-                    self._notes.drop(f"{path}.content[{at}].cache_control")
             if message.role == "assistant":
                 self._assistant(message, path)
             else:

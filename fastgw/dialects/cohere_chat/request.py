@@ -4,13 +4,14 @@ import re
 
 from fastgw.dialects.canonical import Notes, Reasoning, Request, Tool
 from fastgw.dialects.cohere_chat.messages import MessageWriter
+from fastgw.dialects.effort import BUDGETS
+from fastgw.dialects.marks import note_marks
 from fastgw.dialects.reading import Json, an_array
 
 # members of Cohere's body that no canonical type has: a caller may state them beside its own
 OWN = ("documents", "safety_mode", "citation_options", "priority")
 NOT_THINKING = re.compile(r"command-r|command-a-0|command-a-vision|command-a-translate|command-light|aya")
-# An effort as a budget, as Google's OpenAI endpoint has it (ai.google.dev/gemini-api/docs/openai); without one Cohere thinks most
-BUDGETS = {"minimal": 1024, "low": 1024, "medium": 8192}
+BUDGETED = ("minimal", "low", "medium")  # efforts that become budgets; without one Cohere thinks most
 MOST_P = 0.99
 ANY_OBJECT: Json = {"type": "object", "properties": {}}
 
@@ -21,6 +22,7 @@ def write_request(request: Request, notes: Notes, quirks: frozenset[str]) -> Jso
     writer.write(request.messages)
     body: Json = {"model": request.model, "messages": writer.messages, "stream": request.stream}
     _sampling(request, body, notes)
+    note_marks(request, notes)
     _tools(request, body, notes)
     output = request.output
     if output is not None:
@@ -60,23 +62,23 @@ def penalty(stated: float | None, name: str, notes: Notes) -> float | None:
 
 def _tools(request: Request, body: Json, notes: Notes) -> None:
     choice = request.tool_choice
-    tools: list[Tool] = []
+    tools: dict[int, Tool] = {}
     for number, tool in enumerate(request.tools):
         if tool.native is not None or tool.custom:
             notes.drop(f"tools[{number}]")
         elif choice is None or not choice.names or tool.name in choice.names:
-            tools.append(tool)
-            if tool.cache is not None:
-                notes.drop(f"tools[{number}].cache_control")
+            tools[number] = tool
     if not tools:
         return
-    body["tools"] = [function_of(tool) for tool in tools]
+    body["tools"] = [function_of(tool) for tool in tools.values()]
     if choice is not None and choice.mode != "auto":
         body["tool_choice"] = "NONE" if choice.mode == "none" else "REQUIRED"
-    if all(tool.strict for tool in tools):
+    if all(tool.strict for tool in tools.values()):
         body["strict_tools"] = True
-    elif any(tool.strict for tool in tools):
-        notes.drop("tools.strict")  # it is for all of them or for none
+        return
+    for number, tool in tools.items():
+        if tool.strict:
+            notes.drop(f"tools[{number}].strict")  # it is for all of them or for none
 
 
 def function_of(tool: Tool) -> Json:
@@ -95,7 +97,7 @@ def thinking_of(reasoning: Reasoning, model: str, notes: Notes) -> Json:
         return {}
     if reasoning.off:
         return {"type": "disabled"}
-    budget = reasoning.budget_tokens or BUDGETS.get(reasoning.effort)
+    budget = reasoning.budget_tokens or (BUDGETS[reasoning.effort] if reasoning.effort in BUDGETED else None)
     return {"type": "enabled"} if budget is None else {"type": "enabled", "token_budget": budget}
 
 

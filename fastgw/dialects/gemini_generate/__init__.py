@@ -7,10 +7,12 @@ from fastgw.dialects.gemini_generate.request import read_request, write_request
 from fastgw.dialects.gemini_generate.spelling import NAME
 from fastgw.dialects.gemini_generate.stream import StreamReader
 from fastgw.dialects.gemini_generate.stream_writer import StreamWriter
+from fastgw.dialects.gemini_generate.words import WORDS
 
 DIALECT = Dialect(
     name=NAME,
     read_request=read_request,
+    names_of=WORDS.names_of,
     write_request=write_request,
     read_reply=read_reply,
     write_reply=write_reply,

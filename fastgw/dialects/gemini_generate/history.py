@@ -105,7 +105,6 @@ class History:
                 return None
             return {"text": part.text, "thought": True} | ({"thoughtSignature": part.signature} if part.signature else {})
         elif isinstance(part, Media):
-            self._note_cache(part, path)
             names = self.is_own or "vertex" in self.quirks
             for member, is_stated in (
                 ("detail", part.detail in ("low", "high")), ("context", part.context), ("citations", part.citations),
@@ -122,20 +121,16 @@ class History:
             assert kind is Native or kind is ToolResult
             self.notes.drop(path)
             return None
-        self._note_cache(part, path)
         if part.native is not None and part.native.dialect == NAME:
             written |= part.native.value
         return written
-
-    def _note_cache(self, part: Text | Media | ToolCall | ToolResult, path: str) -> None:
-        if part.cache is not None:
-            self.notes.drop(f"{path}.cache_control")
 
     def _call(self, part: ToolCall, path: str) -> Json:
         self.names[part.id] = part.name
         arguments: Json | None = {"input": part.arguments} if part.custom else object_of(part.arguments)
         if arguments is None:
-            raise error("InvalidRequest", f"expected arguments that are a JSON object, got {part.arguments[:60]!r} at {path}", param=path)
+            where = "$." + self.notes.name(f"{path}.arguments")
+            raise error("InvalidRequest", f"expected arguments that are a JSON object, got {part.arguments[:60]!r} at {where}", param=where)
         call: Json = {"name": part.name, "args": arguments}
         if part.id and not MADE.fullmatch(part.id):
             call["id"] = part.id
@@ -147,7 +142,6 @@ class History:
         if not name:  # its call was another provider's own, or has been cut off
             self.notes.drop(path)
             return
-        self._note_cache(part, path)
         texts: list[str] = []
         media: list[Json] = []
         for at, item in enumerate(part.parts):

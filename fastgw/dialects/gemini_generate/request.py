@@ -18,6 +18,7 @@ from fastgw.dialects.gemini_generate.settings import read_settings, write_settin
 from fastgw.dialects.gemini_generate.spelling import NAME, camel
 from fastgw.dialects.gemini_generate.tools import read_tool_config, read_tools, write_tools
 from fastgw.dialects.gemini_generate.turns import Turns, read_system
+from fastgw.dialects.marks import note_marks
 from fastgw.dialects.reading import Json, flag, text
 
 KNOWN = frozenset((
@@ -59,6 +60,7 @@ def write_request(request: Request, notes: Notes, quirks: frozenset[str]) -> Jso
     body: Json = {"contents": history.contents}
     if history.system:
         body["systemInstruction"] = {"parts": history.system}
+    note_marks(request, notes)
     tools, tool_config = write_tools(request, notes, quirks)
     config = write_settings(request, notes, quirks)
     if tools:

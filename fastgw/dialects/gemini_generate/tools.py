@@ -79,8 +79,6 @@ def write_tools(request: Request, notes: Notes, quirks: frozenset[str]) -> tuple
         else:
             functions.append(write_function(tool, path, quirks))
             strict = strict or (tool.strict is True and not 0 < generation(request.model) < THINKS_SINCE)
-            if tool.cache is not None:
-                notes.drop(f"{path}.cache_control")
     if functions:
         written.insert(0, {"functionDeclarations": functions})
     if request.parallel_tool_calls is False:

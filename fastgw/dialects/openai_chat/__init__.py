@@ -7,10 +7,12 @@ from fastgw.dialects.openai_chat.quirks import NAME
 from fastgw.dialects.openai_chat.reply import read_reply, write_reply
 from fastgw.dialects.openai_chat.request import read_request, write_request
 from fastgw.dialects.openai_chat.stream import ChatReader
+from fastgw.dialects.openai_chat.words import WORDS
 
 DIALECT = Dialect(
     name=NAME,
     read_request=read_request,
+    names_of=WORDS.names_of,
     write_request=write_request,
     read_reply=read_reply,
     write_reply=write_reply,

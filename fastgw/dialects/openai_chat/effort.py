@@ -1,13 +1,9 @@
 """How much a model shall think: the many members that say so, read from callers and written as a provider knows them."""
 
 from fastgw.dialects.canonical import Notes, Reasoning, Request
+from fastgw.dialects.effort import effort_of, nearest_of_three
 from fastgw.dialects.openai_chat.quirks import NAME
 from fastgw.dialects.reading import Json, as_object, flag, integer, mapping, text
-
-# A budget as an effort, where only efforts are known: the borders are those of Google's table for this wire
-# (https://ai.google.dev/gemini-api/docs/openai#thinking).
-LOW_TOKENS = 1024
-MEDIUM_TOKENS = 8192
 
 MEMBERS = frozenset({"reasoning_effort", "thinking", "reasoning", "enable_thinking", "thinking_budget", "include_reasoning"})
 
@@ -59,7 +55,7 @@ def write_reasoning(request: Request, body: Json, notes: Notes, quirks: frozense
         if asked.budget_tokens is not None and not asked.off:
             body["thinking_budget"] = asked.budget_tokens
     else:
-        effort = effort_of(asked)
+        effort = effort_to_ask(asked)
         if effort and "mistral" in quirks:
             effort = "none" if effort == "none" else "high"  # the two it knows
         if effort:
@@ -73,7 +69,7 @@ def _write_type(request: Request, body: Json) -> None:
     thinking: Json = {}
     if asked is not None:
         thinking["type"] = "disabled" if asked.off else "enabled"
-        effort = effort_of(asked)
+        effort = effort_to_ask(asked)
         if effort and not asked.off:
             body["reasoning_effort"] = effort
     if request.dialect == NAME:
@@ -82,15 +78,13 @@ def _write_type(request: Request, body: Json) -> None:
         body["thinking"] = thinking
 
 
-def effort_of(asked: Reasoning) -> str:
-    """An effort, of a budget too; "" where it is left to the model."""
+def effort_to_ask(asked: Reasoning) -> str:
+    """An effort; a budget asks for none that only some models take; "" where it is left to the model."""
     if asked.off:
         return "none"
     if asked.effort or asked.budget_tokens is None:
         return asked.effort
-    if asked.budget_tokens <= LOW_TOKENS:
-        return "low"
-    return "medium" if asked.budget_tokens <= MEDIUM_TOKENS else "high"
+    return nearest_of_three(effort_of(asked.budget_tokens))
 
 
 def _options(asked: Reasoning) -> Json:

@@ -41,6 +41,7 @@ QUIRKS = MappingProxyType({
     "no_<member>": "knows no such member of the body (no_stream_options, no_parallel_tool_calls, no_seed, no_user, ...): it is noted",
 })
 
+MARKS = frozenset({"cache_control", "cache_breakpoint"})  # of what may be cached; others cache by themselves
 # https://docs.mistral.ai/api: members that it does not know are refused with 422.
 MISTRAL = frozenset({
     "max_tokens", "system_role", "no_name", "no_allowed_tools", "no_custom_tools", "no_stream_options", "no_user", "no_logit_bias",

@@ -6,9 +6,10 @@ Reference: https://platform.openai.com/docs/api-reference/chat/create
 from types import MappingProxyType
 
 from fastgw.dialects.canonical import Notes, OutputFormat, Request
+from fastgw.dialects.marks import note_marks
 from fastgw.dialects.openai_chat.effort import MEMBERS, read_reasoning, write_reasoning
 from fastgw.dialects.openai_chat.history import read_messages
-from fastgw.dialects.openai_chat.quirks import NAME, implied
+from fastgw.dialects.openai_chat.quirks import MARKS, NAME, implied
 from fastgw.dialects.openai_chat.tools import read_choice, read_tools, write_tools
 from fastgw.dialects.openai_chat.turns import write_messages
 from fastgw.dialects.reading import Json, an_object, flag, integer, mapping, number, required_text, text, texts
@@ -120,6 +121,8 @@ def write_request(request: Request, notes: Notes, quirks: frozenset[str]) -> Jso
     """The body for a provider that has these quirks."""
     quirks = implied(quirks)
     body: Json = {"model": request.model, "messages": write_messages(request, notes, quirks)}
+    if MARKS.isdisjoint(quirks):
+        note_marks(request, notes)
     if request.tools:
         write_tools(request, body, notes, quirks)
     if request.max_tokens is not None:

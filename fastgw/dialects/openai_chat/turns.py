@@ -9,12 +9,10 @@ from fastgw.dialects.reading import Json, as_object, as_text
 
 
 def write_messages(request: Request, notes: Notes, quirks: frozenset[str]) -> list[object]:
-    """All messages, in order. What goes to nobody here is noted under the place where the caller has it."""
+    """All messages, in order."""
     written: list[object] = []
-    # Dialects with system words outside of their messages count these without them.
-    shift = 0 if request.dialect.startswith("openai") else sum(message.role in ("system", "developer") for message in request.messages)
     for at, message in enumerate(request.messages):
-        path = f"messages[{max(at - shift, 0)}].content"
+        path = f"messages[{at}].content"
         if message.role == "assistant":
             written.append(_assistant(message, path, notes, quirks))
         else:

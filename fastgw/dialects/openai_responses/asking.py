@@ -1,7 +1,7 @@
 """A canonical request as a provider's POST /v1/responses; the quirks stand in `request`."""
 
 from fastgw.dialects.canonical import Notes, OutputFormat, Reasoning, Request, Text, Thinking, Tool, ToolChoice
-from fastgw.dialects.openai_chat.effort import effort_of
+from fastgw.dialects.openai_chat.effort import effort_to_ask
 from fastgw.dialects.openai_responses.proof import NAME
 from fastgw.dialects.openai_responses.request import BOUND, IDLE, LOGPROBS
 from fastgw.dialects.openai_responses.turns import Input, Quirks
@@ -169,7 +169,7 @@ def _write_choice(choice: ToolChoice, tools: list[Tool]) -> object:
 
 def _write_reasoning(reasoning: Reasoning) -> Json:
     written: Json = {}
-    effort = effort_of(reasoning)
+    effort = effort_to_ask(reasoning)
     if effort:
         written["effort"] = effort
     if reasoning.summary:

@@ -81,7 +81,7 @@ class Input:
 
     def _act(self, part: Part, path: str) -> None:
         if isinstance(part, ToolCall):
-            self._call(part)
+            self._call(part, path)
         elif isinstance(part, Native) and part.dialect == NAME:
             self.items.append(part.value)
         elif isinstance(part, Media) and part.kind == "image" and part.native is not None and part.native.dialect == NAME:
@@ -135,7 +135,9 @@ class Input:
             item["id"] = message.id
         self.items.append(item)
 
-    def _call(self, call: ToolCall) -> None:
+    def _call(self, call: ToolCall, path: str) -> None:
+        if call.cache is not None:
+            self.notes.drop(f"{path}.cache_control")
         beside = {} if call.native is None or call.native.dialect != NAME else call.native.value
         if call.custom:
             self.custom.add(call.id)

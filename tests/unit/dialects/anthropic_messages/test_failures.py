@@ -7,7 +7,9 @@ import msgspec
 import pytest
 
 from fastgw.dialects.anthropic_messages import DIALECT
-from fastgw.dialects.canonical import Failure, FailureKind
+from fastgw.dialects.canonical import Broke, Failure, FailureKind, Request
+from fastgw.dialects.sse import EventSplitter
+from fastgw.dialects.translate import problem_of
 from tests.unit.dialects.anthropic_messages.official import client_of, messages_recorded
 
 
@@ -64,7 +66,8 @@ def test_errors_are_told(kind: FailureKind, word: str, status: int, raised: type
     """The client raises the class of the error, with the provider's message and code."""
     assert DIALECT.write_failure is not None
     body = DIALECT.write_failure(Failure(status, kind, "said", "own_code"), "req_9")
-    assert body == {"type": "error", "error": {"type": word, "message": "said", "code": "own_code"}, "request_id": "req_9"}
+    said = "prompt is too long: said" if kind == "context_window" else "said"
+    assert body == {"type": "error", "error": {"type": word, "message": said, "code": "own_code"}, "request_id": "req_9"}
     with pytest.raises(raised, match="said"):
         client_of(msgspec.json.encode(body), status=status).messages.create(model="claude-opus-5", max_tokens=1, messages=[])
 
@@ -74,3 +77,25 @@ def test_recorded_errors_are_understood() -> None:
     kinds = {exchange.name: DIALECT.read_failure(exchange.status, exchange.json()).kind
              for exchange in messages_recorded() if exchange.status >= 400}
     assert sorted(kinds.values()) == ["invalid_request", "not_found", "permission", "permission"]
+
+
+@pytest.mark.parametrize(("said", "told"), [
+    ("This model's maximum context length is 128000 tokens.", "prompt is too long: This model's maximum context length is 128000 tokens."),
+    ("Input is too long for requested model.", "prompt is too long: Input is too long for requested model."),
+    ("prompt is too long: 210000 tokens > 200000 maximum", "prompt is too long: 210000 tokens > 200000 maximum"),
+    ("input length and `max_tokens` exceed context limit: 9 + 8 > 10", "input length and `max_tokens` exceed context limit: 9 + 8 > 10"),
+])
+def test_a_context_that_is_too_long_is_told_as_clients_know_it(said: str, told: str) -> None:
+    """Clients shorten a conversation on a message that begins so: other providers' words go after it, Anthropic's own stay."""
+    assert DIALECT.write_failure is not None and DIALECT.stream_writer is not None
+    failure = Failure(400, "context_window", said)
+    body: Any = DIALECT.write_failure(failure, "req")
+    assert (body["error"]["type"], body["error"]["message"]) == ("invalid_request_error", told)
+    [(_, payload)] = EventSplitter().feed(DIALECT.stream_writer(Request("anthropic_messages", "m", [])).write([Broke(failure)]))
+    assert msgspec.json.decode(payload)["error"]["message"] == told
+
+
+def test_a_context_that_is_too_long_is_known_at_the_beginning_of_a_stream() -> None:
+    """An error that a provider puts in the place of a stream, which the gateway tells as its own, begins so too."""
+    assert problem_of(Failure(400, "context_window", "said"), "i").message == "prompt is too long: integration 'i': said"
+    assert problem_of(Failure(400, "invalid_request", "said"), "i").message == "integration 'i': said"

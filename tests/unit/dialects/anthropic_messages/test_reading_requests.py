@@ -147,13 +147,9 @@ def test_unknown_forms_of_the_answer_are_kept() -> None:
 
 
 def test_system_messages_stay_where_they_are() -> None:
-    """A system message among the messages is not the system prompt, even as the first; what is noted has the client's own index."""
+    """A system message among the messages is not the system prompt, even as the first."""
     messages = [{"role": "system", "content": "a"}, {"role": "user", "content": "b"}, {"role": "system", "content": "c"}]
     assert DIALECT.write_request(read({"messages": messages}), Notes(), frozenset())["messages"] == messages
-    image = {"type": "image", "source": {"type": "url", "url": "https://a.example"}}
-    notes = Notes()
-    DIALECT.write_request(read({"system": "x", **said(image)}), notes, frozenset({"bedrock"}))
-    assert notes.dropped == ["messages[0].content[0]"]
 
 
 def test_choice_without_tools_is_kept() -> None:

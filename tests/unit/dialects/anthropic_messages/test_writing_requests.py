@@ -185,7 +185,7 @@ def test_budget_of_an_own_client_stays_below_what_admission_allows() -> None:
     request.echo = {"thinking": {"type": "enabled", "budget_tokens": 9000}}
     assert DIALECT.write_request(request, Notes(), frozenset())["thinking"] == {"type": "enabled", "budget_tokens": 4000}
     request.max_tokens, notes = 1100, Notes()
-    assert "thinking" not in DIALECT.write_request(request, notes, frozenset()) and notes.dropped == ["thinking"]
+    assert "thinking" not in DIALECT.write_request(request, notes, frozenset()) and notes.dropped == ["reasoning_effort"]
 
 
 @pytest.mark.parametrize(("model", "fields", "written", "dropped"), [

@@ -171,9 +171,9 @@ def test_turns_follow_one_another() -> None:
 @pytest.mark.parametrize("arguments", ["{", "[1]", "7", "null", "[" * 5000])
 def test_arguments_must_be_an_object(arguments: str) -> None:
     """Arguments that are no JSON object are the caller's error, with their place."""
-    with pytest.raises(GatewayError, match=r"arguments of f at \$\.messages\[0\]\.content\[1\]") as problem:
+    with pytest.raises(GatewayError, match=r"arguments of f at \$\.messages\[0\]\.content\[1\]\.arguments") as problem:
         written(asking(ToolCall("t1", "f", arguments)))
-    assert problem.value.param == "$.messages[0].content[1]"
+    assert problem.value.param == "$.messages[0].content[1].arguments"
 
 
 def test_ids_that_bedrock_refuses_are_made_fit() -> None:

@@ -157,12 +157,12 @@ def test_tools() -> None:
     assert body["tools"] == [{"type": "function", "function": {"name": "f", "description": "does f", "parameters": {"type": "object"}}}]
     assert (body["strict_tools"], dropped) == (True, ["tools[1]", "tools[2]"])
     body, dropped = written(asking(tools=[F, G]))
-    assert ("strict_tools" in body, dropped) == (False, ["tools.strict"])
+    assert ("strict_tools" in body, dropped) == (False, ["tools[0].strict"])
 
 
 @pytest.mark.parametrize(("model", "reasoning", "thinking", "dropped"), [
     (THINKS, Reasoning(budget_tokens=500), {"type": "enabled", "token_budget": 500}, []),
-    (THINKS, Reasoning("low"), {"type": "enabled", "token_budget": 1024}, []),
+    (THINKS, Reasoning("low"), {"type": "enabled", "token_budget": 2048}, []),
     (THINKS, Reasoning("high"), {"type": "enabled"}, []),
     (THINKS, Reasoning(), {"type": "enabled"}, []),
     (THINKS, Reasoning(off=True), {"type": "disabled"}, []),

@@ -307,8 +307,8 @@ def test_tool_choices_are_written(choice: ToolChoice | None, strict: bool | None
 @pytest.mark.parametrize(
     ("messages", "where"),
     [
-        ([model(ToolCall("1", "f", "[1]"))], "messages[0].content[0]"),
-        ([model(ToolCall("1", "f", '{"a"'))], "messages[0].content[0]"),
+        ([model(ToolCall("1", "f", "[1]"))], "$.messages[0].content[0].arguments"),
+        ([model(ToolCall("1", "f", '{"a"'))], "$.messages[0].content[0].arguments"),
     ],
 )
 def test_what_gemini_cannot_be_told_is_refused(messages: list[Message], where: str) -> None:

@@ -173,7 +173,7 @@ def test_tools_are_written() -> None:
 
 
 def test_marks_for_caching_go_to_those_who_take_them() -> None:
-    """On tools, calls, results and messages, both ways; a provider that caches by itself gets none, and nothing is noted."""
+    """On tools, calls, results and messages, both ways; a provider that caches by itself gets none, and each is named."""
     marked = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
     cache = Cache("1h")
     request = read(
@@ -190,7 +190,8 @@ def test_marks_for_caching_go_to_those_who_take_them() -> None:
     body = DIALECT.write_request(request, Notes(), frozenset({"cache_control"}))
     assert str(body).count(str(marked)[1:-1]) == 4
     notes = Notes()
-    assert "cache_control" not in str(DIALECT.write_request(request, notes, frozenset())) and notes.dropped == []
+    assert "cache_control" not in str(DIALECT.write_request(request, notes, frozenset()))
+    assert notes.dropped == [*[f"messages[{at}].content[0].cache_control" for at in range(3)], "tools[0].cache_control"]
 
 
 @pytest.mark.parametrize(
@@ -225,7 +226,8 @@ def test_thinking_is_asked_for_in_many_ways(members: dict[str, Any], reasoning: 
         ("", Reasoning(off=True), {"reasoning_effort": "none"}),
         ("", Reasoning(), {}),
         ("", Reasoning(budget_tokens=1024), {"reasoning_effort": "low"}),
-        ("", Reasoning(budget_tokens=8000), {"reasoning_effort": "medium"}),
+        ("", Reasoning(budget_tokens=2048), {"reasoning_effort": "low"}),
+        ("", Reasoning(budget_tokens=8192), {"reasoning_effort": "medium"}),
         ("", Reasoning(budget_tokens=30000), {"reasoning_effort": "high"}),
         ("mistral", Reasoning("low"), {"reasoning_effort": "high"}),
         ("mistral", Reasoning(off=True), {"reasoning_effort": "none"}),

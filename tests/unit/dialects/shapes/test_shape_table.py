@@ -39,7 +39,8 @@ def test_a_translation_has_the_face_of_the_other_kind() -> None:
     """What the request path uses of a translation between dialects is there by the same name."""
     chat = translate(DIALECT, DIALECT, b'{"messages": [{"role": "user", "content": "a"}]}', Asked("m", False))
     shape = open_json("embeddings", "embed", BODIES["embeddings"])
-    used = {name for name in dir(Translation) if not name.startswith("_")}
+    # answer: what the cache keeps of a chat; of a shape it keeps the bytes
+    used = {name for name in dir(Translation) if not name.startswith("_")} - {"answer"}
     assert used <= set(dir(ShapeTranslation))
     for name in ("body", "dropped", "usage", "failure", "content_type"):
         assert type(getattr(chat, name)) is type(getattr(shape, name))
