@@ -22,7 +22,7 @@ from tests.gateway.replaying import Replaying, fields_of, is_stream, place_of, p
 from tests.gateway.running import KEY
 from tests.gateway.sdk_asking import Clients, status_of
 from tests.gateway.sdk_views import Said
-from tests.recordings import Recording, skip_without_corpus
+from tests.recordings import Recording, counted, skip_without_corpus
 
 Ask = Callable[[str, Recording, dict[str, str], httpx.Client], object]
 
@@ -174,7 +174,7 @@ def test_clients_of_other_makers_read_what_was_recorded(replay: Replaying, provi
     """Groq's, Mistral's and Cohere's own clients have through the gateway what they have of the recording itself."""
     asked = [one for one in of_callers(provider) if one.api == api and one.status == 200
              and (api == "chat.completions" or not is_stream(one))]
-    assert asked or not recorded(provider)
+    counted(len(asked))
     for one in asked:
         place = place_of(one)
         assert place is not None
