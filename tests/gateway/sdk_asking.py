@@ -55,6 +55,7 @@ class Clients:
         """Send a body of a dialect by its client. raises what the client raises"""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of models whose end is announced
+            warnings.filterwarnings("ignore", ".* is not a valid ", UserWarning)  # google-genai, of words that are newer than itself
             return self.asking[dialect](dict(body), stream, fields)
 
     def chat(self, body: Body, stream: bool, fields: Fields) -> Said:

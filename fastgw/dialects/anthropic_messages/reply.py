@@ -84,6 +84,8 @@ def part_of(block: Json) -> Part:
         return Thinking(as_text(block.get("thinking")), as_text(block.get("signature")), dialect=NAME)
     if kind == "redacted_thinking":
         return Thinking(redacted=as_text(block.get("data")), dialect=NAME)
+    if isinstance(block.get("text"), str):
+        return Text(as_text(block["text"]))  # of a kind that is newer than this
     return Native(NAME, block)
 
 

@@ -22,7 +22,7 @@ from fastgw.dialects.canonical import (
     ToolCall,
     UsageStated,
 )
-from fastgw.dialects.reading import Json, as_count, as_object, as_text
+from fastgw.dialects.reading import Json, as_count, as_object, as_text, without_nulls
 
 
 class ToolUse(Struct):
@@ -86,8 +86,17 @@ class Gathered(Struct):
         return call_of(as_text(use.get("toolUseId")), as_text(use.get("name")), asked)
 
 
-_decode_delta = msgspec.json.Decoder(ContentBlockDelta).decode
+_delta = msgspec.json.Decoder(ContentBlockDelta).decode
 _decode = msgspec.json.Decoder(Json).decode
+_encode = msgspec.json.encode
+
+
+def read_delta(data: bytes) -> ContentBlockDelta:
+    """A contentBlockDelta, whose members may be null. raises DecodeError, UnicodeDecodeError, RecursionError"""
+    try:
+        return _delta(data)
+    except msgspec.ValidationError:
+        return _delta(_encode(without_nulls(_decode(data))))
 
 
 class ConverseReader:
@@ -113,7 +122,7 @@ class ConverseReader:
             return []
         try:
             if event == "contentBlockDelta":
-                return self._delta(_decode_delta(data))
+                return self._delta(read_delta(data))
             return self._rare(event, _decode(data) if data else {})
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
             return self._break(Failure(502, "server", f"expected an event {event} of ConverseStream, got another: {problem}"))

@@ -75,7 +75,7 @@ def test_ids_of_calls_are_unique_and_stable() -> None:
         ("SPII", "content_filter", "SPII"), ("IMAGE_SAFETY", "content_filter", "IMAGE_SAFETY"), ("LANGUAGE", "content_filter", "LANGUAGE"),
         ("BLOCKLIST", "content_filter", "BLOCKLIST"), ("MALFORMED_FUNCTION_CALL", "error", "MALFORMED_FUNCTION_CALL"),
         ("UNEXPECTED_TOOL_CALL", "error", "UNEXPECTED_TOOL_CALL"), ("OTHER", "error", "OTHER"), (None, "stop", ""), (1, "stop", "STOP"),
-        (2, "length", "MAX_TOKENS"), (99, "error", "99"), ("BRAND_NEW", "error", "BRAND_NEW"), ([], "stop", ""),
+        (2, "length", "MAX_TOKENS"), (99, "stop", "99"), ("BRAND_NEW", "stop", "BRAND_NEW"), ([], "stop", ""),
     ],
 )
 def test_finish_reasons_are_read(reason: Any, finish: str, word: str) -> None:
