@@ -76,7 +76,7 @@ class Clients:
             return response_said(self.openai.responses.create(**named, extra_body=body, extra_headers=fields))
         last: Any = None  # the client's own accumulator knows no other end than a completed one
         for event in self.openai.responses.create(**named, stream=True, extra_body=body, extra_headers=fields):
-            last = event
+            last = event if getattr(event, "response", None) is not None else last
         return response_said(last.response)
 
     def message(self, body: Body, stream: bool, fields: Fields) -> Said:

@@ -54,7 +54,7 @@ def read_reply(body: Json) -> Reply:
             outputs += 1
     word = as_text(body.get("stop_reason"))
     choice.raw_finish = word
-    choice.finish = finish_of(word, outputs > 0 and calls == 0)
+    choice.finish = finish_of(word, outputs > 0 and calls == 0, calls > 0)
     choice.stop_sequence = as_text(body.get("stop_sequence"))
     refusal = refusal_of(body.get("stop_details"))
     if refusal is not None:
@@ -113,9 +113,9 @@ def refusal_of(details: object) -> Refusal | None:
     return Refusal(words, Native(NAME, details)) if words else None
 
 
-def finish_of(word: str, is_output: bool) -> FinishReason:
-    """What a stop_reason says. is_output: the only tool that was called stands for the answer."""
-    finish = FINISH_OF.get(word, "stop")
+def finish_of(word: str, is_output: bool, calls: bool) -> FinishReason:
+    """What a stop_reason says. is_output: the only tool that was called stands for the answer; calls: others were called."""
+    finish = FINISH_OF.get(word, "tool_calls" if calls else "stop")
     return "stop" if is_output and finish == "tool_calls" else finish
 
 

@@ -282,7 +282,7 @@ class StreamReader:
                 words, refusal.text = refusal.text, ""
                 events += [PartBegan(index, refusal), Delta(index, words), PartEnded(index)]
             word = fragment.stop_reason or ""
-            finish = finish_of(word, self._outputs > 0 and self._calls == 0)
+            finish = finish_of(word, self._outputs > 0 and self._calls == 0, self._calls > 0)
             events.append(Ended(finish, raw_finish=word, stop_sequence=fragment.stop_sequence or ""))
         if frame.usage is not None:
             events.append(UsageStated(usage_of(self._usage)))

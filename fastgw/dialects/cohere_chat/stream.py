@@ -19,7 +19,7 @@ from fastgw.dialects.canonical import (
     UsageStated,
 )
 from fastgw.dialects.cohere_chat.messages import NAME
-from fastgw.dialects.cohere_chat.reply import FINISHES, OF_THOUGHTS, citations_of, logprobs_of, usage_of
+from fastgw.dialects.cohere_chat.reply import OF_THOUGHTS, citations_of, finish_of, logprobs_of, usage_of
 from fastgw.dialects.reading import Json, as_count, as_object, as_text, without_nulls
 
 
@@ -195,4 +195,4 @@ class ChatReader:
         self._ended = True
         ended = [event for part in sorted(self._open) for event in self._end(part)]
         raw = as_text(delta.get("finish_reason"))
-        return [*ended, Ended(FINISHES.get(raw, "stop"), raw_finish=raw), *stated]
+        return [*ended, Ended(finish_of(raw, bool(self._calls)), raw_finish=raw), *stated]

@@ -56,6 +56,19 @@ def test_newer_pieces_of_replies_leave_the_words(dialect: str, body: dict[str, o
     assert said(dialect_of(dialect).read_reply(body)) == (words, [], finish)
 
 
+@pytest.mark.parametrize(("dialect", "body"), [
+    ("openai_chat", {"choices": [{"message": {"tool_calls": [{"id": "c", "function": {"name": "f"}}]}, "finish_reason": "new"}]}),
+    ("anthropic_messages", {"content": [{"type": "tool_use", "id": "c", "name": "f", "input": {}}], "stop_reason": "new"}),
+    ("openai_responses", {"output": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}], "status": "new"}),
+    ("gemini_generate", {"candidates": [{"content": {"parts": [{"functionCall": {"name": "f"}}]}, "finishReason": "NEW"}]}),
+    ("bedrock_converse", {"output": {"message": {"content": [{"toolUse": {"toolUseId": "c", "name": "f"}}]}}, "stopReason": "new"}),
+    ("cohere_chat", {"message": {"tool_calls": [{"id": "c", "function": {"name": "f"}}]}, "finish_reason": "NEW"}),
+])
+def test_newer_ends_with_calls_end_as_calls(dialect: str, body: dict[str, object]) -> None:
+    """A caller runs the calls of an answer that ended for a reason that is not known."""
+    assert said(dialect_of(dialect).read_reply(body)) == ("", ["f"], "tool_calls")
+
+
 def sse(*events: dict[str, Any]) -> bytes:
     return b"".join(framed(json.dumps(event).encode(), event.get("type", "")) for event in events)
 

@@ -171,6 +171,9 @@ def test_odd_replies_are_read(noise: object) -> None:
     (503, None, "overloaded", ""),
     (502, "<html>", "server", ""),
     (404, {}, "not_found", ""),
+    (409, {}, "invalid_request", ""),
+    (424, {}, "server", ""),
+    (529, "busy", "overloaded", ""),
 ])
 def test_errors_have_their_kind(status: int, body: object, kind: FailureKind, code: str) -> None:
     """An error is told by AWS's name for it, else by its status, and always has a message."""

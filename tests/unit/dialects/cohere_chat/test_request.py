@@ -56,7 +56,8 @@ def asking(*parts: Part, model: str = PLAIN, **members: Any) -> Request:
 
 
 def usual(body: dict[str, Any]) -> dict[str, Any]:
-    """A recorded request without members that are null."""
+    """A recorded request without members that are null, and with what it does not state."""
+    body = {"stream": False} | body
     return body | {"messages": [{name: value for name, value in message.items() if value is not None} for message in body["messages"]]}
 
 
