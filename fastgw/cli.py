@@ -1,4 +1,4 @@
-"""The command line: serve, check, mock, logs, providers, models, import, key. Each command parses its options and makes one call."""
+"""The command line: serve, check, mock, bench, logs, providers, models, import, key. Each command parses its options and makes one call."""
 
 import sys
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from fastgw import __version__
+from fastgw.bench.options import bench_options
 
 LISTEN = "HOST:PORT to listen on"
 PREFIXED = {"auto_envvar_prefix": "FASTGW", "help_option_names": ["-h", "--help"]}
@@ -134,6 +135,29 @@ def mock(
             )
         )
     )
+
+
+@main.command()
+@bench_options
+def bench(**options: object) -> None:
+    """Measure the gateway at URL: latency, rate and cost, and whether the figures may be believed.
+
+    \b
+    For a start:   fastgw mock &
+                   fastgw bench http://127.0.0.1:9001
+    A gateway:     fastgw bench http://127.0.0.1:8787 --direct http://127.0.0.1:9001 --pid 4711
+    At a rate:     fastgw bench ... --rate 4200 --html report.html
+
+    URL is any that speaks the OpenAI or the Anthropic dialect: http://HOST:PORT, with or without a path. It gets
+    some 100,000 requests at full speed, so point the gateway at a mock: a provider would send a bill.
+
+    A figure that may not be believed (failed requests, a busy or swapping machine, a limit of the bench itself) is not
+    printed; the reason is. Exit status: 0 all figures are sound, 1 one of them is void or nothing could be measured,
+    2 the command line is wrong.
+    """
+    from fastgw.bench.command import run_command
+
+    sys.exit(run_command(**options))  # type: ignore[arg-type]  # click's own checks
 
 
 @main.command()

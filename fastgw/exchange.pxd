@@ -96,6 +96,7 @@ cdef class Exchange(Flow):
     cdef bint is_reshaped          # some target does
     cdef dict portkey              # x-portkey-* fields by lower-case name, or None
     cdef dict all_fields           # of a request that speaks Portkey, by lower-case name, or None
+    cdef str compliance            # of a chat's reply with what OpenAI defines: dialects.openai_chat.compliance; None or ""
     cdef object served             # portkey.desk.Served, its route
     cdef bytes forwarded           # field lines that go to the target because the caller said so
     cdef object route              # route.plan.Route, until a walk begins

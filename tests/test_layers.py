@@ -15,7 +15,7 @@ LAYERS = (
     ("cli",),
     ("launch",),
     ("serve",),
-    ("asgi", "control", "imports", "mock", "worker"),
+    ("asgi", "bench", "control", "imports", "mock", "worker"),
     ("pipeline", "surfaces", "mcp", "portkey"),
     ("snapshot", "snapshot.compile", "snapshot.watch", "cluster"),
     ("auth", "admit", "cache", "guard", "route", "dialects", "providers", "upstream", "meter", "record"),

@@ -119,15 +119,19 @@ class Rig:
     def __repr__(self) -> str:
         return f"<Rig in {self.run}, {len(self.processes)} processes>"
 
-    def start(self) -> None:
+    def start_mock(self) -> None:
         self.mock_pid = self._nginx("mock", MOCK_HTTP.format(
             mock=MOCK, reply=json.dumps(REPLY), long=json.dumps(LONG), claude=json.dumps(CLAUDE)))
+        self._await(MOCK)
+
+    def start(self) -> None:
+        self.start_mock()
         self.proxy_pid = self._nginx("proxy", PROXY_HTTP.format(mock=MOCK, proxy=PROXY))
         self._spawn([sys.executable, str(ROOT / "bench/load/sse_mock.py"), str(SSE)])
         config = self.run / "fastgw.toml"
         config.write_text(CONFIG.format(run=self.run, mock=MOCK, sse=SSE, gateway=GATEWAY, key=KEY, workers=self.workers))
         self.gateway_pid = self._spawn([sys.executable, "-m", "fastgw", "serve", "--config", str(config)])
-        for port in (MOCK, PROXY, SSE, GATEWAY):
+        for port in (PROXY, SSE, GATEWAY):
             self._await(port)
         self.worker_pids = children(self.gateway_pid)[: self.workers]
 
@@ -178,7 +182,7 @@ class Rig:
 
 
 @contextmanager
-def running(workers: int = 1) -> Iterator[Rig]:
+def running(workers: int = 1, *, only_mock: bool = False) -> Iterator[Rig]:
     """A rig from start to end."""
     for tool in ("nginx", "wrk"):
         if shutil.which(tool) is None:
@@ -187,7 +191,10 @@ def running(workers: int = 1) -> Iterator[Rig]:
         os.chmod(run, 0o755)                    # nginx gives up root, and keeps large bodies in files here
         rig = Rig(Path(run), workers)
         try:
-            rig.start()
+            if only_mock:
+                rig.start_mock()
+            else:
+                rig.start()
             yield rig
         finally:
             rig.stop()

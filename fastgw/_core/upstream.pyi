@@ -6,7 +6,7 @@ from fastgw._core.poll import Poller
 from fastgw._core.wire import Wire
 
 class Origin:
-    """The pool of connections to one scheme, host and port; times in milliseconds."""
+    """The pool of connections to one scheme, host and port; the limits of time that it is made with are in milliseconds."""
 
     @property
     def host(self) -> str: ...
@@ -33,6 +33,14 @@ class Origin:
     def waiting_count(self) -> int: ...
     @property
     def closed(self) -> bool: ...
+    @property
+    def connect_ns(self) -> int: ...
+    @property
+    def first_byte_ns(self) -> int: ...
+    @property
+    def idle_ns(self) -> int: ...
+    @property
+    def total_ns(self) -> int: ...
     def __init__(
         self, poller: Poller, host: str, port: int, *, context: ssl.SSLContext | None = None, unix_path: str | None = None,
         proxy: tuple[str, int, bytes | None] | None = None, check: Callable[[str, str], None] | None = None, limit: int = 256,

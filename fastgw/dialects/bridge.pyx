@@ -44,7 +44,7 @@ cdef int fit(Exchange x, dict defaults, dict overrides, tuple drops) except -1:
     array = x.streams_array() and (x.query is None or b"alt=sse" not in x.query)
     forward = PyBytes_FromStringAndSize(x.forward.start, x.forward.size)
     asked = Asked(model.decode("utf-8", "replace"), x.wants_stream(), array, x.way.quirks, target.unsupported, target.integration.name,
-                  limit, most, beta_of(forward))
+                  limit, most, beta_of(forward), x.compliance or "")
     if x.way.is_shape:
         x.translation = open_shape(x.operation.name, dialect, x.body, x.content_type or b"", asked)
         x.foreign_fields = foreign_fields(forward, x.translation.request_content_type, x.translation.accept)

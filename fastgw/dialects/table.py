@@ -3,6 +3,7 @@
 from importlib import import_module
 
 from fastgw.dialects.canonical import Dialect
+from fastgw.dialects.openai_chat.compliance import comply
 from fastgw.dialects.translate import Asked, Translation, translate
 
 # Packages of this folder, one each; those that only providers speak among them.
@@ -25,4 +26,10 @@ def dialect_of(name: str) -> Dialect:
 
 def open_translation(operation: str, dialect: str, body: bytes, asked: Asked) -> Translation:
     """One attempt at a provider of that dialect. raises InvalidRequest, UnsupportedParameter"""
-    return translate(dialect_of(CALLERS[operation]), dialect_of(dialect), body, asked)
+    return translate(caller_of(operation, asked.compliance), dialect_of(dialect), body, asked)
+
+
+def caller_of(operation: str, compliance: str = "") -> Dialect:
+    """The dialect of a caller. compliance: of a chat's reply with what OpenAI defines, "strict" or "blocks" where it asks for that"""
+    dialect = dialect_of(CALLERS[operation])
+    return comply(dialect, compliance) if compliance and operation == "chat" else dialect

@@ -34,6 +34,7 @@ class Asked(msgspec.Struct, frozen=True):
     target         name of the target, for messages
     limit          output tokens that admission allows, -1 where it sets none
     most_output    the model's own limit, 0 unknown
+    compliance     of a chat's reply with what OpenAI defines: "strict" or "blocks", "" as the dialect has it
     beta           what the caller's field anthropic-beta says, for platforms that want it in the body
     """
 
@@ -46,6 +47,7 @@ class Asked(msgspec.Struct, frozen=True):
     limit: int = -1
     most_output: int = 0
     beta: str = ""
+    compliance: str = ""
 
 
 class TranslatedStream:

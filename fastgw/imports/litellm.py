@@ -10,6 +10,7 @@ from typing import Final
 
 from fastgw.auth.keys import hash_of
 from fastgw.imports import values
+from fastgw.imports.caching import read_cache
 from fastgw.imports.deployments import Deployments, Table
 from fastgw.imports.report import Keys, Report, Unreadable
 from fastgw.imports.routing import ROUTER_REASONS, Routing
@@ -18,8 +19,6 @@ from fastgw.imports.source import read_yaml
 IN_DATABASE: Final = "keys, teams and users of LiteLLM's database are not in this file: make keys with fastgw key create"
 SETTINGS_REASONS: Final = MappingProxyType(
     {
-        "cache": "set `cache` at the models, and `[gateway.cache]`",
-        "cache_params": "set `cache` at the models, and `[gateway.cache]`",
         "json_logs": "see [gateway.record] for records as lines of JSON",
         "max_end_user_budget": "budgets are set for keys and workspaces",
         "default_key_generate_params": IN_DATABASE,
@@ -85,19 +84,21 @@ def import_litellm(path: Path, environ: Mapping[str, str]) -> tuple[Table, Repor
     root.said.add("environment_variables")
     document: Table = {}
     routing = Routing(report, seen)
-    read_settings(Keys(values.table(root.get("litellm_settings")), "litellm_settings", report), routing, document, seen)
+    settings = Keys(values.table(root.get("litellm_settings")), "litellm_settings", report)
+    cache = read_cache(settings, document, seen)
+    read_settings(settings, routing, document, seen)
     router = Keys(values.table(root.get("router_settings")), "router_settings", report)
     routing.read(router)
     router.rest(ROUTER_REASONS)
     read_general(Keys(values.table(root.get("general_settings")), "general_settings", report), document, seen)
-    read_models(root, routing, document, seen)
+    read_models(root, routing, cache, document, seen)
     root.said |= known | {"credential_list"}
     root.rest(ROOT_REASONS)
     order = ("gateway", "integrations", "models", "prices", "workspaces", "keys")
     return {name: document[name] for name in order if document.get(name)}, report
 
 
-def read_models(root: Keys, routing: Routing, document: Table, environ: Mapping[str, str]) -> None:
+def read_models(root: Keys, routing: Routing, cache: Table, document: Table, environ: Mapping[str, str]) -> None:
     """model_list and credential_list."""
     credentials: dict[str, Table] = {}
     rows = root.get("credential_list")
@@ -111,7 +112,8 @@ def read_models(root: Keys, routing: Routing, document: Table, environ: Mapping[
     entries = entries if isinstance(entries, list) else []
     read = [made.read(entry, f"model_list[{at}]") for at, entry in enumerate(entries)]
     document["integrations"] = made.integrations
-    document["models"] = routing.models([one for one in read if one is not None])
+    models = routing.models([one for one in read if one is not None])
+    document["models"] = {name: model | ({"cache": cache} if cache else {}) for name, model in models.items()}
     document["prices"] = made.prices
 
 

@@ -47,7 +47,7 @@ ROUTER_REASONS: Final = MappingProxyType(
         "max_fallbacks": "all targets of a model may be tried",
         "allowed_fails_policy": "set `breaker.on_status` at the model",
         "default_max_parallel_requests": "limits of requests at once are set for keys and workspaces",
-        "cache_responses": "set `cache` at the models, and `[gateway.cache]`",
+        "cache_responses": "set `cache: true` in litellm_settings, or `cache` at the models",
         "stream_timeout": "`timeouts.first_byte_ms` holds for streams too",
     }
 )

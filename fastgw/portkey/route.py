@@ -56,7 +56,7 @@ class Leaf(Struct, frozen=True):
     integration   a stored one's name, or a name of Routed.integrations
     is_checked    each address that is connected to is checked against the rules, as the caller had a hand in the host
     fields        added to the request; forward: names of the caller's fields that are added to it
-    strict        whether the reply holds only what OpenAI defines
+    strict        whether the reply holds only what OpenAI defines; None where nobody says
     before, after guardrails, hooks and mutators, as they stand
     """
 
@@ -65,7 +65,7 @@ class Leaf(Struct, frozen=True):
     is_checked: bool
     fields: tuple[tuple[str, str], ...] = ()
     forward: tuple[str, ...] = ()
-    strict: bool = True
+    strict: bool | None = None
     cache: Cache | None = None
     before: tuple[object, ...] = ()
     after: tuple[object, ...] = ()
@@ -156,7 +156,7 @@ class Router:
                 is_checked=is_ad_hoc and (one.host_is_callers if one.custom_host else one.is_callers),
                 fields=fields_of(one, provider, node.path),
                 forward=one.forward_headers or (),
-                strict=one.strict is not False,
+                strict=one.strict,
                 cache=one.cache,
                 before=one.before or (),
                 after=one.after or (),

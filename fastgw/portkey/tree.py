@@ -84,8 +84,8 @@ def overruled(one: Config, asked: Asked) -> Config:
         changes["request_timeout_ms"] = asked.timeout_ms
     if asked.forward:
         changes["forward_headers"] = asked.forward
-    if asked.strict is False:
-        changes["strict"] = False
+    if asked.strict is False or asked.strict and one.strict is None:
+        changes["strict"] = asked.strict
     return structs.replace(one, **changes, targets=tuple(overruled(target, asked) for target in one.targets)) if changes else one
 
 

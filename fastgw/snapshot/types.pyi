@@ -155,6 +155,9 @@ class Snapshot:
     buffer_reply_bytes: int
     cors: Cors | None
     served: tuple[tuple[str, Integration], ...]
+    describe: Callable[[str, str], Card | None] | None
+    cached: dict[str, tuple[Caching, bytes]]
+    paths: object
     def __init__(
         self, *, version: int, loaded_ns: int, origin_path: str, keys: KeyTable, callers: list[Caller],
         integrations: dict[str, Integration], aliases: Mapping[bytes, Routed], resolver: Resolver,

@@ -13,7 +13,7 @@ from fastgw.cache.key import body_key, request_key
 from fastgw.cache.wish import PORTKEY_WORDS, STATUSES, read_wish, reply_fields, space_of, terms_of
 from fastgw.dialects.assembly import Assembler, events_of
 from fastgw.dialects.framing import SPLITTERS
-from fastgw.dialects.table import CALLERS, dialect_of
+from fastgw.dialects.table import CALLERS, caller_of, dialect_of
 from fastgw.errors import GatewayError
 
 
@@ -57,7 +57,7 @@ cdef tuple hit_reply(Exchange x):
     if entry.reply is None:
         body, content_type = entry.body, "application/json"
     else:
-        body = write(entry, dialect_of(CALLERS[x.operation.name]), x.cache_request, events_of)
+        body = write(entry, caller_of(x.operation.name, x.compliance or ""), x.cache_request, events_of)
         content_type = "text/event-stream" if x.cache_request.stream and not x.cache_request.stream_array else "application/json"
     x.entry.cache = STATUSES.index("hit")
     x.entry.saved_nano_usd = x.inquiry.saved_nano_usd

@@ -10,6 +10,9 @@ from fastgw.portkey.reply import reply_fields
 from fastgw.snapshot.types cimport Snapshot
 
 
+COMPLIANCE = {None: "", True: "strict", False: "blocks"}
+
+
 cdef class IsOwn:
     """Whether a text is a key of the gateway, which never leaves it."""
     cdef Snapshot snapshot
@@ -39,11 +42,13 @@ cdef int take_fields(Exchange x, const char* base, Head* head) except -1:
 cdef object serve_portkey(Exchange x, object desk):
     model = "" if x.model is None else x.model.decode("utf-8", "replace")
     x.served = desk.serve(x.caller, x.all_fields or {}, model, IsOwn(x.snapshot))
+    x.compliance = COMPLIANCE[x.served.leaves[0].strict]    # of what the cache answers
     return x.served.route
 
 
 cdef int forward_for(Exchange x, int leaf) except -1:
     one = x.served.leaves[leaf]
+    x.compliance = COMPLIANCE[one.strict]
     x.forwarded = forwards(one, x.all_fields or {}, IsOwn(x.snapshot)) if one.forward else None
     return 0
 

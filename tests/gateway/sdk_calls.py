@@ -228,10 +228,11 @@ def gemini_tool(base_url: str, key: str) -> object:
 
 def gemini_embed(base_url: str, key: str) -> object:
     """Embeddings."""
+    contents: list[Any] = [QUESTION, "second"]  # of a type that depends on what else is installed
     with gemini_client(base_url, key) as client:
         reply = client.models.embed_content(
             model="gemini-embedding-001",
-            contents=[QUESTION, "second"],
+            contents=contents,
             config=types.EmbedContentConfig(output_dimensionality=32),
         )
     return [embedding.values for embedding in reply.embeddings or []]

@@ -46,6 +46,10 @@ api_key = "sk-of-the-operator-01234"
 provider = "openai"
 base_url = "{provider.url}/backup/v1"
 api_key = "sk-of-the-operator-56789"
+[integrations.claude]
+provider = "anthropic"
+base_url = "{provider.url}"
+api_key = "sk-of-the-operator-90123"
 [configs.pc-fallback]
 strategy = {{ mode = "fallback" }}
 targets = [{{ virtual_key = "stored" }}, {{ virtual_key = "backup", override_params = {{ model = "gpt-4.1-mini" }} }}]
@@ -195,3 +199,28 @@ def test_model_names_its_integration(gateway: RunningGateway, provider: Upstream
     provider.play(json_reply(REPLY), "/backup/v1/chat/completions")
     assert chat(gateway, model="@backup/gpt-4.1").status == 200
     assert (provider.received[-1].path, json.loads(provider.received[-1].body)["model"]) == ("/backup/v1/chat/completions", "gpt-4.1")
+
+
+CLAUDE = {
+    "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5", "stop_reason": "end_turn", "stop_sequence": None,
+    "content": [{"type": "thinking", "thinking": "A capital.", "signature": "c2ln"}, {"type": "text", "text": "Paris"}],
+    "usage": {"input_tokens": 10, "output_tokens": 5},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("stated", "members"),
+    [
+        ("false", {"content_blocks", "reasoning_content", "thinking_blocks"}), ("true", set()),
+        (None, {"reasoning_content", "thinking_blocks"}),
+    ],
+)  # fmt: skip
+def test_strictness_of_a_translated_reply(gateway: RunningGateway, provider: Upstream, stated: str | None, members: set[str]) -> None:
+    """strict-open-ai-compliance says whether a reply of another dialect holds what OpenAI does not define."""
+    provider.play(json_reply(CLAUDE))
+    fields = [("x-portkey-strict-open-ai-compliance", stated)] if stated else []
+    reply = chat(gateway, ("x-portkey-virtual-key", "claude"), *fields, model="claude-sonnet-4-5")
+    choice = json.loads(reply.body)["choices"][0]
+    assert choice["message"]["content"] == "Paris" and choice["finish_reason"] == "stop"
+    assert set(choice["message"]) - {"role", "content", "refusal"} == members
+    assert ("native_finish_reason" in choice) is (stated != "true")

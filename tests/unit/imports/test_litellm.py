@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -256,7 +257,7 @@ def test_settings_of_the_proxy(tmp_path: Path) -> None:
                 "store_prompts_in_spend_logs": True, "maximum_spend_logs_retention_period": "14d",
             },
             "litellm_settings": {
-                "max_budget": 100.5, "budget_duration": "1mo", "set_verbose": True, "callbacks": ["prometheus"], "cache": True,
+                "max_budget": 100.5, "budget_duration": "1mo", "set_verbose": True, "callbacks": ["prometheus"],
                 "drop_params": False,
             },
             "model_list": [deployment("a", "openai/a"), deployment("b", "openai/b", drop_params=True)],
@@ -269,9 +270,61 @@ def test_settings_of_the_proxy(tmp_path: Path) -> None:
     assert workspace.budget is not None and (workspace.budget.usd, workspace.budget.window) == (Decimal("100.5"), "month")
     assert workspace.max_parallel == 50
     assert [config.models[name].targets[0].unsupported for name in ("a", "b")] == ["error", "drop"]
-    assert {key for key, fate in fates(report).items() if fate == "left"} == {"general_settings.database_url", "litellm_settings.cache"}
+    assert {key for key, fate in fates(report).items() if fate == "left"} == {"general_settings.database_url"}
     referred, _, _ = imported(tmp_path, {"general_settings": {"master_key": "os.environ/MASTER"}})
     assert referred.keys[0].key is not None and referred.keys[0].key.origin == "env:MASTER"
+
+
+REDIS = {"type": "redis", "host": "cache.internal", "port": 6380, "ttl": 600, "namespace": "june"}
+
+
+@pytest.mark.parametrize(
+    ("params", "redis"),
+    [
+        (REDIS, "redis://cache.internal:6380"), (REDIS | {"ssl": True}, "rediss://cache.internal:6380"),
+        (REDIS | {"password": "os.environ/KEY"}, "env:REDIS_URL"), (REDIS | {"password": "secret"}, "env:REDIS_URL"),
+        ({"type": "redis", "url": "os.environ/CACHE"}, "env:CACHE"), ({"type": "redis", "url": "redis://a:6379"}, "redis://a:6379"),
+        ({"type": "redis", "url": "redis://:secret@a:6379"}, "env:REDIS_URL"), ({}, "env:REDIS_URL"), ({"type": "local"}, None),
+    ],
+)  # fmt: skip
+def test_cache(tmp_path: Path, params: Mapping[str, object], redis: str | None) -> None:
+    """The cache of all models, where its replies are kept; what is a secret is not written down."""
+    environ = ENVIRON | {"REDIS_URL": "redis://:secret@a", "CACHE": "redis://b"}
+    settings: dict[str, object] = {"cache": True} | ({"cache_params": params} if params else {})
+    config, _, document = imported(
+        tmp_path, {"litellm_settings": settings, "model_list": [deployment("a", "openai/a"), deployment("b", "openai/b")]}, environ
+    )
+    origin = config.gateway.cache.redis
+    written = tomllib.loads(write_toml(document)).get("gateway", {}).get("cache", {})
+    assert written.get("redis") == redis and (origin is None) == (redis is None) and "secret" not in write_toml(document)
+    for model in config.models.values():
+        assert model.cache is not None and (model.cache.mode, model.cache.namespace) == ("exact", str(params.get("namespace", "")))
+    assert config.gateway.cache.max_age_s == params.get("ttl", 3600)
+
+
+@pytest.mark.parametrize(
+    ("settings", "left"),
+    [
+        ({"cache": True, "cache_params": {"type": "redis-semantic", "similarity_threshold": 0.8}}, True),
+        ({"cache": True, "cache_params": {"type": "local", "mode": "default_off"}}, True),
+        ({"cache": False}, False),
+    ],
+)
+def test_cache_that_has_no_equal(tmp_path: Path, settings: Mapping[str, object], left: bool) -> None:
+    """A cache by likeness, or one that requests turn on, is left out and said to be."""
+    config, report, _ = imported(tmp_path, {"litellm_settings": settings, "model_list": [deployment("a", "openai/a")]})
+    assert config.models["a"].cache is None
+    assert (fates(report)["litellm_settings.cache"] == "left") is left
+
+
+def test_cache_of_certain_calls(tmp_path: Path) -> None:
+    """Which calls are kept."""
+    params = {"type": "local", "supported_call_types": ["acompletion", "aembedding", "atranscription"]}
+    config, _, _ = imported(
+        tmp_path, {"litellm_settings": {"cache": True, "cache_params": params}, "model_list": [deployment("a", "openai/a")]}
+    )
+    cache = config.models["a"].cache
+    assert cache is not None and cache.operations == ("chat", "messages", "generate", "embeddings", "embed")
 
 
 def test_wildcards_and_strange_names(tmp_path: Path) -> None:
@@ -352,12 +405,12 @@ def test_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_command_writes_the_file_and_reports(tmp_path: Path) -> None:
     """The command writes a file that only its owner reads, prints a table or JSON, warns, and does not write over anything unasked."""
     path, output = tmp_path / "config.yaml", tmp_path / "fastgw.toml"
-    config = {"model_list": [deployment("a", "openai/a", api_key="sk-secret")], "litellm_settings": {"cache": True}}
+    config = {"model_list": [deployment("a", "openai/a", api_key="sk-secret")], "litellm_settings": {"json_logs": True}}
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
     arguments = ["import", "litellm", str(path), "--output", str(output)]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0 and "4 keys: 2 taken, 1 changed, 1 not supported" in result.stdout
-    assert "warning: litellm_settings.cache is not supported" in result.stderr and "sk-secret" not in result.output
+    assert "warning: litellm_settings.json_logs is not supported" in result.stderr and "sk-secret" not in result.output
     assert output.stat().st_mode & 0o777 == 0o600
     assert accepted(output.read_text(encoding="utf-8"), {}).models["a"].strategy == "single"
     again = CliRunner().invoke(main, arguments)

@@ -74,7 +74,7 @@ def test_one_provider_with_the_callers_key() -> None:
     assert integration.provider == "openai" and integration.api_key == Secret("sk-caller")
     assert (target.model, target.retry, routed.route.breaker, routed.route.strategy) == (None, NO_RETRY, NO_BREAKER, "single")
     (leaf,) = routed.leaves
-    assert (leaf.path, leaf.integration, leaf.is_checked, leaf.strict) == ("config", "inline:config", True, True)
+    assert (leaf.path, leaf.integration, leaf.is_checked, leaf.strict) == ("config", "inline:config", True, None)
 
 
 @pytest.mark.parametrize(
