@@ -1,15 +1,19 @@
 """Recorded traffic of real providers, read where it lies: ../shared/corpus, or the folder that FASTGW_CORPUS names. None of it is kept."""
 
 import base64
+import hashlib
 import json
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 CORPUS = Path(os.environ.get("FASTGW_CORPUS", Path(__file__).parents[2] / "shared" / "corpus"))
+# Of the names of the recordings that the counts in the tests were taken from; another folder is held to no counts.
+COUNTED = "b8d7817791de6cf8"
 
 
 class Recording(NamedTuple):
@@ -42,11 +46,40 @@ class Recording(NamedTuple):
         """The reply, decoded."""
         return json.loads(self.reply)
 
+    def decoded(self) -> Any:
+        """The reply, decoded where it is JSON; else as text, and None where there is none: what an error may be."""
+        try:
+            return json.loads(self.reply)
+        except ValueError:
+            return self.reply.decode("utf-8", "replace") or None
+
 
 def skip_without_corpus() -> None:
     """Say plainly that the recordings were left out where there are none."""
     if not CORPUS.is_dir():
         pytest.skip(f"the corpus of recorded traffic was left out: no folder {CORPUS}")
+    if not names():
+        pytest.skip(f"the corpus of recorded traffic was left out: no recordings in {CORPUS}")
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """All recordings as provider/file, in order."""
+    return tuple(sorted(f"{path.parent.name}/{path.name}" for path in CORPUS.glob("*/*.json")))
+
+
+@cache
+def is_counted() -> bool:
+    """Whether these are the recordings that the counts in the tests were taken from."""
+    return hashlib.sha256("\n".join(names()).encode()).hexdigest().startswith(COUNTED)
+
+
+def counted(count: int, known: int = 1) -> None:
+    """Hold a test to what it ran: left out where none is of its kind; of the folder that was counted it must run all `known`."""
+    if is_counted():
+        assert count >= known, f"expected {known} recordings of this kind, ran {count}"
+    elif not count:
+        pytest.skip(f"left out: no recordings of this kind in {CORPUS}")
 
 
 def recordings(provider: str, *apis: str) -> Iterator[Recording]:

@@ -117,6 +117,13 @@ def as_object(value: object) -> Json:
     return value if isinstance(value, dict) else {}
 
 
+def without_nulls(value: object) -> object:
+    """A provider's JSON without the members that are null, at any depth: what is null is not stated."""
+    if isinstance(value, dict):
+        return {name: without_nulls(member) for name, member in value.items() if member is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
 def as_array(value: object) -> list[object]:
     """A provider's array, empty for anything else."""
     return value if isinstance(value, list) else []

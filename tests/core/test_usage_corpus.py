@@ -1,9 +1,7 @@
 """The usage kernel finds in recorded traffic of real providers what its oracle finds, whole and split at random."""
 
 import json
-import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -11,8 +9,8 @@ import pytest
 from fastgw._core import usage
 from tests.feeding import ways_to_feed
 from tests.oracles import usage as oracle
+from tests.recordings import CORPUS, counted, skip_without_corpus
 
-CORPUS = Path(os.environ.get("FASTGW_CORPUS", Path(__file__).parents[3] / "shared" / "corpus"))
 DIALECTS = {
     "openai": usage.OPENAI,
     "azure": usage.OPENAI,
@@ -59,8 +57,7 @@ def watch(recording: Recording, pieces: Iterable[bytes], strip: bool) -> oracle.
 @pytest.mark.parametrize("provider", DIALECTS)
 def test_recorded_replies_state_what_the_oracle_reads(provider: str) -> None:
     """Usage, text, end and error of every recording are the oracle's, with and without stripping, however split."""
-    if not CORPUS.is_dir():
-        pytest.skip(f"the corpus of recorded traffic was left out: no folder {CORPUS}")
+    skip_without_corpus()
     seen = 0
     for number, recording in enumerate(recordings(provider)):
         for strip in (False, True) if recording.form == usage.SSE else (False,):
@@ -80,4 +77,4 @@ def test_recorded_replies_state_what_the_oracle_reads(provider: str) -> None:
             assert (whole is not None) == expected.seen, recording.name
             assert whole is None or whole.items() >= expected.usage.items(), recording.name
         seen += expected.seen
-    assert seen > 5
+    counted(seen, 6)

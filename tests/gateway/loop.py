@@ -34,9 +34,10 @@ class Loop:
         stream = bool(asked.get("stream")) or "streamGenerate" in path
         made = open_translation(operation, self.dialect, body, Asked(asked.get("model", "m"), stream))
         if recording.status >= 400:
-            return recording.status, "application/json", made.error(recording.status, recording.reply, "1")
+            status = 502 if recording.status == 401 else recording.status  # that is about the integration's credential
+            return status, "application/json", made.error(recording.status, recording.reply, "1")
         try:
-            if recording.reply.startswith(b"{"):
+            if recording.reply.lstrip().startswith(b"{"):
                 return 200, made.content_type, made.reply(recording.reply)
             events = made.stream()
             return 200, made.content_type, events.feed(recording.reply) + events.finish()

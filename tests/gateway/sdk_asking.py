@@ -55,6 +55,7 @@ class Clients:
         """Send a body of a dialect by its client. raises what the client raises"""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of models whose end is announced
+            warnings.filterwarnings("ignore", ".* is not a valid ", UserWarning)  # google-genai, of words that are newer than itself
             return self.asking[dialect](dict(body), stream, fields)
 
     def chat(self, body: Body, stream: bool, fields: Fields) -> Said:
@@ -75,7 +76,7 @@ class Clients:
             return response_said(self.openai.responses.create(**named, extra_body=body, extra_headers=fields))
         last: Any = None  # the client's own accumulator knows no other end than a completed one
         for event in self.openai.responses.create(**named, stream=True, extra_body=body, extra_headers=fields):
-            last = event
+            last = event if getattr(event, "response", None) is not None else last
         return response_said(last.response)
 
     def message(self, body: Body, stream: bool, fields: Fields) -> Said:

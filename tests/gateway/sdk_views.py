@@ -265,7 +265,7 @@ def cohere_said(body: bytes) -> Said:
     text, thoughts, finish = "", "", ""
     pieces: dict[int, list[str]] = {}
     usage = None
-    for line in re.findall(rb"^data: (\{.*)$", body, re.MULTILINE):
+    for line in re.findall(rb"^data: ?(\{.*?)\r?$", body, re.MULTILINE):
         event = json.loads(line)
         message = (event.get("delta") or {}).get("message") or {}
         if event["type"] == "content-delta":

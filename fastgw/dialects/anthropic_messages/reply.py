@@ -54,7 +54,7 @@ def read_reply(body: Json) -> Reply:
             outputs += 1
     word = as_text(body.get("stop_reason"))
     choice.raw_finish = word
-    choice.finish = finish_of(word, outputs > 0 and calls == 0)
+    choice.finish = finish_of(word, outputs > 0 and calls == 0, calls > 0)
     choice.stop_sequence = as_text(body.get("stop_sequence"))
     refusal = refusal_of(body.get("stop_details"))
     if refusal is not None:
@@ -84,6 +84,8 @@ def part_of(block: Json) -> Part:
         return Thinking(as_text(block.get("thinking")), as_text(block.get("signature")), dialect=NAME)
     if kind == "redacted_thinking":
         return Thinking(redacted=as_text(block.get("data")), dialect=NAME)
+    if isinstance(block.get("text"), str):
+        return Text(as_text(block["text"]))  # of a kind that is newer than this
     return Native(NAME, block)
 
 
@@ -111,9 +113,9 @@ def refusal_of(details: object) -> Refusal | None:
     return Refusal(words, Native(NAME, details)) if words else None
 
 
-def finish_of(word: str, is_output: bool) -> FinishReason:
-    """What a stop_reason says. is_output: the only tool that was called stands for the answer."""
-    finish = FINISH_OF.get(word, "stop")
+def finish_of(word: str, is_output: bool, calls: bool) -> FinishReason:
+    """What a stop_reason says. is_output: the only tool that was called stands for the answer; calls: others were called."""
+    finish = FINISH_OF.get(word, "tool_calls" if calls else "stop")
     return "stop" if is_output and finish == "tool_calls" else finish
 
 

@@ -28,7 +28,7 @@ from fastgw.dialects.canonical import (
     ToolCall,
     UsageStated,
 )
-from fastgw.dialects.reading import Json, as_object, as_text
+from fastgw.dialects.reading import Json, as_object, as_text, without_nulls
 
 _decode = msgspec.json.decode
 _encode = msgspec.json.encode
@@ -61,9 +61,18 @@ class Frame(msgspec.Struct):
 
 
 _frame = msgspec.json.Decoder(Frame).decode
+_DELTAS = ("text_delta", "input_json_delta", "thinking_delta", "signature_delta", "citations_delta")
 _KNOWN = frozenset({
     "message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta", "message_stop", "error",
 })
+
+
+def read_frame(data: bytes) -> Frame:
+    """An event, whose members may be null. raises DecodeError, UnicodeError, RecursionError"""
+    try:
+        return _frame(data)
+    except msgspec.ValidationError:
+        return _frame(_encode(without_nulls(_decode(data))))
 
 
 class Block:
@@ -110,7 +119,7 @@ class StreamReader:
         if self._is_over:
             return []
         try:
-            frame = _frame(data)
+            frame = read_frame(data)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as problem:
             return self._misread(data, problem)
         kind = frame.type
@@ -156,6 +165,9 @@ class StreamReader:
         if not isinstance(decoded, dict):
             return self._broken("expected an object in an event of the stream, got another value")
         kind = decoded.get("type")
+        delta = as_text(as_object(decoded.get("delta")).get("type"))
+        if kind == "content_block_delta" and delta and delta not in _DELTAS:
+            return []
         if not isinstance(kind, str) or kind in _KNOWN:
             return self._broken(f"expected an event of a stream of messages: {problem}")
         return []
@@ -232,6 +244,8 @@ class StreamReader:
             return [Delta(block.index, signature=fragment.signature)] if fragment.signature else []
         elif kind == "citations_delta":
             return [Delta(block.index, citations=[read_citation(fragment.citation)])] if fragment.citation is not None else []
+        elif fragment.text:
+            return [Delta(block.index, fragment.text)]  # of a kind that is newer than this
         return []
 
     def _end(self, block: Block) -> list[Event]:
@@ -268,7 +282,7 @@ class StreamReader:
                 words, refusal.text = refusal.text, ""
                 events += [PartBegan(index, refusal), Delta(index, words), PartEnded(index)]
             word = fragment.stop_reason or ""
-            finish = finish_of(word, self._outputs > 0 and self._calls == 0)
+            finish = finish_of(word, self._outputs > 0 and self._calls == 0, self._calls > 0)
             events.append(Ended(finish, raw_finish=word, stop_sequence=fragment.stop_sequence or ""))
         if frame.usage is not None:
             events.append(UsageStated(usage_of(self._usage)))

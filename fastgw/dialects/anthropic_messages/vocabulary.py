@@ -12,6 +12,7 @@ FINISH_OF: dict[str, FinishReason] = {
     "max_tokens": "length",
     "tool_use": "tool_calls",
     "refusal": "refusal",
+    "compaction": "pause",
     "pause_turn": "pause",
     "model_context_window_exceeded": "context_window",
 }

@@ -25,7 +25,7 @@ KINDS: dict[str, tuple[int, FailureKind]] = {
 }
 BY_STATUS: dict[int, FailureKind] = {
     400: "invalid_request", 401: "authentication", 403: "permission", 404: "not_found", 408: "timeout", 413: "too_large",
-    422: "invalid_request", 429: "rate_limit", 503: "overloaded", 504: "timeout",
+    422: "invalid_request", 424: "server", 429: "rate_limit", 503: "overloaded", 504: "timeout", 529: "overloaded",
 }
 # AWS has one code for whatever is wrong with a request; callers need to know when it is its length
 TOO_LONG = ("is too long", "too many input tokens", "context length", "exceeds the maximum number of tokens")
@@ -34,10 +34,15 @@ TOO_LONG = ("is too long", "too many input tokens", "context length", "exceeds t
 def read_failure(status: int, body: object) -> Failure:
     """An error reply. Its code stands in the field x-amzn-errortype, which is not seen here, and in some bodies as __type."""
     if not isinstance(body, dict):
-        return Failure(status, BY_STATUS.get(status, "server"), as_text(body) or f"Bedrock answered {status} without a reason")
+        return Failure(status, kind_of(status), as_text(body) or f"Bedrock answered {status} without a reason")
     message = as_text(body.get("message")) or as_text(body.get("Message")) or f"Bedrock answered {status} without a reason"
     code = as_text(body.get("__type") or body.get("code")).rpartition("#")[2].partition(":")[0]
     return failure(status, code, message)
+
+
+def kind_of(status: int) -> FailureKind:
+    """What a status alone says."""
+    return BY_STATUS.get(status, "invalid_request" if 400 <= status < 500 else "server")
 
 
 def exception(name: str, body: object) -> Failure:
@@ -49,7 +54,7 @@ def exception(name: str, body: object) -> Failure:
 
 def failure(status: int, code: str, message: str) -> Failure:
     """What kind of error it is; status 0 is that of the code."""
-    stated, kind = KINDS.get(code.lower().removesuffix("exception").removesuffix("error"), (502, BY_STATUS.get(status, "server")))
+    stated, kind = KINDS.get(code.lower().removesuffix("exception").removesuffix("error"), (502, kind_of(status)))
     if kind == "invalid_request" and any(words in message.lower() for words in TOO_LONG):
         kind = "context_window"
     return Failure(status or stated, kind, message, code)

@@ -39,11 +39,17 @@ def read_reply(body: dict[str, object]) -> Reply:
         raise ValueError("expected a reply of Converse with output.message")
     parts = [part_of(block) for block in as_array(message.get("content")) if isinstance(block, dict) and block]
     raw = as_text(body.get("stopReason"))
-    choice = Choice(parts, FINISHES.get(raw, "stop"), raw, stop_sequence(body.get("additionalModelResponseFields")))
+    calls = any(type(part) is ToolCall for part in parts)
+    choice = Choice(parts, finish_of(raw, calls), raw, stop_sequence(body.get("additionalModelResponseFields")))
     return Reply(
         choices=[choice], usage=usage_of(body.get("usage")), service_tier=as_text(as_object(body.get("serviceTier")).get("type")),
         extra={name: body[name] for name in EXTRA if body.get(name) is not None},
     )
+
+
+def finish_of(word: str, calls: bool) -> FinishReason:
+    """What a stopReason says; one that is not known is the end of the calls, where there are some."""
+    return FINISHES.get(word, "tool_calls" if calls else "stop")
 
 
 def part_of(block: dict[str, object]) -> Part:

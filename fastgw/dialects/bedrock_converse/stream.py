@@ -5,7 +5,7 @@ from msgspec import Struct
 
 from fastgw.dialects.anthropic_messages.naming import TEXT_PREFIX, read_name
 from fastgw.dialects.bedrock_converse.failure import exception
-from fastgw.dialects.bedrock_converse.reply import FINISHES, call_of, citation_of, media_of, redacted_thinking, stop_sequence, usage_of
+from fastgw.dialects.bedrock_converse.reply import call_of, citation_of, finish_of, media_of, redacted_thinking, stop_sequence, usage_of
 from fastgw.dialects.canonical import (
     Began,
     Broke,
@@ -22,7 +22,7 @@ from fastgw.dialects.canonical import (
     ToolCall,
     UsageStated,
 )
-from fastgw.dialects.reading import Json, as_count, as_object, as_text
+from fastgw.dialects.reading import Json, as_count, as_object, as_text, without_nulls
 
 
 class ToolUse(Struct):
@@ -86,17 +86,26 @@ class Gathered(Struct):
         return call_of(as_text(use.get("toolUseId")), as_text(use.get("name")), asked)
 
 
-_decode_delta = msgspec.json.Decoder(ContentBlockDelta).decode
+_delta = msgspec.json.Decoder(ContentBlockDelta).decode
 _decode = msgspec.json.Decoder(Json).decode
+_encode = msgspec.json.encode
+
+
+def read_delta(data: bytes) -> ContentBlockDelta:
+    """A contentBlockDelta, whose members may be null. raises DecodeError, UnicodeDecodeError, RecursionError"""
+    try:
+        return _delta(data)
+    except msgspec.ValidationError:
+        return _delta(_encode(without_nulls(_decode(data))))
 
 
 class ConverseReader:
     """Reads one stream. Blocks of Bedrock's are numbered as it likes and may be empty; parts are numbered in the order they begin."""
 
-    __slots__ = ("_began", "_broken", "_calls", "_next", "_stopped", "_texts", "_thoughts", "_whole")
+    __slots__ = ("_began", "_broken", "_called", "_calls", "_next", "_stopped", "_texts", "_thoughts", "_whole")
 
     def __init__(self) -> None:
-        self._began = self._stopped = self._broken = False
+        self._began = self._stopped = self._broken = self._called = False
         self._next = 0
         # the number of a block to that of its part, by what the part is
         self._texts: dict[int, int] = {}
@@ -113,7 +122,7 @@ class ConverseReader:
             return []
         try:
             if event == "contentBlockDelta":
-                return self._delta(_decode_delta(data))
+                return self._delta(read_delta(data))
             return self._rare(event, _decode(data) if data else {})
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
             return self._break(Failure(502, "server", f"expected an event {event} of ConverseStream, got another: {problem}"))
@@ -184,7 +193,7 @@ class ConverseReader:
             self._stopped = True
             raw = as_text(body.get("stopReason"))
             met = stop_sequence(body.get("additionalModelResponseFields"))
-            return [*self._begin(), *events, Ended(FINISHES.get(raw, "stop"), raw_finish=raw, stop_sequence=met)]
+            return [*self._begin(), *events, Ended(finish_of(raw, self._called), raw_finish=raw, stop_sequence=met)]
         if event == "metadata":
             usage = usage_of(body.get("usage"))
             return [] if usage is None else [UsageStated(usage)]
@@ -200,12 +209,14 @@ class ConverseReader:
             return []
         part = self._calls[block] = self._next
         self._next += 1
+        self._called = True
         return [*self._begin(), PartBegan(part, ToolCall(as_text(use.get("toolUseId")), read_name(as_text(use.get("name")))))]
 
     def _one(self, part: Part) -> list[Event]:
         number, self._next = self._next, self._next + 1
         words: list[Event] = []
         if isinstance(part, ToolCall):
+            self._called = True
             words.append(Delta(number, part.arguments))
             part.arguments = ""
         return [*self._begin(), PartBegan(number, part), *words, PartEnded(number)]

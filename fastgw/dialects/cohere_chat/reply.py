@@ -33,6 +33,7 @@ FINISHES: dict[str, FinishReason] = {
 KINDS: dict[int, FailureKind] = {
     400: "invalid_request", 401: "authentication", 402: "billing", 403: "permission", 404: "not_found", 408: "timeout", 413: "too_large",
     422: "invalid_request", 429: "rate_limit", 498: "content_policy", 503: "overloaded", 504: "timeout",
+    529: "overloaded",
 }
 TOO_LONG = "too many tokens"  # Cohere has no code for it, and callers need to know
 OF_THOUGHTS = ("PLAN", "THINKING_CONTENT")
@@ -57,8 +58,13 @@ def read_reply(body: Json) -> Reply:
     parts += [call_of(as_object(call)) for call in as_array(message.get("tool_calls"))]
     raw = as_text(body.get("finish_reason"))
     logprobs = [one for item in as_array(body.get("logprobs")) for one in logprobs_of(item)]
-    choice = Choice(parts, FINISHES.get(raw, "stop"), raw, logprobs=logprobs or None)
+    choice = Choice(parts, finish_of(raw, any(type(part) is ToolCall for part in parts)), raw, logprobs=logprobs or None)
     return Reply(as_text(body.get("id")), choices=[choice], usage=usage_of(body.get("usage")))
+
+
+def finish_of(word: str, calls: bool) -> FinishReason:
+    """What a finish_reason says; one that is not known is the end of the calls, where there are some."""
+    return FINISHES.get(word, "tool_calls" if calls else "stop")
 
 
 def part_of(block: Json) -> Text | Thinking | None:
@@ -120,7 +126,7 @@ def usage_of(stated: object) -> Usage | None:
 def read_failure(status: int, body: object) -> Failure:
     """An error reply: {"message": ...}."""
     said = body if isinstance(body, str) else as_text(as_object(body).get("message"))
-    kind = KINDS.get(status, "server")
+    kind = KINDS.get(status, "invalid_request" if 400 <= status < 500 else "server")
     if kind == "invalid_request" and TOO_LONG in said.lower():
         kind = "context_window"
     return Failure(status, kind, said or f"Cohere answered {status} without a reason")

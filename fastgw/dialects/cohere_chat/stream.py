@@ -19,8 +19,8 @@ from fastgw.dialects.canonical import (
     UsageStated,
 )
 from fastgw.dialects.cohere_chat.messages import NAME
-from fastgw.dialects.cohere_chat.reply import FINISHES, OF_THOUGHTS, citations_of, logprobs_of, usage_of
-from fastgw.dialects.reading import Json, as_count, as_object, as_text
+from fastgw.dialects.cohere_chat.reply import OF_THOUGHTS, citations_of, finish_of, logprobs_of, usage_of
+from fastgw.dialects.reading import Json, as_count, as_object, as_text, without_nulls
 
 
 class Words(Struct):
@@ -50,8 +50,17 @@ class ContentDelta(Struct):
     logprobs: Json | None = None
 
 
-_decode_delta = msgspec.json.Decoder(ContentDelta).decode
+_delta = msgspec.json.Decoder(ContentDelta).decode
 _decode = msgspec.json.Decoder(Json).decode
+_encode = msgspec.json.encode
+
+
+def read_delta(data: bytes) -> ContentDelta:
+    """A content-delta, whose members may be null. raises DecodeError, UnicodeDecodeError, RecursionError"""
+    try:
+        return _delta(data)
+    except msgspec.ValidationError:
+        return _delta(_encode(without_nulls(_decode(data))))
 
 
 class ChatReader:
@@ -78,12 +87,12 @@ class ChatReader:
             return []
         try:
             if event == "content-delta":
-                return self._content(_decode_delta(data))
+                return self._content(read_delta(data))
             if data == b"[DONE]":
                 return []
             body = _decode(data)
             kind = event or as_text(body.get("type"))
-            return self._content(_decode_delta(data)) if kind == "content-delta" else self._rare(kind, body)
+            return self._content(read_delta(data)) if kind == "content-delta" else self._rare(kind, body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
             return self._break(Failure(502, "server", f"expected an event {event} of Cohere's chat, got another: {problem}"))
 
@@ -186,4 +195,4 @@ class ChatReader:
         self._ended = True
         ended = [event for part in sorted(self._open) for event in self._end(part)]
         raw = as_text(delta.get("finish_reason"))
-        return [*ended, Ended(FINISHES.get(raw, "stop"), raw_finish=raw), *stated]
+        return [*ended, Ended(finish_of(raw, bool(self._calls)), raw_finish=raw), *stated]

@@ -26,6 +26,8 @@ FINISHES: dict[str, FinishReason] = {
     "TOO_MANY_TOOL_CALLS": "error",
     "MISSING_THOUGHT_SIGNATURE": "error",
     "MALFORMED_RESPONSE": "error",
+    "CONTINUATION": "length",
+    "PUP_LIMITED_DISABLED": "content_filter",
 }
 UNASKED = "UNEXPECTED_TOOL_CALL"
 NUMBERED = tuple(FINISHES)[:6]  # those that a server asked for numbers ($alt=json;enum-encoding=int) is sure to mean by them
@@ -70,7 +72,7 @@ def finish_of(reason: object, calls: bool) -> tuple[FinishReason, str]:
     if isinstance(reason, int) and 0 <= reason < len(NUMBERED):
         reason = NUMBERED[reason]
     word = reason if isinstance(reason, str) else str(reason or "")
-    finish = FINISHES.get(word, "stop" if not word else "error")
+    finish = FINISHES.get(word, "stop")
     # the caller has the call, whether or not Google thinks that it was asked for
     return ("tool_calls" if calls and (finish == "stop" or word == UNASKED) else finish), word
 

@@ -206,6 +206,8 @@ def _content(turn: Turn, value: object, delta: Json, events: list[Event]) -> Non
         part = chunk_part(chunk)
         if isinstance(part, Text):
             turn.say(part.text, events)
+        elif isinstance(part, Refusal):
+            _refusal(turn, part.text, delta, events)
         elif isinstance(part, Thinking) and not part.redacted:
             if part.text:
                 turn.think(part.text, part.dialect, False, events)

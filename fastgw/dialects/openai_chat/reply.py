@@ -86,16 +86,17 @@ def _content(message: Json) -> list[Part]:
 def chunk_part(chunk: Json) -> Part | None:
     """One chunk of a content that is an array (Mistral); None for what says nothing, such as a reference."""
     kind = chunk.get("type")
-    if kind == "text":
-        words = as_text(chunk.get("text"))
-        return Text(words) if words else None
+    if kind == "refusal":
+        words = as_text(chunk.get("refusal"))
+        return Refusal(words) if words else None
     if kind in ("thinking", "redacted_thinking"):
         return thinking_chunk(chunk)
     if kind == "image_url":
         holder = chunk.get("image_url")
         url = as_text(holder) or as_text(as_object(holder).get("url"))
         return from_url("image", url) if url else None
-    return None
+    words = as_text(chunk.get("text"))  # of a kind that is newer than this too
+    return Text(words) if words else None
 
 
 def _calls(message: Json, seed: str) -> list[ToolCall]:

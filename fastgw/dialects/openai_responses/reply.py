@@ -67,6 +67,8 @@ def read_part(content: Json, native: Native) -> Part:
         return Text(as_text(content.get("text")), citations, native=native)
     if kind == "refusal":
         return Refusal(as_text(content.get("refusal")), native)
+    if isinstance(content.get("text"), str):
+        return Text(as_text(content["text"]), native=native)  # of a kind that is newer than this
     return Native(NAME, {PART_KEY: content})
 
 

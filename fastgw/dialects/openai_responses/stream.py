@@ -34,7 +34,7 @@ from fastgw.dialects.openai_responses.citation import read_citation, read_logpro
 from fastgw.dialects.openai_responses.items import BESIDE_CALL, BESIDE_WORDS, beside
 from fastgw.dialects.openai_responses.proof import NAME, Proof, begun_by, thoughts_of, unseal
 from fastgw.dialects.openai_responses.reply import Output, finish_of, read_call, read_part, read_usage
-from fastgw.dialects.reading import Json, as_array, as_count, as_object, as_text
+from fastgw.dialects.reading import Json, as_array, as_count, as_object, as_text, without_nulls
 
 NOTHING = msgspec.Raw(b"null")
 CALLS = ("function_call", "custom_tool_call")
@@ -64,6 +64,15 @@ class Heard(msgspec.Struct):
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _heard = msgspec.json.Decoder(Heard).decode
 _decode = msgspec.json.decode
+_encode = msgspec.json.encode
+
+
+def hear(data: bytes) -> Heard:
+    """An event, whose members may be null. raises UNREADABLE"""
+    try:
+        return _heard(data)
+    except msgspec.ValidationError:
+        return _heard(_encode(without_nulls(_decode(data))))
 
 
 class Slot:
@@ -107,7 +116,7 @@ class Reader:
         if self._over:
             return []
         try:
-            heard = _heard(data)
+            heard = hear(data)
         except UNREADABLE as problem:
             return self._odd(event, data, problem)
         if heard.type == "response.output_text.delta":
@@ -273,6 +282,9 @@ class Reader:
 
     def _failed(self, heard: Heard, events: list[Event]) -> None:
         response = as_object(_decode(heard.response))
+        usage = read_usage(response.get("usage"))
+        if usage is not None:
+            events.append(UsageStated(usage))
         stated = as_object(response.get("error")) or {"message": "the response was ended without a reason"}
         events += self._fail(failure_of(stated, 0))
 

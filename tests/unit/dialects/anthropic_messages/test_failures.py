@@ -10,6 +10,7 @@ from fastgw.dialects.anthropic_messages import DIALECT
 from fastgw.dialects.canonical import Broke, Failure, FailureKind, Request
 from fastgw.dialects.sse import EventSplitter
 from fastgw.dialects.translate import problem_of
+from tests.recordings import counted
 from tests.unit.dialects.anthropic_messages.official import client_of, messages_recorded
 
 
@@ -73,10 +74,14 @@ def test_errors_are_told(kind: FailureKind, word: str, status: int, raised: type
 
 
 def test_recorded_errors_are_understood() -> None:
-    """The errors that were recorded are of their kind."""
-    kinds = {exchange.name: DIALECT.read_failure(exchange.status, exchange.json()).kind
-             for exchange in messages_recorded() if exchange.status >= 400}
-    assert sorted(kinds.values()) == ["invalid_request", "not_found", "permission", "permission"]
+    """The errors that were recorded keep their words, and are of the kind that their status says."""
+    kinds = {400: "invalid_request", 401: "authentication", 403: "permission", 404: "not_found", 429: "rate_limit", 529: "overloaded"}
+    failed = [exchange for exchange in messages_recorded() if exchange.status in kinds]
+    counted(len(failed), 4)
+    for exchange in failed:
+        failure = DIALECT.read_failure(exchange.status, exchange.decoded())
+        assert failure.message and failure.message in exchange.reply.decode(), exchange.name
+        assert failure.kind in (kinds[exchange.status], "context_window", "billing", "content_policy"), exchange.name
 
 
 @pytest.mark.parametrize(("said", "told"), [

@@ -10,7 +10,7 @@ from fastgw.dialects.assembly import events_of as events_of_reply
 from fastgw.dialects.canonical import Event, Reply, UsageStated
 from fastgw.dialects.eventstream import MessageSplitter
 from tests.feeding import same_however_fed
-from tests.recordings import Recording
+from tests.recordings import Recording, counted
 from tests.unit.dialects.anthropic_messages.official import ASKED, events_of, members, messages_recorded, rewritten, streamed, whole
 
 
@@ -58,7 +58,7 @@ def events_of_aws(stream: bytes) -> list[Event]:
 def test_recorded_replies_survive() -> None:
     """The client finds the same texts, calls, end and usage in a reply that went through the canonical types."""
     replies = whole_replies()
-    assert len(replies) > 280
+    counted(len(replies), 281)
     for exchange in replies:
         expected = comparable(members(whole(exchange.reply)))
         reply = DIALECT.read_reply(exchange.json())
@@ -69,7 +69,7 @@ def test_recorded_replies_survive() -> None:
 def test_recorded_streams_survive() -> None:
     """The client adds up the same of a stream that went through the canonical events, and of the reply that these make."""
     recorded = streams()
-    assert len(recorded) >= 30
+    counted(len(recorded), 30)
     for exchange in recorded:
         expected = comparable(members(streamed(exchange.reply)))
         events = events_of([exchange.reply])
@@ -95,7 +95,7 @@ def test_recorded_streams_of_aws_are_read() -> None:
         assert reply.choices[0].parts and reply.choices[0].raw_finish
         assert members(streamed(rewritten(events_of_aws(exchange.reply))))["content"] == members(whole(write(reply)))["content"]
         count += 1
-    assert count == 2
+    counted(count, 2)
 
 
 def test_usage_is_stated_from_the_beginning() -> None:

@@ -150,8 +150,8 @@ def test_ends_have_their_words(finish: FinishReason, word: str) -> None:
 
 def test_unknown_ends_keep_their_word() -> None:
     """A stop_reason that is not known ends the reply and stays readable."""
-    choice = DIALECT.read_reply({"content": [], "stop_reason": "compaction"}).choices[0]
-    assert (choice.finish, choice.raw_finish) == ("stop", "compaction")
+    choice = DIALECT.read_reply({"content": [], "stop_reason": "brand_new"}).choices[0]
+    assert (choice.finish, choice.raw_finish) == ("stop", "brand_new")
 
 
 def test_explained_refusals_survive() -> None:

@@ -39,7 +39,7 @@ def request_of(recording: Recording) -> Request:
     request = Request(
         "", unquote(recording.url.split("/")[4]), messages, tools=tools, tool_choice=choice, max_tokens=limits.get("maxTokens"),
         temperature=limits.get("temperature"), top_p=limits.get("topP"), stop=limits.get("stopSequences", []),
-        service_tier=body.get("serviceTier", {}).get("type", ""), top_k=top_k_of(extras), reasoning=reasoning_of(extras),
+        service_tier=(body.get("serviceTier") or {}).get("type", ""), top_k=top_k_of(extras), reasoning=reasoning_of(extras),
         extra={name: body[name] for name in OWN if name in body},
     )
     if "outputConfig" in body:
@@ -90,8 +90,9 @@ def parts_of(blocks: list[dict[str, Any]]) -> list[Part]:
     parts: list[Part] = []
     for block in blocks:
         if "cachePoint" in block:
-            before = parts[-1]
-            assert isinstance(before, Text | Media | ToolCall | ToolResult), block
+            before = parts[-1] if parts else None
+            if not isinstance(before, Text | Media | ToolCall | ToolResult):
+                parts.append(before := Text(""))
             before.cache = Cache(block["cachePoint"].get("ttl", ""))
         else:
             parts.append(part_of(block))
@@ -113,5 +114,5 @@ def part_of(block: dict[str, Any]) -> Part:
     if kind == "reasoningContent":
         if "redactedContent" in value:
             return Thinking(redacted=base64.b64decode(value["redactedContent"]).decode(), dialect="anthropic_messages")
-        return Thinking(value["reasoningText"]["text"], value["reasoningText"]["signature"], dialect="anthropic_messages")
+        return Thinking(value["reasoningText"]["text"], value["reasoningText"].get("signature", ""), dialect="anthropic_messages")
     return Native("bedrock_converse", block)

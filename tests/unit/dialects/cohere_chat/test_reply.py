@@ -8,7 +8,8 @@ from cohere.core.unchecked_base_model import construct_type
 
 from fastgw.dialects.canonical import Citation, FailureKind, FinishReason, Logprob, Part, Reply, Text, Thinking, ToolCall, Usage
 from fastgw.dialects.cohere_chat import DIALECT
-from tests.recordings import recordings, skip_without_corpus
+from fastgw.dialects.cohere_chat.reply import KINDS
+from tests.recordings import counted, recordings, skip_without_corpus
 
 
 def reply_with(message: dict[str, object], **members: object) -> dict[str, object]:
@@ -44,16 +45,18 @@ def test_recorded_replies_are_what_its_client_reads() -> None:
         billed = expected.usage.billed_units
         assert reply.usage == Usage(int(billed.input_tokens), int(billed.output_tokens))
         count += 1
-    assert count == 18
+    counted(count, 18)
 
 
 def test_recorded_errors_keep_their_message() -> None:
-    """Errors of Cohere have one message and no code."""
+    """Errors of Cohere have one message and no code, and are of the kind that their status says."""
     skip_without_corpus()
-    for recording in recordings("cohere"):
-        if recording.status != 200:
-            failure = DIALECT.read_failure(recording.status, recording.json())
-            assert (failure.kind, failure.message) == ("not_found", recording.json()["message"])
+    failed = [recording for recording in recordings("cohere") if recording.status >= 400]
+    counted(len(failed), 3)
+    for recording in failed:
+        failure, stated = DIALECT.read_failure(recording.status, recording.decoded()), recording.decoded()
+        assert failure.kind in (KINDS.get(recording.status, failure.kind), "context_window"), recording.name
+        assert failure.message == (stated["message"] if isinstance(stated, dict) else stated or failure.message), recording.name
 
 
 def test_everything_in_a_reply_is_read() -> None:
@@ -122,6 +125,7 @@ def test_odd_replies_are_read(noise: object) -> None:
     (400, {"message": "invalid request: p must be between 0 and 0.99 inclusive."}, "invalid_request"),
     (400, {"message": "too many tokens: total number of tokens in the prompt cannot exceed 4081"}, "context_window"),
     (401, {"message": "invalid api token"}, "authentication"), (402, {}, "billing"), (429, {"message": "slow"}, "rate_limit"),
+    (409, {}, "invalid_request"), (529, {}, "overloaded"),
     (498, {"message": "blocked"}, "content_policy"), (500, "<html>", "server"), (503, None, "overloaded"),
 ])
 def test_errors_have_their_kind(status: int, body: object, kind: FailureKind) -> None:

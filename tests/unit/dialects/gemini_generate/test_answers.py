@@ -25,7 +25,7 @@ from fastgw.dialects.gemini_generate import proof
 from fastgw.dialects.gemini_generate.failure import read_failure, write_failure
 from fastgw.dialects.gemini_generate.reply import read_reply, write_reply
 from fastgw.dialects.gemini_generate.turns import Turns
-from tests.recordings import recordings, skip_without_corpus
+from tests.recordings import counted, recordings, skip_without_corpus
 from tests.unit.dialects.gemini_generate.official import Official, said
 from tests.unit.dialects.gemini_generate.test_asking import json_values
 
@@ -75,7 +75,7 @@ def test_ids_of_calls_are_unique_and_stable() -> None:
         ("SPII", "content_filter", "SPII"), ("IMAGE_SAFETY", "content_filter", "IMAGE_SAFETY"), ("LANGUAGE", "content_filter", "LANGUAGE"),
         ("BLOCKLIST", "content_filter", "BLOCKLIST"), ("MALFORMED_FUNCTION_CALL", "error", "MALFORMED_FUNCTION_CALL"),
         ("UNEXPECTED_TOOL_CALL", "error", "UNEXPECTED_TOOL_CALL"), ("OTHER", "error", "OTHER"), (None, "stop", ""), (1, "stop", "STOP"),
-        (2, "length", "MAX_TOKENS"), (99, "error", "99"), ("BRAND_NEW", "error", "BRAND_NEW"), ([], "stop", ""),
+        (2, "length", "MAX_TOKENS"), (99, "stop", "99"), ("BRAND_NEW", "stop", "BRAND_NEW"), ([], "stop", ""),
     ],
 )
 def test_finish_reasons_are_read(reason: Any, finish: str, word: str) -> None:
@@ -267,13 +267,17 @@ def test_errors_are_read(status: int, body: Any, expected: Failure) -> None:
 
 
 def test_recorded_errors_are_read() -> None:
-    """The recorded errors are what their status says."""
+    """The recorded errors are what their status says, and keep their words."""
     skip_without_corpus()
-    kinds = [
-        (one.status, read_failure(one.status, one.json()).kind)
-        for provider in ("gemini", "vertex") for one in recordings(provider, "generateContent") if one.status >= 400
-    ]
-    assert sorted(kinds) == [(400, "invalid_request")] * 3 + [(403, "permission"), (404, "not_found")]
+    kinds = {400: "invalid_request", 401: "authentication", 403: "permission", 404: "not_found", 429: "rate_limit", 503: "overloaded"}
+    failed = [one for provider in ("gemini", "vertex") for one in recordings(provider, "generateContent") if one.status in kinds]
+    counted(len(failed), 5)
+    for one in failed:
+        failure = read_failure(one.status, one.decoded())
+        assert failure.kind in (kinds[one.status], "context_window", "authentication", "billing"), one.name
+        stated = one.decoded()
+        if isinstance(stated, dict):
+            assert failure.message == stated["error"]["message"], one.name
 
 
 def test_errors_are_written_as_the_gateways_own() -> None:

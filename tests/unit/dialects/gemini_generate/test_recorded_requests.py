@@ -8,7 +8,7 @@ import pytest
 from fastgw.dialects.canonical import Notes
 from fastgw.dialects.gemini_generate.request import read_request, write_request
 from fastgw.dialects.schema import from_gemini
-from tests.recordings import Recording, recordings, skip_without_corpus
+from tests.recordings import Recording, counted, recordings, skip_without_corpus
 
 APIS = ("generateContent", "streamGenerateContent")
 # Members whose insides are the callers' own: names in them are no spelling of Google's.
@@ -80,4 +80,4 @@ def test_recorded_requests_survive(provider: str, least: int) -> None:
         assert written == normal(recording.request), recording.name
         assert notes.dropped == [], recording.name
         seen += 1
-    assert seen >= least
+    counted(seen, least)

@@ -27,6 +27,7 @@ from fastgw.dialects.openai_chat import DIALECT
 from fastgw.dialects.openai_chat.reply import write_reply
 from fastgw.dialects.openai_chat.request import read_request
 from fastgw.dialects.openai_chat.tools import MOST_ID_CHARACTERS, fitting_id
+from tests.recordings import counted
 from tests.unit.dialects.openai_chat.recorded import QUIRKS, chats
 
 PLAIN_MEMBERS = ("annotations", "prefix", "refusal")  # of messages: a client's echo of a reply, and Mistral's mark of a beginning
@@ -116,7 +117,7 @@ def test_recorded_requests_survive() -> None:
         assert normal(written) == normal(chat.request), chat.name
         assert notes.dropped == [], chat.name
         count += 1
-    assert count > 500
+    counted(count, 501)
 
 
 def said(*messages: dict[str, Any], **members: Any) -> Request:

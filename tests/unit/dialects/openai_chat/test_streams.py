@@ -13,7 +13,7 @@ from fastgw.dialects.canonical import (
 )
 from fastgw.dialects.openai_chat.request import read_request
 from tests.feeding import same_however_fed
-from tests.recordings import Recording
+from tests.recordings import Recording, counted
 from tests.unit.dialects.openai_chat.recorded import streams
 from tests.unit.dialects.openai_chat.streaming import accumulated, assembled, chunks_in, events_in, seen, written
 
@@ -55,7 +55,7 @@ def test_recorded_streams_are_read_as_the_client_reads_them() -> None:
         assert canonical(assembled(events)) == expected, chat.name
         assert not [event for event in events if isinstance(event, Broke)], chat.name
         count += 1
-    assert count > 80
+    counted(count, 81)
 
 
 def thought(chat: Recording) -> str:
@@ -83,7 +83,7 @@ def test_recorded_thoughts_are_read() -> None:
         if b'"signature":"E' in chat.reply:
             assert any(part.signature and part.dialect == "anthropic_messages" for part in thoughts), chat.name
         count += bool(thoughts)
-    assert count > 10
+    counted(count, 11)
 
 
 def test_recorded_streams_survive() -> None:

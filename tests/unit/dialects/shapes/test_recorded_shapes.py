@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fastgw.dialects.canonical import Usage
-from tests.recordings import Recording, recordings, skip_without_corpus
+from tests.recordings import Recording, counted, recordings, skip_without_corpus
 from tests.unit.dialects.shapes.opening import open_json, replied, sent
 
 
@@ -70,20 +70,21 @@ def test_recorded_vectors_are_read(provider: str, api: str, upstream: str, quirk
             found = embedding_of(recording, upstream, len(vectors), quirks)
         assert found == [unpacked(vector) for vector in vectors], recording.name
         count += 1
-    assert count == expected
+    counted(count, expected)
 
 
 def test_recorded_vectors_of_bedrock_are_read() -> None:
     """Titan's and Cohere's replies to invoke are read, those of each generation."""
     skip_without_corpus()
-    counted = {"titan_embed": 0, "cohere_embed": 0}
+    seen = {"titan_embed": 0, "cohere_embed": 0}
     for recording in recordings("bedrock", "invoke"):
         upstream = "titan_embed" if "titan-embed" in recording.url else "cohere_embed" if "cohere.embed" in recording.url else ""
         if upstream and recording.status == 200:
             vectors = stated(recording)
             assert embedding_of(recording, upstream, len(vectors), "bedrock") == [unpacked(vector) for vector in vectors]
-            counted[upstream] += 1
-    assert counted["titan_embed"] >= 5 and counted["cohere_embed"] >= 8, counted
+            seen[upstream] += 1
+    counted(seen["titan_embed"], 5)
+    counted(seen["cohere_embed"], 8)
 
 
 def test_recorded_usage_is_counted() -> None:
@@ -97,7 +98,7 @@ def test_recorded_usage_is_counted() -> None:
                 translation.reply(recording.reply)
                 if translation.usage is not None and translation.usage != Usage():
                     found.add((upstream, quirks))
-    assert found == {("embed", ""), ("embed", "vertex"), ("vertex_embed", ""), ("cohere_embed", ""), ("voyage_embed", "")}
+    counted(len(found), 5)
 
 
 def test_recorded_ranks_are_read() -> None:
@@ -113,7 +114,7 @@ def test_recorded_ranks_are_read() -> None:
             assert [(one["index"], one["relevance_score"]) for one in found] == [(one["index"], one["relevance_score"]) for one in wanted]
             assert all(one["document"]["text"] == recording.request["documents"][one["index"]] for one in found)
             count += 1
-    assert count == 6
+    counted(count, 6)
 
 
 def test_recorded_requests_are_what_the_shapes_write() -> None:
@@ -138,7 +139,7 @@ def test_recorded_requests_are_what_the_shapes_write() -> None:
                 model = asked["model"]
             assert sent(open_json("embeddings", upstream, body, model=model)) == asked, recording.name
             count += 1
-    assert count == 14
+    counted(count, 14)
 
 
 def test_recorded_errors_keep_their_words() -> None:
@@ -155,13 +156,14 @@ def test_recorded_errors_keep_their_words() -> None:
                 words = reply.get("message") or reply.get("detail") or reply["error"]["message"]
                 assert written["error"]["message"] == words, recording.name
                 count += 1
-    assert count >= 4
+    counted(count, 4)
 
 
 def test_recorded_picture_is_read() -> None:
     """A picture that Gemini made on Vertex reaches the caller of OpenAI's, and so does what it cost."""
     skip_without_corpus()
     found = [one for one in recordings("vertex", "generateContent") if "image_generation_with_output_format" in one.name]
+    counted(len(found), 1)
     translation = open_json("images", "generate", {"prompt": "Generate an image of an axolotl.", "output_format": "jpeg",
                                                    "output_compression": 85}, quirks="vertex")
     reply = replied(translation, found[0].json())
