@@ -71,8 +71,8 @@ def finish_of(reason: object, calls: bool) -> tuple[FinishReason, str]:
         reason = NUMBERED[reason]
     word = reason if isinstance(reason, str) else str(reason or "")
     finish = FINISHES.get(word, "stop" if not word else "error")
-    # the caller has the call, whether or not Google thinks that it was asked for
-    return ("tool_calls" if calls and (finish == "stop" or word == UNASKED) else finish), word
+    # the caller has the call, whether or not Google thinks that it was asked for, and by whatever word a server like Google's ends it
+    return ("tool_calls" if calls and (finish == "stop" or word == UNASKED or word not in FINISHES) else finish), word
 
 
 def reason_of(finish: FinishReason, raw: str) -> str:
