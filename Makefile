@@ -12,6 +12,8 @@ INSTALLED := $(VENV)/.stamp-installed
 TOOLS := $(VENV)/.stamp-tools
 BUILT := $(VENV)/.stamp-built
 PRICES := fastgw/meter/prices.json
+# Mock servers that are Node's: without npm the tests that need them are skipped, and say so.
+NPM := $(if $(shell command -v npm),build/npm/.stamp-installed)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build serve test check bench soak clean
@@ -27,7 +29,7 @@ build: $(BUILT)  ## compile the kernels and the price table that changed
 serve: $(BUILT)  ## run on 127.0.0.1:8787 with an embedded store and a mock provider; prints a key to try
 	@$(BIN)/fastgw serve --demo $(ARGS)
 
-test: $(BUILT)  ## run all tests (ARGS="-k name" for some)
+test: $(BUILT) $(NPM)  ## run all tests (ARGS="-k name" for some)
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: $(BUILT) $(TOOLS)  ## lint, check types, stubs, layers, style and docs
@@ -66,6 +68,12 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 $(TOOLS): $(INSTALLED)
 	FASTGW_ONLY=- $(PIP) --no-build-isolation -e '.[test,dev]'
+	touch $@
+
+build/npm/.stamp-installed: tests/npm/package.json tests/npm/package-lock.json
+	mkdir -p $(@D)
+	cp $^ $(@D)
+	npm ci --prefix $(@D) --no-audit --no-fund --silent
 	touch $@
 
 $(BUILT): $(INSTALLED) setup.py $(KERNELS) $(PRICES)

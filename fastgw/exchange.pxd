@@ -109,6 +109,8 @@ cdef class Exchange(Flow):
     cdef str trouble               # why the attempt in hand failed, where neither a leg nor a reply says it
     cdef str sort                  # x-fastgw-sort
     cdef str max_price             # x-fastgw-max-price
+    cdef bint wishes_in_body       # the member `provider` says the like
+    cdef bint has_others           # the route has more than one target
     cdef int64_t retry_after_ns    # what an error reply asks for; -1 nothing
     cdef int64_t deadline_ns       # monotonic: of all attempts together, until a reply begins; 0 none
     cdef bint asked_usage          # and so takes the usage event out again
@@ -160,6 +162,11 @@ cdef class Exchange(Flow):
     cdef int pass_on(self, const char* p, Py_ssize_t n, bint last) except -1
     cdef int forget_reply(self) except -1
     cdef bint wants_stream(self)
+    cdef bint may_repeat(self)     # what was sent is here still
+    cdef bint is_watched(self)     # the reply is a stream that passes, of which the tap knows how it ends
+    cdef bint is_kept(self, const char* p, Py_ssize_t n, bint last) except -1
+    cdef bint is_cut_short(self)
+    cdef int end_short(self, const char* p, Py_ssize_t n) except -1
     cdef bint streams_array(self)  # Gemini's other form of streaming
     cdef bint may_add_event(self)  # an error event can end the stream
     cdef bytes event_break(self)   # what ends the event that the caller has a part of

@@ -12,8 +12,8 @@ from libc.string cimport memcpy, memmove, memset
 
 from fastgw._core.buffer cimport append, release
 from fastgw._core.clock cimport monotonic_ns, wall_ns
-from fastgw._core.http1 cimport PATCH, POST, PUT
-from fastgw._core.flow cimport BODY_REFUSED, BODY_STREAM, BODY_WHOLE
+from fastgw._core.http1 cimport HEAD, PATCH, POST, PUT
+from fastgw._core.flow cimport BODY_REFUSED, BODY_STREAM, BODY_WHOLE, LEG_TRUNCATED
 from fastgw._core.ring cimport CANCELLED, FAILED, FLAG_RETRIED, REFUSED, SERVED
 from fastgw._core.usage cimport FORM_JSON, FORM_SSE, USAGE_NONE, open_tap, read_usage
 from fastgw.errors import INDEX, GatewayError, UpstreamError, error as make_error
@@ -88,6 +88,11 @@ cdef inline void keep_tail(char* tail, const char* p, Py_ssize_t n) noexcept nog
     memcpy(tail + 3 - n, p, n)
 
 
+cdef inline bint ends_event(const char* p, Py_ssize_t n) noexcept nogil:
+    """Whether a piece ends with the empty line after an event or a comment."""
+    return n >= 2 and p[n - 1] == 10 and (p[n - 2] == 10 or (n >= 4 and p[n - 2] == 13 and p[n - 3] == 10))
+
+
 cdef inline int count_wait(Exchange x) except -1:
     """What the exchange is waiting for is given up: the time was the caller's or the provider's, not the gateway's."""
     if x.state == X_READING and not x.streams_body:
@@ -146,6 +151,7 @@ cdef class Exchange(Flow):
         self.all_fields = self.served = self.forwarded = None
         self.explains = self.is_reshaped = self.noted = False
         self.sort = self.max_price = None
+        self.wishes_in_body = self.has_others = False
         self.retry_after_ns = -1
         self.deadline_ns = 0
         self.asked_usage = self.retried = self.dispatched = False
@@ -285,8 +291,7 @@ cdef class Exchange(Flow):
         elif self.state != X_SENT and self.state != X_REPLYING:
             return 0
         if self.state != X_REPLYING:
-            # a body that was passed on as it came is not there for a second time
-            if untouched and not self.retried and (not self.streams_body or (self.body_length == 0 and not self.body_chunked)):
+            if untouched and not self.retried and self.may_repeat():
                 # the provider had closed a connection that looked alive, before it saw anything of this request
                 self.retried = True
                 self.entry.flags |= FLAG_RETRIED
@@ -325,7 +330,7 @@ cdef class Exchange(Flow):
         if head.status >= 400:
             self.outcome = FAILED
             self.error_index = INDEX["upstream_status"]
-            if not self.streams_body:
+            if self.may_repeat() and self.method != HEAD:
                 self.delivery = JUDGING         # what its body says may be another target's turn
                 return 0
         if self.translation is not None:
@@ -337,7 +342,8 @@ cdef class Exchange(Flow):
             if self.reply_length <= self.snapshot.buffer_reply_bytes:
                 self.delivery = HOLDING
                 return 0
-        if not more:
+        # where another target may take over, the head waits for how the stream begins
+        if not more and not (self.has_others and self.is_watched()):
             self.start_flowing(NULL, 0, False)
         return 0
 
@@ -500,7 +506,50 @@ cdef class Exchange(Flow):
                 size = PyBytes_GET_SIZE(rest)
             elif last:
                 self.tap.finish()
+        if self.is_watched():
+            if not self.started:
+                if self.is_kept(out, size, last):
+                    return 0
+                if self.held.size:
+                    out = self.held.start
+                    size = self.held.size
+            # what was kept goes on now; with the last piece the next exchange may begin
+            self.held.size = 0
+            if last and self.is_cut_short():
+                return self.end_short(out, size)
         return self.pass_on(out, size, last)
+
+    cdef bint is_watched(self):
+        return self.is_sse and self.tap is not None and self.operation.generates and self.status < 400
+
+    cdef bint is_kept(self, const char* p, Py_ssize_t n, bint last) except -1:
+        """Whether the beginning of a stream does not go on: its first event is not whole, or it is an error and another target serves."""
+        if self.tap.saw_error:
+            append(&self.held, p, n)
+            return self.steps.try_next(self, self.held.start, self.held.size)
+        if self.has_others and self.tap.events == 0 and not last and not ends_event(p, n) and self.held.size + n <= KEPT_ROOM_BYTES:
+            append(&self.held, p, n)
+            return True
+        if self.held.size:
+            append(&self.held, p, n)
+        return False
+
+    cdef bint is_cut_short(self):
+        """Whether a stream that has ended says itself that it had more to say; one that broke in an error has said so."""
+        if self.tap.saw_error:
+            self.outcome = FAILED
+            self.error_index = INDEX["upstream_status"]
+            return False
+        return self.tap.text_bytes and not self.tap.saw_done and not self.tap.saw_finish
+
+    cdef int end_short(self, const char* p, Py_ssize_t n) except -1:
+        """A stream ended in the middle: as if the connection had."""
+        self.failure = LEG_TRUNCATED
+        if not self.started and self.steps.try_next(self, NULL, 0):
+            return 0
+        self.pass_on(p, n, False)
+        self.outcome = FAILED
+        return self.cut_off(self.steps.leg_error(self, LEG_TRUNCATED))
 
     cdef int pass_on(self, const char* out, Py_ssize_t size, bint last) except -1:
         """A piece as the caller gets it."""
@@ -529,6 +578,10 @@ cdef class Exchange(Flow):
 
     cdef bint wants_stream(self):
         return self.scanned.stream == 1 or self.streams_array()
+
+    cdef bint may_repeat(self):
+        # a body that was passed on as it came is not there for a second time
+        return not self.streams_body or (self.body_length == 0 and not self.body_chunked)
 
     cdef bint may_add_event(self):
         return self.is_sse and not self.is_encoded and self.reply_length < 0

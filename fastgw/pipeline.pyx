@@ -22,7 +22,7 @@ from fastgw._core.ring cimport CANCELLED, FAILED, REFUSED
 from fastgw._core.upstream cimport Leg
 from fastgw.admit.admission cimport admit
 from fastgw.auth.credential cimport authenticate
-from fastgw.dialects.bridge cimport failure_kind, fit, translate_piece, translate_reply
+from fastgw.dialects.bridge cimport failure_kind, fit, opening_failure, translate_piece, translate_reply
 from fastgw.dialects.params import apply_params
 from fastgw.dialects.translate import failure_of
 from fastgw.errors import INDEX, CallerError, GatewayError, error
@@ -33,6 +33,7 @@ from fastgw.record.entry cimport make_id, push_lost, push_record
 from fastgw.route.choice cimport choose_target, find_route
 from fastgw.route.plan cimport MOVED, NOT_SERVED, STOP, Leaf, Route, Walk, is_delivered, trouble_of_leg
 from fastgw.route.retry import BODY_TELLS, Failure, is_repeatable, trouble_of_kind, trouble_of_status
+from fastgw.route.wishes import HEEDING, MEMBER
 from fastgw.snapshot.cors import METHODS
 from fastgw.snapshot.types cimport JSON_BODY, SPEAKS_OPENAI, Operation
 from fastgw.surfaces import local
@@ -295,6 +296,7 @@ cdef class Pipeline(Steps):
                 x.state = X_READING
                 return self.answer_hit(x) if x.inquiry.entry is not None else self.proceed(x, <Route>x.route)
             if is_retry:
+                x.attempt += 1
                 walk.again(self.draw(), now)
                 return self.attempt(x, walk.leaf)
             if problem is None:
@@ -316,12 +318,12 @@ cdef class Pipeline(Steps):
             if x.served is not None:
                 forward_for(x, leaf.index)
             try:
-                fit(x, leaf.default_params, leaf.override_params, leaf.drop_params)
+                fit(x, leaf.default_params, leaf.override_params, drops_of(x, leaf))
                 break
             except GatewayError as problem:
                 walk.end(0, "invalid_request", True, -1, 0, monotonic_ns())
                 walk.bar(leaf.index, NOT_SERVED)
-                if x.streams_body or not walk.enter(leaf.parent, self.draw(), monotonic_ns()):
+                if not x.may_repeat() or not walk.enter(leaf.parent, self.draw(), monotonic_ns()):
                     raise
                 leaf = walk.leaf
         render_head(x)
@@ -336,22 +338,21 @@ cdef class Pipeline(Steps):
         now = monotonic_ns()
         failure = failure_of_attempt(x, walk.leaf, p, n)
         walk.end(failure.status, failure.trouble, False, -1, 0, now)
-        # a body that was passed on as it came is not there for a second time
-        if x.streams_body:
+        if not x.may_repeat():
             return False
         wait_ns = walk.follow(failure, is_repeatable(METHOD_WORDS[x.method], x.operation.name), self.draw(), now)
         if wait_ns == STOP:
             return False
         x.drop_leg()
-        x.attempt += 1
-        x.retries += wait_ns != MOVED
         x.forget_reply()
         if wait_ns == MOVED:
+            x.attempt += 1
             try:
                 self.attempt(x, walk.leaf)
             except GatewayError as problem:
                 self.refuse(x, problem)
             return True
+        x.retries += 1
         x.state = X_WAITING
         x.wanted_at = now
         x.timer = x.target.integration.origin.poller.loop.call_later(wait_ns / 1e9, Resumption(self, x, True))
@@ -515,6 +516,13 @@ cdef int64_t within(Exchange x, int64_t most_ns):
     return left_ns if most_ns == 0 or left_ns < most_ns else most_ns
 
 
+cdef tuple drops_of(Exchange x, Leaf leaf):
+    """What is left out of the body for a target: also what it wishes of routing, where the target knows no such member."""
+    if x.wishes_in_body and (<Target>leaf.target).integration.provider.name not in HEEDING:
+        return (*leaf.drop_params, MEMBER)
+    return leaf.drop_params
+
+
 cdef object failure_of_attempt(Exchange x, Leaf leaf, const char* p, Py_ssize_t n):
     """How the attempt in hand failed, as routes see it."""
     if x.trouble is not None:
@@ -526,6 +534,10 @@ cdef object failure_of_attempt(Exchange x, Leaf leaf, const char* p, Py_ssize_t 
         if leaf.reads_errors and p != NULL and x.upstream_status in BODY_TELLS:
             trouble = trouble_of_kind(failure_kind(x, p, n))
         return Failure(status=x.upstream_status, trouble=trouble, retry_after_ns=x.retry_after_ns)
+    if x.tap is not None and x.tap.saw_error and p != NULL:
+        found = opening_failure(x, p, n)
+        if found is not None:
+            return Failure(status=found.status, trouble=trouble_of_kind(found.kind))
     if x.stream is not None and x.stream.failure is not None:
         return Failure(status=x.stream.failure.status, trouble=trouble_of_kind(x.stream.failure.kind))
     return Failure(trouble="bad_reply")

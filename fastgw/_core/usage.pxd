@@ -72,6 +72,7 @@ cdef class UsageTap:
     cdef readonly int64_t text_bytes   # generated text seen so far, decoded roughly: the ground for an estimate
     cdef readonly int64_t events
     cdef readonly bint saw_done        # data: [DONE], message_stop, response.completed and the like: the stream ended as it should
+    cdef readonly bint saw_finish      # a reason to finish went by; some servers send nothing after it
     cdef readonly bint saw_error       # an error event went by
     cdef const char* out               # after feed or finish: what goes on to the client, valid until the next call
     cdef Py_ssize_t out_len

@@ -626,6 +626,8 @@ cdef class UsageTap:
             if (not streamed or r.kind == KIND_MESSAGE_STOP or r.kind >= KIND_RESPONSE_DONE
                     or (r.finished and r.dialect == USAGE_GEMINI)):
                 self.saw_done = True
+            if r.finished:
+                self.saw_finish = True
             if r.has_usage:
                 if not streamed or r.finished or r.kind == KIND_MESSAGE_DELTA or r.kind >= KIND_RESPONSE_DONE:
                     self.usage.final = True

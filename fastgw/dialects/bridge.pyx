@@ -12,6 +12,8 @@ from fastgw._core.usage cimport Usage
 from fastgw.dialects.shapes.table import open_shape
 from fastgw.dialects.splice cimport splice
 from fastgw.dialects.params import apply_params
+from fastgw.dialects.canonical import Broke
+from fastgw.dialects.framing import SPLITTERS
 from fastgw.dialects.table import CALLERS, MARKS, dialect_of, open_translation
 from fastgw.dialects.translate import Asked, NotOfDialect, problem_of, read_failure
 from fastgw.errors import INDEX, error
@@ -89,6 +91,16 @@ cdef int reshape(Exchange x, bytes body) except -1:
 cdef str failure_kind(Exchange x, const char* p, Py_ssize_t n):
     cdef str name = CALLERS.get(x.operation.name, "openai_chat") if x.way.dialect is None or x.way.is_shape else x.way.dialect
     return read_failure(dialect_of(name), x.upstream_status, PyBytes_FromStringAndSize(p, n), x.error_code or "").kind
+
+
+cdef object opening_failure(Exchange x, const char* p, Py_ssize_t n):
+    dialect = dialect_of(CALLERS.get(x.operation.name, "openai_chat"))
+    reader = dialect.stream_reader()
+    for name, payload in SPLITTERS[dialect.stream_framing]().feed(PyBytes_FromStringAndSize(p, n)):
+        for event in reader.read(name, payload):
+            if isinstance(event, Broke):
+                return event.failure
+    return None
 
 
 cdef bytes translate_reply(Exchange x, const char* p, Py_ssize_t n):

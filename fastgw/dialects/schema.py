@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from fastgw.dialects.reading import Json, wrong
+from fastgw.dialects.reading import Json, mapping, wrong
 from fastgw.errors import error
 
 MOST_DEPTH = 100  # schemas within schemas; providers refuse far less
@@ -80,6 +80,14 @@ def check(schema: object, path: str) -> None:
         too_deep(level[0][0])
     if refs:
         follow(schema, refs, frozenset(names))
+
+
+def schema_member(body: Json, name: str, path: str) -> Json | None:
+    """A member that is a JSON schema which has passed `check`. raises InvalidRequest"""
+    schema = mapping(body, name, path)
+    if schema is not None:
+        check(schema, f"{path}.{name}")
+    return schema
 
 
 def inner(value: object, key: str, where: Place) -> list[tuple[Place | str, object]]:

@@ -9,7 +9,8 @@ import json
 
 from libc.stdint cimport int64_t
 
-from fastgw._core.scan cimport LIMIT_GENERATION_CONFIG, LIMIT_MAX_COMPLETION_TOKENS, LIMIT_MAX_OUTPUT_TOKENS, LIMIT_MAX_TOKENS
+from fastgw._core.scan cimport (
+    LIMIT_FIELDS, LIMIT_GENERATION_CONFIG, LIMIT_MAX_COMPLETION_TOKENS, LIMIT_MAX_OUTPUT_TOKENS, LIMIT_MAX_TOKENS)
 from fastgw.snapshot.types cimport FORM_BODY, JSON_BODY, Target
 
 
@@ -28,9 +29,8 @@ cdef int splice(Exchange x) except -1:
         x.asked_usage = True
         edits.append(ask_usage(x))
     if x.limit_set >= 0:
-        edits = edits or []
-        edits.append(put_limit(x))
-    if edits is not None:
+        edits = (edits or []) + put_limit(x)
+    if edits:
         x.sent_body = apply(x.body, sorted(edits))
     return 0
 
@@ -69,27 +69,40 @@ cdef put_in(Exchange x, bytes member):
     return x.scanned.first, x.scanned.first, member + (b"" if x.scanned.empty else b",")
 
 
-cdef put_limit(Exchange x):
-    """An output limit where the provider reads it: in the place of a null, into the object that holds it, or at the top."""
+cdef list put_limit(Exchange x):
+    """An output limit where the provider reads it: in the place of a null, into the object that holds it, or at the top.
+
+    A limit that the target put in holds where it is the lower one.
+    """
     cdef int64_t most = x.target.price.price.max_output_tokens
     cdef bytes number
     cdef Py_ssize_t at
-    cdef int field
+    cdef int field, i
+    cdef bint is_stated = False
+    cdef list edits = []
     # of two targets of a plan, one may take less than the other could be paid for
-    number = b"%d" % (min(x.limit_set, most) if most else x.limit_set)
+    cdef int64_t limit = min(x.limit_set, most) if most else x.limit_set
+    number = b"%d" % limit
+    for i in range(LIMIT_FIELDS):
+        if x.operation.limit_fields >> i & 1 and x.scanned.limits[i] > 0:
+            is_stated = True
+            if x.scanned.limits[i] > limit:
+                edits.append((x.scanned.limit_values[i].start, x.scanned.limit_values[i].end, number))
+    if is_stated:
+        return edits
     path = x.target.integration.output_limits.get(x.operation.name, ("max_tokens",))
     field = FIELDS[path[len(path) - 1]]
     if x.scanned.limit_values[field].end:
-        return x.scanned.limit_values[field].start, x.scanned.limit_values[field].end, number
+        return [(x.scanned.limit_values[field].start, x.scanned.limit_values[field].end, number)]
     member = b'"%b":%b' % (path[len(path) - 1].encode(), number)
     if len(path) == 1:
-        return put_in(x, member)
+        return [put_in(x, member)]
     if x.scanned.generation_config.end:
         at = x.scanned.generation_config.start + 1
-        return at, at, member + (b"" if x.scanned.generation_config_empty else b",")
+        return [(at, at, member + (b"" if x.scanned.generation_config_empty else b","))]
     if x.scanned.generation_config_null.end:
-        return x.scanned.generation_config_null.start, x.scanned.generation_config_null.end, b"{" + member + b"}"
-    return put_in(x, b'"%b":{%b}' % (path[0].encode(), member))
+        return [(x.scanned.generation_config_null.start, x.scanned.generation_config_null.end, b"{" + member + b"}")]
+    return [put_in(x, b'"%b":{%b}' % (path[0].encode(), member))]
 
 
 cdef dict FIELDS = {

@@ -227,7 +227,8 @@ def translate(client: Dialect, upstream: Dialect, body: bytes, asked: Asked) -> 
     request.model = asked.model
     request.stream_array = asked.array
     if asked.limit >= 0:
-        request.max_tokens = asked.limit
+        # a limit that the target put in holds where it is the lower one
+        request.max_tokens = min(request.max_tokens or asked.limit, asked.limit)
     elif request.max_tokens is None and upstream.wants_limit:
         request.max_tokens = asked.most_output or DEFAULT_LIMIT_TOKENS
     assert client.names_of is not None
@@ -240,6 +241,10 @@ def translate(client: Dialect, upstream: Dialect, body: bytes, asked: Asked) -> 
             written[name] = value
         else:
             notes.drop(name)
+    if asked.policy == "pass":
+        for name in [one for one in notes.dropped if one in decoded]:
+            written.setdefault(name, decoded[name])
+            notes.dropped.remove(name)
     return Translation(client, upstream, request, _encode(written), notes.dropped)
 
 

@@ -10,7 +10,7 @@ from fastgw._core.clock cimport monotonic_ns
 from fastgw.errors import error
 from fastgw.route.facts import Facts
 from fastgw.route.plan cimport NOT_ALLOWED, NOT_SERVED, PRICE_UNKNOWN, Leaf, Route, Walk
-from fastgw.route.wishes import wishes_in_body, wishes_in_fields
+from fastgw.route.wishes import MEMBER, wishes_in_body, wishes_in_fields
 from fastgw.snapshot.types cimport JSON_BODY, NO_BODY_READ, Caller, Snapshot, Target
 
 cdef enum:
@@ -28,6 +28,7 @@ cdef Leaf choose_target(Exchange x, Route route, uint64_t draw):
     facts = facts_of(x, tokens) if route.needs_facts else None
     walk = route.begin(facts, wishes_of(x, route), tokens, max(x.scanned.max_tokens, 0), monotonic_ns())
     x.walk = walk
+    x.has_others = len(route.leaves) > 1
     x.candidates = []
     for leaf in route.leaves:
         target = <Target>leaf.target
@@ -101,11 +102,13 @@ cdef object facts_of(Exchange x, int64_t tokens):
 
 cdef object wishes_of(Exchange x, Route route):
     """What the request wishes for among several targets. raises InvalidRequest"""
+    wishes = None
+    if len(route.leaves) > 1 and x.operation.body == JSON_BODY and x.body is not None and b'"provider"' in x.body:
+        wishes = wishes_in_body(msgspec.json.decode(x.body).get(MEMBER))
+        x.wishes_in_body = wishes is not None
     if x.sort is not None or x.max_price is not None:
         return wishes_in_fields(x.sort, x.max_price)
-    if len(route.leaves) > 1 and x.operation.body == JSON_BODY and x.body is not None and b'"provider"' in x.body:
-        return wishes_in_body(msgspec.json.decode(x.body).get("provider"))
-    return None
+    return wishes
 
 
 def not_found(Exchange x):

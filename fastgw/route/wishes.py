@@ -12,6 +12,9 @@ Sort = Literal["price", "latency", "throughput"]
 SORTS: Final = ("price", "latency", "throughput")
 SORT_FIELD: Final = "x-fastgw-sort"
 PRICE_FIELD: Final = "x-fastgw-max-price"
+# of a body, and the providers that have it in their own API: others refuse a member that they do not know
+MEMBER: Final = "provider"
+HEEDING: Final = frozenset(("openrouter",))
 # OpenRouter's words, and ours
 SIDES: Final = {"input": "input", "prompt": "input", "output": "output", "completion": "output"}
 NANO: Final = 10**9

@@ -351,6 +351,25 @@ class Upstream:
                 assert self._changed.wait(deadline - time.monotonic()), f"expected {count} connections, got {self!r}"
             return list(self.connections)
 
+    def die(self) -> None:
+        """Stop listening and break every connection, as a process that was killed."""
+
+        async def stop() -> None:
+            for listener in self._server.sockets:
+                self._loop.remove_reader(listener.fileno())
+            await asyncio.sleep(0.01)       # what was accepted is not a connection yet
+            self._server.close()
+            for connection in self.connections:
+                connection._transport.abort()
+
+        asyncio.run_coroutine_threadsafe(stop(), self._loop).result(5)
+
+    def revive(self) -> None:
+        """Listen at the same place again."""
+        listener = socket.create_server(("127.0.0.1", self.port), backlog=self._backlog)
+        self._server = asyncio.run_coroutine_threadsafe(
+            self._loop.create_server(lambda: Connection(self), sock=listener), self._loop).result(5)
+
     def __enter__(self) -> Upstream:
         context = None
         if self._tls:

@@ -161,7 +161,7 @@ def test_an_error_event_stands_on_its_own(asker: Asker, upstream: Upstream, text
 def test_an_event_is_not_held_back(asker: Asker, upstream: Upstream, dialect: Dialect) -> None:
     """Each event is at the caller before the provider sends the next one; the head is there before the first."""
     events = {
-        OPENAI: OPENAI_EVENTS[:2],
+        OPENAI: [*OPENAI_EVENTS[:2], DONE],
         ANTHROPIC: ANTHROPIC_EVENTS,
         GEMINI: [event(piece) for piece in GEMINI_PIECES],
     }[dialect]

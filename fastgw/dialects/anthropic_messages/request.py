@@ -23,6 +23,7 @@ from fastgw.dialects.anthropic_messages.turns import Turns
 from fastgw.dialects.anthropic_messages.vocabulary import BEDROCK_VERSION, NAME, REQUEST_TIERS, TIERS_TO_ASK, VERTEX_VERSION
 from fastgw.dialects.canonical import Message, Native, Notes, OutputFormat, Reasoning, Request, Role, Tool, ToolChoice
 from fastgw.dialects.reading import Json, an_object, array, flag, integer, mapping, number, required_text, text, texts, unknown
+from fastgw.dialects.schema import check, schema_member
 
 _KNOWN = frozenset({
     "model", "messages", "system", "max_tokens", "stream", "stop_sequences", "temperature", "top_p", "top_k", "tools", "tool_choice",
@@ -98,7 +99,8 @@ def _read_tools(body: Json, request: Request) -> None:
             continue
         name = required_text(tool, "name", path)
         request.tools.append(Tool(
-            name, text(tool, "description", path), mapping(tool, "input_schema", path), flag(tool, "strict", path), read_cache(tool, path),
+            name, text(tool, "description", path), schema_member(tool, "input_schema", path), flag(tool, "strict", path),
+            read_cache(tool, path),
         ))
         left = rest(tool, _TOOL)
         if left is not None:
@@ -150,7 +152,9 @@ def _read_format(form: Json, request: Request, path: str) -> bool:
     """Read the form of the answer, if it is one that is known."""
     if form.get("type") != "json_schema":
         return False
-    request.output = OutputFormat("json_schema", schema=an_object(form.get("schema"), f"{path}.schema"))
+    schema = an_object(form.get("schema"), f"{path}.schema")
+    check(schema, f"{path}.schema")
+    request.output = OutputFormat("json_schema", schema=schema)
     return True
 
 

@@ -35,7 +35,9 @@ def read_failure(status: int, body: object) -> Failure:
     """An error reply. Its code stands in the field x-amzn-errortype, which is not seen here, and in some bodies as __type."""
     if not isinstance(body, dict):
         return Failure(status, kind_of(status), as_text(body) or f"Bedrock answered {status} without a reason")
-    message = as_text(body.get("message")) or as_text(body.get("Message")) or f"Bedrock answered {status} without a reason"
+    # the third is of what stands before Bedrock, or in its place
+    message = as_text(body.get("message")) or as_text(body.get("Message")) or as_text(as_object(body.get("error")).get("message"))
+    message = message or f"Bedrock answered {status} without a reason"
     code = as_text(body.get("__type") or body.get("code")).rpartition("#")[2].partition(":")[0]
     return failure(status, code, message)
 

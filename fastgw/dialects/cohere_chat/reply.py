@@ -125,7 +125,9 @@ def usage_of(stated: object) -> Usage | None:
 
 def read_failure(status: int, body: object) -> Failure:
     """An error reply: {"message": ...}."""
-    said = body if isinstance(body, str) else as_text(as_object(body).get("message"))
+    stated = as_object(body)
+    # the second is of what stands before Cohere, or in its place
+    said = body if isinstance(body, str) else as_text(stated.get("message")) or as_text(as_object(stated.get("error")).get("message"))
     kind = KINDS.get(status, "invalid_request" if 400 <= status < 500 else "server")
     if kind == "invalid_request" and TOO_LONG in said.lower():
         kind = "context_window"

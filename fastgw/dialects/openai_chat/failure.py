@@ -1,5 +1,6 @@
 """Errors: read from bodies of any provider of this dialect, and written as OpenAI's clients expect them."""
 
+import re
 from types import MappingProxyType
 
 from fastgw.dialects.canonical import Failure, FailureKind
@@ -9,6 +10,11 @@ STATUSES: MappingProxyType[int, FailureKind] = MappingProxyType({
     400: "invalid_request", 401: "authentication", 402: "billing", 403: "permission", 404: "not_found", 408: "timeout",
     413: "too_large", 422: "invalid_request", 429: "rate_limit", 498: "overloaded", 503: "overloaded", 504: "timeout", 524: "timeout",
     529: "overloaded",
+})
+# of errors in mid-stream that do not state one
+USUAL: MappingProxyType[FailureKind, int] = MappingProxyType({
+    "invalid_request": 400, "context_window": 400, "content_policy": 400, "authentication": 401, "billing": 402, "permission": 403,
+    "not_found": 404, "too_large": 413, "rate_limit": 429, "overloaded": 503, "timeout": 504,
 })
 # Codes and types that say more than the status does.
 CODES: MappingProxyType[str, FailureKind] = MappingProxyType({
@@ -28,6 +34,8 @@ TYPES: MappingProxyType[FailureKind, str] = MappingProxyType({
 KNOWN: MappingProxyType[FailureKind, str] = MappingProxyType(
     {"context_window": "context_length_exceeded", "content_policy": "content_policy_violation"})
 MOST_RAW_CHARACTERS = 1000
+# vLLM, TGI, llama.cpp and others that have no code for it: "This model's maximum context length is 4096 tokens. However, you requested ..."
+TOO_LONG = re.compile(r"maximum context length|exceeds? the (available |model's )?context (size|length|window)", re.I)
 
 
 def read_failure(status: int, body: object) -> Failure:
@@ -46,14 +54,17 @@ def read_failure(status: int, body: object) -> Failure:
 def failure_of(stated: Json, status: int) -> Failure:
     """What an error object says. status: of the reply, or 0 where it came in mid-stream and the object itself may state one."""
     code = stated.get("code")
-    if not status:
-        number = stated.get("status_code", code)
-        status = number if type(number) is int and 400 <= number <= 599 else 502
-    word = str(code) if type(code) is int and code != status else as_text(code)
     kind = as_text(stated.get("type"))
     inner = as_text(as_object(stated.get("innererror") or stated.get("inner_error")).get("code"))
+    if not status:
+        number = stated.get("status_code", code)
+        status = number if type(number) is int and 400 <= number <= 599 else USUAL.get(kind_of(0, (inner, as_text(code), kind)), 502)
+    word = str(code) if type(code) is int and code != status else as_text(code)
     found = kind_of(status, (inner, word, kind))
-    return Failure(status, found, _message(stated, status), word or ("" if kind in ("invalid_request_error", "error") else kind),
+    said = _message(stated, status)
+    if found == "invalid_request" and TOO_LONG.search(said):
+        found = "context_window"
+    return Failure(status, found, said, word or ("" if kind in ("invalid_request_error", "error") else kind),
                    as_text(stated.get("param")))
 
 

@@ -13,6 +13,7 @@ from fastgw.dialects.openai_chat.quirks import MARKS, NAME, implied
 from fastgw.dialects.openai_chat.tools import read_choice, read_tools, write_tools
 from fastgw.dialects.openai_chat.turns import write_messages
 from fastgw.dialects.reading import Json, an_object, flag, integer, mapping, number, required_text, text, texts
+from fastgw.dialects.schema import schema_member
 
 # Members that become canonical fields; all others are kept in Request.extra.
 READ = MEMBERS | frozenset({
@@ -107,10 +108,11 @@ def read_output(body: Json, extra: Json) -> OutputFormat | None:
     if kind == "json_schema":
         path = "$.response_format.json_schema"
         stated = an_object(wanted.get("json_schema"), path)
-        return OutputFormat("json_schema", text(stated, "name", path), text(stated, "description", path), mapping(stated, "schema", path),
-                            flag(stated, "strict", path))
+        schema = schema_member(stated, "schema", path)
+        name, description = text(stated, "name", path), text(stated, "description", path)
+        return OutputFormat("json_schema", name, description, schema, flag(stated, "strict", path))
     if kind == "json_object":
-        schema = mapping(wanted, "schema", "$.response_format")  # Together, Fireworks, llama.cpp
+        schema = schema_member(wanted, "schema", "$.response_format")  # Together, Fireworks, llama.cpp
         return OutputFormat("json_object") if schema is None else OutputFormat("json_schema", schema=schema)
     if kind != "text":
         extra["response_format"] = value

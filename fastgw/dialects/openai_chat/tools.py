@@ -23,6 +23,7 @@ from fastgw.dialects.reading import (
     unknown,
     wrong,
 )
+from fastgw.dialects.schema import schema_member
 
 MOST_ID_CHARACTERS = 40  # of a call; OpenAI refuses longer ones
 MISTRAL_ID = re.compile(r"[a-zA-Z0-9]{9}")
@@ -53,7 +54,7 @@ def _tool(tool: Json, path: str) -> Tool:
 
 
 def _function(function: Json, path: str) -> Tool:
-    return Tool(required_text(function, "name", path), text(function, "description", path), mapping(function, "parameters", path),
+    return Tool(required_text(function, "name", path), text(function, "description", path), schema_member(function, "parameters", path),
                 flag(function, "strict", path), read_cache(function))
 
 

@@ -28,6 +28,7 @@ from fastgw.dialects.reading import (
     unknown,
     wrong,
 )
+from fastgw.dialects.schema import schema_member
 from fastgw.errors import error
 
 LOGPROBS = "message.output_text.logprobs"
@@ -103,7 +104,7 @@ def read_tool(value: object, path: str) -> Tool:
     tool = an_object(value, path)
     kind = required_text(tool, "type", path)
     if kind == "function":
-        return Tool(required_text(tool, "name", path), text(tool, "description", path), mapping(tool, "parameters", path),
+        return Tool(required_text(tool, "name", path), text(tool, "description", path), schema_member(tool, "parameters", path),
                     flag(tool, "strict", path))
     if kind == "custom":
         grammar = mapping(tool, "format", path)
@@ -162,11 +163,11 @@ def _read_text(stated: Json, request: Request) -> None:
     if kind == "json_object":
         request.output = OutputFormat("json_object")
     elif kind == "json_schema":
-        if "schema" not in form:
+        if form.get("schema") is None:
             raise error("InvalidRequest", f"expected an object, got nothing at {path}.schema", param=f"{path}.schema")
         request.output = OutputFormat(
             "json_schema", required_text(form, "name", path), text(form, "description", path),
-            an_object(form["schema"], f"{path}.schema"), flag(form, "strict", path),
+            schema_member(form, "schema", path), flag(form, "strict", path),
         )
     elif kind != "text":
         unknown("text, json_object or json_schema", kind, path + ".type")

@@ -243,7 +243,7 @@ def test_ends_of_any_make_are_understood(chunks: list[object], finish: str) -> N
     [
         ([delta(content="a"), {"error": {"message": "busy", "code": 529}}], "busy", 529),
         ([delta(content="a"), {"error": "busy"}], "busy", 502),
-        ([delta(content="a"), delta() | {"error": {"message": "busy", "code": "overloaded_error"}}, b"[DONE]"], "busy", 502),
+        ([delta(content="a"), delta() | {"error": {"message": "busy", "code": "overloaded_error"}}, b"[DONE]"], "busy", 503),
         ([{"object": "error", "message": "busy", "code": 503}], "busy", 503),
         ([delta(content="a"), b"{not json"], "expected a chunk to be JSON, got {not json", 502),
         ([delta(content="a"), b"[1]"], "expected a chunk to be a JSON object, got [1]", 502),
