@@ -78,7 +78,8 @@ class Speaker:
             reader = BodyReader(split[1], is_request=False)
             reader.feed(bytes(client.unread))
             while not reader.done:
-                events_in(bytes(reader.body[: reader.body.rfind(b"\n\n") + 2]))
+                so_far = bytes(reader.body).replace(b"\r\n", b"\n")
+                events_in(so_far[: so_far.rfind(b"\n\n") + 2] if b"\n\n" in so_far else b"")
                 client.unread.clear()
                 if not client._receive():
                     raise NotWhole("the connection ended")

@@ -174,7 +174,7 @@ def test_reply_that_does_not_come_is_given_up(gateway: RoutedGateway, llmock: LL
 @pytest.mark.parametrize("after", [1, 4])
 @pytest.mark.parametrize(
     ("speaker", "provider"),
-    [(speaker, provider) for speaker in SPEAKERS for provider in PATHS if speaker.name in (SPOKEN[provider], "chat", "messages")],
+    [(speaker, provider) for speaker in SPEAKERS for provider in PATHS if speaker.name in (SPOKEN[provider], "chat", "gemini")],
     ids=lambda one: getattr(one, "name", one),
 )
 def test_stream_that_breaks_is_never_taken_for_an_answer(
