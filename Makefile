@@ -73,8 +73,8 @@ $(TOOLS): $(INSTALLED)
 build/npm/.stamp-installed: tests/npm/package.json tests/npm/package-lock.json
 	mkdir -p $(@D)
 	cp $^ $(@D)
-	npm ci --prefix $(@D) --no-audit --no-fund --silent || echo "npm could not install what tests/npm names: its tests are skipped" >&2
-	touch $@
+	npm ci --prefix $(@D) --no-audit --no-fund --silent && touch $@ || \
+		echo "npm could not install what tests/npm names: its tests are skipped" >&2
 
 $(BUILT): $(INSTALLED) setup.py $(KERNELS) $(PRICES)
 	$(BIN)/python setup.py -q build_ext --inplace -j 2

@@ -44,7 +44,7 @@ from fastgw.surfaces.faults cimport leg_error, request_error
 from fastgw.surfaces.fields cimport (
     add_cost, add_identity, compose_request, read_reply_fields, read_request_fields, render_head, request_id)
 from fastgw.surfaces.head cimport Hints, field_value, survey, take_query_key, unknown_operation
-from fastgw.surfaces.portkeyed cimport forward_for, portkey_fields, refuse_portkey, serve_portkey, take_fields
+from fastgw.surfaces.portkeyed cimport forward_for, is_callers, portkey_fields, refuse_portkey, serve_portkey, take_fields
 from fastgw.surfaces.story cimport detail_of, explanation
 from fastgw.surfaces.respond import error_event, error_reply
 
@@ -378,7 +378,9 @@ cdef class Pipeline(Steps):
 
     cdef bint is_withheld(self, Exchange x, int status) except -1:
         # providers quote a part of the key they refuse, and the caller would take the error for its own key's
-        return status == 401 and x.caller is not None
+        if status != 401 or x.caller is None:
+            return False
+        return x.served is None or not is_callers(x, (<Walk>x.walk).leaf.index)
 
     cdef bytes translate_reply(self, Exchange x, const char* p, Py_ssize_t n):
         return translate_reply(x, p, n)

@@ -55,6 +55,7 @@ class Leaf(Struct, frozen=True):
     path          of Portkey's, for x-portkey-last-used-option-index
     integration   a stored one's name, or a name of Routed.integrations
     is_checked    each address that is connected to is checked against the rules, as the caller had a hand in the host
+    is_callers    the credential came with the request, so that an error about it is the caller's to see
     fields        added to the request; forward: names of the caller's fields that are added to it
     strict        whether the reply holds only what OpenAI defines; None where nobody says
     before, after guardrails, hooks and mutators, as they stand
@@ -63,6 +64,7 @@ class Leaf(Struct, frozen=True):
     path: str
     integration: str
     is_checked: bool
+    is_callers: bool = False
     fields: tuple[tuple[str, str], ...] = ()
     forward: tuple[str, ...] = ()
     strict: bool | None = None
@@ -154,6 +156,7 @@ class Router:
                 path=node.path,
                 integration=integration,
                 is_checked=is_ad_hoc and (one.host_is_callers if one.custom_host else one.is_callers),
+                is_callers=is_ad_hoc and one.is_callers,
                 fields=fields_of(one, provider, node.path),
                 forward=one.forward_headers or (),
                 strict=one.strict,

@@ -53,6 +53,10 @@ cdef int forward_for(Exchange x, int leaf) except -1:
     return 0
 
 
+cdef bint is_callers(Exchange x, int leaf) except -1:
+    return x.served.leaves[leaf].is_callers
+
+
 cdef bytes portkey_fields(Exchange x, int leaf):
     return reply_fields(x.served.leaves[leaf].path, x.target.integration.provider.name, x.retries)
 
