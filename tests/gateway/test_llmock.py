@@ -189,7 +189,10 @@ def test_stream_that_breaks_is_never_taken_for_an_answer(
     answer, tries = persistent(speaker, gateway, llmock, f"only-{provider}")
     assert answer.text == text and tries <= 3
     verdict = llmock.verdict()
-    assert verdict["findings"] == [] and verdict["passed"] and verdict["faults_injected"] == 1, verdict
+    found = {finding["code"] for finding in verdict["findings"]}
+    # a retry that begins before LLMock has seen the connection close is another call to it
+    assert found <= ({"malformed_chunk_ignored"} if kind == "malformed" else set()), verdict
+    assert verdict["passed"] and verdict["faults_injected"] == 1, verdict
 
 
 def test_storm_of_failures_stays_bounded(gateway: RoutedGateway, llmock: LLMock) -> None:
