@@ -133,13 +133,15 @@ def test_callers_own_credential_goes_to_the_callers_host(gateway: RunningGateway
 def test_refusal_of_the_callers_own_credential_is_the_callers_to_see(gateway: RunningGateway, provider: Upstream) -> None:
     """401 for a key that came with the request passes as it is; for the operator's it is no business of the caller's."""
     refused = {"error": {"message": "Incorrect key", "type": "invalid_request_error", "param": None, "code": "invalid_api_key"}}
-    provider.play(json_reply(refused, status=401))
+    for path in ("inline", "stored"):
+        provider.play(json_reply(refused, status=401), f"/{path}/v1/chat/completions")
     own = [("x-portkey-provider", "openai"), ("authorization", f"Bearer {CALLERS_OWN}"), ("x-portkey-custom-host", host_of(provider))]
     reply = chat(gateway, *own)
     assert (reply.status, reply.json()) == (401, refused)
     reply = chat(gateway, ("x-portkey-virtual-key", "stored"))
-    assert reply.status == 502, reply.body
-    provider.play(json_reply(REPLY))
+    assert (reply.status, reply.field("x-fastgw-error")) == (502, "upstream_credential"), reply.body
+    for path in ("inline", "stored"):
+        provider.play(json_reply(REPLY), f"/{path}/v1/chat/completions")
 
 
 @pytest.mark.parametrize(
