@@ -34,6 +34,9 @@ api_key = "sk-provider"
 [models."some/model"]
 targets = [{{ integration = "openai", model = "real" }}]
 
+[configs.sent-1]    # what is sent as x-portkey-config, as of every field
+virtual_key = "openai"
+
 [[keys]]
 name = "app-1"
 key = "{key}"
