@@ -3,11 +3,15 @@
 A member that is absent or null is "not stated" everywhere here. Paths are JSON paths such as $.messages[0].role.
 """
 
-from typing import NoReturn
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
+
+import msgspec
 
 from fastgw.errors import error
 
 Json = dict[str, object]
+Shape = TypeVar("Shape")
 NAMES = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", int: "an integer", float: "a number", type(None): "null"}
 MOST_COUNTED = 2**53    # what JSON numbers hold exactly
 
@@ -122,6 +126,19 @@ def without_nulls(value: object) -> object:
     if isinstance(value, dict):
         return {name: without_nulls(member) for name, member in value.items() if member is not None}
     return [without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+def event_reader(shape: type[Shape]) -> Callable[[bytes], Shape]:
+    """Reads events of one shape, whose members may be null. It raises DecodeError, UnicodeDecodeError, RecursionError."""
+    decode, decode_any = msgspec.json.Decoder(shape).decode, msgspec.json.Decoder(object).decode
+
+    def read(data: bytes) -> Shape:
+        try:
+            return decode(data)
+        except msgspec.ValidationError:
+            return decode(msgspec.json.encode(without_nulls(decode_any(data))))
+
+    return read
 
 
 def as_array(value: object) -> list[object]:

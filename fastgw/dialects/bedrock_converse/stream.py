@@ -22,7 +22,7 @@ from fastgw.dialects.canonical import (
     ToolCall,
     UsageStated,
 )
-from fastgw.dialects.reading import Json, as_count, as_object, as_text, without_nulls
+from fastgw.dialects.reading import Json, as_count, as_object, as_text, event_reader
 
 
 class ToolUse(Struct):
@@ -86,17 +86,8 @@ class Gathered(Struct):
         return call_of(as_text(use.get("toolUseId")), as_text(use.get("name")), asked)
 
 
-_delta = msgspec.json.Decoder(ContentBlockDelta).decode
+read_delta = event_reader(ContentBlockDelta)
 _decode = msgspec.json.Decoder(Json).decode
-_encode = msgspec.json.encode
-
-
-def read_delta(data: bytes) -> ContentBlockDelta:
-    """A contentBlockDelta, whose members may be null. raises DecodeError, UnicodeDecodeError, RecursionError"""
-    try:
-        return _delta(data)
-    except msgspec.ValidationError:
-        return _delta(_encode(without_nulls(_decode(data))))
 
 
 class ConverseReader:

@@ -20,7 +20,7 @@ from fastgw.dialects.canonical import (
 )
 from fastgw.dialects.cohere_chat.messages import NAME
 from fastgw.dialects.cohere_chat.reply import OF_THOUGHTS, citations_of, finish_of, logprobs_of, usage_of
-from fastgw.dialects.reading import Json, as_count, as_object, as_text, without_nulls
+from fastgw.dialects.reading import Json, as_count, as_object, as_text, event_reader
 
 
 class Words(Struct):
@@ -50,17 +50,8 @@ class ContentDelta(Struct):
     logprobs: Json | None = None
 
 
-_delta = msgspec.json.Decoder(ContentDelta).decode
+read_delta = event_reader(ContentDelta)
 _decode = msgspec.json.Decoder(Json).decode
-_encode = msgspec.json.encode
-
-
-def read_delta(data: bytes) -> ContentDelta:
-    """A content-delta, whose members may be null. raises DecodeError, UnicodeDecodeError, RecursionError"""
-    try:
-        return _delta(data)
-    except msgspec.ValidationError:
-        return _delta(_encode(without_nulls(_decode(data))))
 
 
 class ChatReader:

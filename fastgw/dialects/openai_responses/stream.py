@@ -34,7 +34,7 @@ from fastgw.dialects.openai_responses.citation import read_citation, read_logpro
 from fastgw.dialects.openai_responses.items import BESIDE_CALL, BESIDE_WORDS, beside
 from fastgw.dialects.openai_responses.proof import NAME, Proof, begun_by, thoughts_of, unseal
 from fastgw.dialects.openai_responses.reply import Output, finish_of, read_call, read_part, read_usage
-from fastgw.dialects.reading import Json, as_array, as_count, as_object, as_text, without_nulls
+from fastgw.dialects.reading import Json, as_array, as_count, as_object, as_text, event_reader
 
 NOTHING = msgspec.Raw(b"null")
 CALLS = ("function_call", "custom_tool_call")
@@ -62,17 +62,8 @@ class Heard(msgspec.Struct):
 
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_heard = msgspec.json.Decoder(Heard).decode
+hear = event_reader(Heard)
 _decode = msgspec.json.decode
-_encode = msgspec.json.encode
-
-
-def hear(data: bytes) -> Heard:
-    """An event, whose members may be null. raises UNREADABLE"""
-    try:
-        return _heard(data)
-    except msgspec.ValidationError:
-        return _heard(_encode(without_nulls(_decode(data))))
 
 
 class Slot:
