@@ -1,6 +1,6 @@
 """Time the digest of a key and its lookup among a million: one round is 100,000 or more operations.
 
-Run: pytest bench/kernels/bench_digest.py -o python_files='bench_*.py' -o python_functions='bench_*'
+Run: pytest bench/kernels/bench_digest.py -o python_files='bench_*.py'
 """
 import hashlib
 import random
@@ -34,13 +34,13 @@ def state(benchmark: BenchmarkFixture, what: str, count: int) -> None:
     print(f"\n{what}: {each_ns:.1f} ns")
 
 
-def bench_sha256_of_a_key(benchmark: BenchmarkFixture) -> None:
+def test_sha256_of_a_key(benchmark: BenchmarkFixture) -> None:
     """Hash a key of one block."""
     benchmark.pedantic(_bench_sha256, args=(KEY, HASHES), rounds=7, warmup_rounds=1)  # type: ignore[no-untyped-call]
     state(benchmark, f"sha256 of {KEY_BYTES} bytes", HASHES)
 
 
-def bench_key_lookup_among_a_million(benchmark: BenchmarkFixture, table_and_keys: tuple[KeyTable, bytes]) -> None:
+def test_key_lookup_among_a_million(benchmark: BenchmarkFixture, table_and_keys: tuple[KeyTable, bytes]) -> None:
     """Hash and find, keys in random order."""
     table, keys = table_and_keys
     count = len(keys) // KEY_BYTES

@@ -1,6 +1,6 @@
 """Time what the ledger does for one request: three accounts, each with a budget and both rates.
 
-Run: pytest bench/kernels/bench_ledger.py -o python_files='bench_*.py' -o python_functions='bench_*'
+Run: pytest bench/kernels/bench_ledger.py -o python_files='bench_*.py'
 """
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def state(benchmark: BenchmarkFixture, what: str, count: int) -> None:
 
 
 @pytest.mark.parametrize("limits", [LIMITED, {}], ids=["limited", "unlimited"])
-def bench_admit_dispatch_settle(benchmark: BenchmarkFixture, ledger: Ledger, limits: dict[str, int]) -> None:
+def test_admit_dispatch_settle(benchmark: BenchmarkFixture, ledger: Ledger, limits: dict[str, int]) -> None:
     """One request at a time, through the same slot: everything is in the nearest cache."""
     chain = chain_of(ledger, limits)
     run = ledger._bench
@@ -43,7 +43,7 @@ def bench_admit_dispatch_settle(benchmark: BenchmarkFixture, ledger: Ledger, lim
     state(benchmark, f"admit, dispatch and settle, {len(chain)} accounts, {len(limits)} limits each", COUNT)
 
 
-def bench_admit(benchmark: BenchmarkFixture, ledger: Ledger) -> None:
+def test_admit(benchmark: BenchmarkFixture, ledger: Ledger) -> None:
     """Admit 16,384 requests that all stay: every one takes a slot that was not in the cache."""
     chain = chain_of(ledger, LIMITED)
     args = (chain, NOW, 1000, 900, 16384)
@@ -54,7 +54,7 @@ def bench_admit(benchmark: BenchmarkFixture, ledger: Ledger) -> None:
     state(benchmark, f"admit, {len(chain)} accounts, {len(LIMITED)} limits each", 16384)
 
 
-def bench_refuse(benchmark: BenchmarkFixture, ledger: Ledger) -> None:
+def test_refuse(benchmark: BenchmarkFixture, ledger: Ledger) -> None:
     """Refuse at the last of three accounts, and give back what the first two had taken."""
     chain = chain_of(ledger, LIMITED)
     ledger.define("key", budget_nano_usd=0)

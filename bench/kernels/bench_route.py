@@ -1,6 +1,6 @@
 """Time a choice among ten targets, for every strategy, and what the table does for one attempt.
 
-Run: pytest bench/kernels/bench_route.py -o python_files='bench_*.py' -o python_functions='bench_*'
+Run: pytest bench/kernels/bench_route.py -o python_files='bench_*.py'
 """
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def state(benchmark: BenchmarkFixture, what: str) -> None:
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def bench_choose(benchmark: BenchmarkFixture, tmp_path: Path, strategy: str) -> None:
+def test_choose(benchmark: BenchmarkFixture, tmp_path: Path, strategy: str) -> None:
     """Choose among ten targets that all serve; the promise is less than 300 ns."""
     table, slots = make_table(tmp_path / "targets")
     weights = [1 + place % 4 for place in range(TARGETS)]
@@ -51,7 +51,7 @@ def bench_choose(benchmark: BenchmarkFixture, tmp_path: Path, strategy: str) -> 
     state(benchmark, f"choose by {strategy} among {TARGETS}")
 
 
-def bench_attempt(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+def test_attempt(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     """Begin an attempt and end it, with both means learnt."""
     table, slots = make_table(tmp_path / "targets")
     rule = BreakerRule()
@@ -60,7 +60,7 @@ def bench_attempt(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     state(benchmark, "begin and end an attempt")
 
 
-def bench_walk(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+def test_walk(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     """One request's way through a flat route, from Python: begin, first attempt, its end."""
     targets = tuple(Target(integration="main", model=f"model-{number}") for number in range(TARGETS))
     table = TargetTable(tmp_path / "targets", fresh=True)

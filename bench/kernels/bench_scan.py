@@ -1,6 +1,6 @@
 """Time the scan kernel; nanoseconds and bytes a second in extra_info.
 
-Run: pytest bench/kernels/bench_scan.py -o python_files='bench_*.py' -o python_functions='bench_*'
+Run: pytest bench/kernels/bench_scan.py -o python_files='bench_*.py'
 """
 
 import json
@@ -35,7 +35,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize("name", BODIES)
-def bench_scan(benchmark: BenchmarkFixture, name: str) -> None:
+def test_scan(benchmark: BenchmarkFixture, name: str) -> None:
     """One whole body; every round scans it many times."""
     body, rounds = BODIES[name]
     benchmark.pedantic(_bench, args=(body, rounds), rounds=20, warmup_rounds=2)  # type: ignore[no-untyped-call]  # it has no types

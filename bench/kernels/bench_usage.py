@@ -1,6 +1,6 @@
 """Time the usage kernel on single events and on a whole reply; nanoseconds in extra_info.
 
-Run: pytest bench/kernels/bench_usage.py -o python_files='bench_*.py' -o python_functions='bench_*'
+Run: pytest bench/kernels/bench_usage.py -o python_files='bench_*.py'
 """
 
 import pytest
@@ -41,7 +41,7 @@ REPLY = (
 
 @pytest.mark.parametrize("strip", [False, True], ids=["watch", "strip"])
 @pytest.mark.parametrize("name", EVENTS)
-def bench_event(benchmark: BenchmarkFixture, name: str, strip: bool) -> None:
+def test_event(benchmark: BenchmarkFixture, name: str, strip: bool) -> None:
     """One event a piece, as providers send them."""
     dialect, event = EVENTS[name]
     args = (dialect, SSE, strip, event, ROUNDS)
@@ -50,7 +50,7 @@ def bench_event(benchmark: BenchmarkFixture, name: str, strip: bool) -> None:
     benchmark.extra_info.update(event_bytes=len(event), ns=round(benchmark.stats.stats.median / ROUNDS * 1e9))
 
 
-def bench_whole_reply(benchmark: BenchmarkFixture) -> None:
+def test_whole_reply(benchmark: BenchmarkFixture) -> None:
     """One JSON reply of about 1.7 KB, checked and read."""
     args = (OPENAI, REPLY, ROUNDS)
     benchmark.pedantic(_bench_read, args=args, rounds=20, warmup_rounds=2)  # type: ignore[no-untyped-call]  # it has no types
