@@ -117,6 +117,7 @@ def upstream() -> Iterator[Upstream]:
 def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
     aliases = "".join(
         f'[models.own-{provider}]\ntargets = [{{ integration = "{provider}", model = "{model}" }}]\nprice = {OWN}\n'
+        "retry = { attempts = 0 }\n"
         for provider, model in sorted(set(NAMES.values()))
     )
     config = integrations(upstream.url) + aliases + key_lines(budget="{ usd = 1000 }")
@@ -180,7 +181,7 @@ def test_error_of_the_provider_costs_nothing_and_passes_as_it_is(gateway: Runnin
     """A provider's error reaches the caller with its bytes and is recorded as upstream_status at no cost."""
     upstream.play(json_reply({"error": {"message": "theirs", "n": status}}, status, [("retry-after", "7")]))
     before = account(gateway.state, "key:app", 1).spent_nano_usd
-    reply = ask(gateway.url, CHAT, BODIES[CHAT])
+    reply = ask(gateway.url, CHAT, {**BODIES[CHAT], "model": "own-openai"})
     assert (reply.status, reply.json(), reply.field("retry-after")) == (status, {"error": {"message": "theirs", "n": status}}, "7")
     row = record_of(gateway, reply.field("x-fastgw-request-id"))
     assert (row["outcome"], row["error"], row["cost_nano_usd"], row["upstream_status"]) == ("failed", "upstream_status", 0, status)
