@@ -24,8 +24,9 @@ def ways_of(provider: Provider, upstream: Upstream, settings: Mapping[str, str])
     """The provider's ways by the place of the operation (types.place_of). raises ValueError for a setting that is not known"""
     usage = int(provider.usage)
     own = max(usage - 1, 0)
-    passing = provider.passing_prefix if settings.keys() >= set(VARIABLE.findall(provider.passing_prefix)) else ""
-    prefix = fill(passing, settings).encode() or None
+    # an address with a path of its own is another's, who may know nothing of the provider's other paths
+    is_own = upstream.prefix == provider.prefix and settings.keys() >= set(VARIABLE.findall(provider.passing_prefix))
+    prefix = fill(provider.passing_prefix, settings).encode() or None if is_own else None
     ways = {place("proxy", spoken): Way("proxy", usage=usage, prefix=prefix) for spoken in (OPENAI, ANTHROPIC, GEMINI)}
     names = set(provider.operations)
     if upstream.query:

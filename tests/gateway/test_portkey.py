@@ -268,16 +268,18 @@ def test_fill_in_the_middle_goes_to_mistrals_path(gateway: RunningGateway, provi
 
 def test_fireworks_account_stands_in_paths_that_pass(gateway: RunningGateway, provider: Upstream) -> None:
     """x-portkey-fireworks-account-id leads what is no inference to the account, and leaves inference where it is."""
-    fields = [("x-portkey-api-key", KEY), ("x-portkey-provider", "fireworks-ai"), OWN, ("x-portkey-custom-host", host_of(provider))]
+    fields = [("x-portkey-api-key", KEY), ("x-portkey-provider", "fireworks-ai"), OWN]
+    bare, mirror = ("x-portkey-custom-host", provider.url), ("x-portkey-custom-host", host_of(provider))
     account = ("x-portkey-fireworks-account-id", "acme")
     for path, stated, expected in (
-        ("/v1/datasets", [account], "/v1/accounts/acme/datasets"),
-        ("/v1/datasets", [], "/inline/v1/datasets"),
-        (CHAT, [account], "/inline/v1/chat/completions"),
+        ("/v1/datasets", [bare, account], "/v1/accounts/acme/datasets"),
+        ("/v1/datasets", [bare], "/inference/v1/datasets"),
+        ("/v1/datasets", [mirror, account], "/inline/v1/datasets"),
+        (CHAT, [bare, account], "/inference/v1/chat/completions"),
     ):
         assert ask(gateway.url, path, {"model": "m", "messages": QUESTION}, [*fields, *stated]).status == 200
         assert (provider.received[-1].path, provider.received[-1].field("authorization")) == (expected, f"Bearer {CALLERS_OWN}")
-    refused = ask(gateway.url, "/v1/datasets", {}, [*fields, ("x-portkey-fireworks-account-id", "../x")])
+    refused = ask(gateway.url, "/v1/datasets", {}, [*fields, bare, ("x-portkey-fireworks-account-id", "../x")])
     assert (refused.status, "settings.account_id" in refused.body.decode()) == (400, True)
 
 
