@@ -5,19 +5,23 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
 import msgspec
 
 from fastgw.auth.keys import hash_of, make_key
-from fastgw.serve import CannotServe, Supervisor, hold_state
+from fastgw.place import CannotServe, hold_state
+from fastgw.serve import Supervisor
 from fastgw.snapshot.certificates import check_certificates
 from fastgw.snapshot.check import LISTEN
 from fastgw.snapshot.config import Config
 from fastgw.snapshot.load import ConfigError, Document, explain, load
 
 DEMO_STATE = Path(".fastgw")
+Kind = Callable[..., Supervisor]
 PR_SET_PDEATHSIG = 1           # prctl(2)
 DEMO_CONFIG = """\
 # Made by fastgw serve --demo: a mock provider in three dialects, and one key. Edit it, or begin a file of your own.
@@ -56,16 +60,28 @@ class WrongOption(Exception):
     """An option says what cannot be."""
 
 
-def launch(config: Path | None, *, listen: str | None, workers: int | None, state: Path | None) -> int:
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line says beside the file; None: what the file says."""
+
+    listen: str | None = None
+    workers: int | None = None
+    state: Path | None = None
+    edge: bool = False
+    server: str = "lane"
+    granian: tuple[str, ...] = ()
+
+
+def launch(config: Path | None, options: Options) -> int:
     """Run until stopped and return the exit status: 1 where it cannot serve, 2 where it was told wrongly; no
     configuration: the demo.
     """
     try:
-        if listen is not None:
-            check_listen(listen)
+        if options.listen is not None:
+            check_listen(options.listen)
+        kind = kind_of(options)
         if config is None:
-            return launch_demo(listen, workers, state or DEMO_STATE)
-        return run(with_options(read(config), listen, workers, state))
+            return launch_demo(options, kind)
+        return run(with_options(read(config), options), kind)
     except ConfigError as error:
         print(explain(error.problems), file=sys.stderr)
     except WrongOption as error:
@@ -76,6 +92,26 @@ def launch(config: Path | None, *, listen: str | None, workers: int | None, stat
     except KeyboardInterrupt:
         return 130
     return 2
+
+
+def kind_of(options: Options) -> Kind:
+    """What supervises, and what runs a worker. raises WrongOption"""
+    if options.granian and options.server != "granian":
+        raise WrongOption("--granian is for --server granian")
+    if options.edge:
+        if options.server != "lane" or options.workers not in (None, 1):
+            raise WrongOption("--edge is one worker with the lane: leave out --server and --workers, or leave out --edge")
+        from fastgw.edge import Edge
+
+        return Edge
+    if options.server == "lane":
+        return Supervisor
+    from fastgw.granian import WrongGranian, runner
+
+    try:
+        return partial(Supervisor, run_worker=runner(options.granian))
+    except WrongGranian as problem:
+        raise WrongOption(str(problem)) from problem
 
 
 def check_listen(listen: str) -> None:
@@ -92,7 +128,7 @@ def read(config: Path) -> Document:
     return document
 
 
-def run(document: Document, secret: str = "", lock: TextIO | None = None) -> int:
+def run(document: Document, kind: Kind, secret: str = "", lock: TextIO | None = None) -> int:
     """Serve by a document until told to stop. raises CannotServe"""
     logging.basicConfig(
         level=document.config.gateway.log_level.upper(), stream=sys.stderr,
@@ -104,29 +140,31 @@ def run(document: Document, secret: str = "", lock: TextIO | None = None) -> int
         state = Path(document.config.gateway.state)
         print(greeting(f"{scheme}://{host}:{supervisor.port}", supervisor.workers, secret, state), flush=True)
 
-    return Supervisor(document, started=started, lock=lock).run()
+    return kind(document, started=started, lock=lock).run()
 
 
-def launch_demo(listen: str | None, workers: int | None, state: Path) -> int:
+def launch_demo(options: Options, kind: Kind) -> int:
     """Serve a mock provider of our own. raises CannotServe"""
+    state = options.state or DEMO_STATE
+    options = msgspec.structs.replace(options, state=state)
     # must come before the mock: it is this gateway's configuration that will name its address
     lock = hold_state(state)
     mock, address = start_mock()
     try:
         config, secret = prepare_demo(state, address)
-        return run(with_options(read(config), listen, workers, state), secret, lock)
+        return run(with_options(read(config), options), kind, secret, lock)
     except OSError as error:
         raise CannotServe(f"cannot use the state directory {state}: {error.strerror or error}") from error
     finally:
         end_mock(mock)
 
 
-def with_options(document: Document, listen: str | None, workers: int | None, state: Path | None) -> Document:
+def with_options(document: Document, options: Options) -> Document:
     """The document with what the command line says in the place of what the file says."""
     gateway = document.config.gateway
     gateway = msgspec.structs.replace(
-        gateway, listen=listen or gateway.listen, workers=gateway.workers if workers is None else workers,
-        state=str(state) if state else gateway.state)
+        gateway, listen=options.listen or gateway.listen, workers=gateway.workers if options.workers is None else options.workers,
+        state=str(options.state) if options.state else gateway.state)
     config: Config = msgspec.structs.replace(document.config, gateway=gateway)
     return msgspec.structs.replace(document, config=config)
 
