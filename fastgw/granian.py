@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import socket
+import struct
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -184,18 +185,23 @@ async def cut_connection(scope: Scope) -> None:
     """Shut the connection of a reply that broke off. Granian ends a reply in good order whatever the application does, so that a
     caller would take a part for the whole; of HTTP/2, where a connection has other requests, the end has to be in what was sent.
     """
-    client = scope["client"]
-    if str(scope["http_version"]).startswith("1") and isinstance(client, tuple):
+    client, version = scope["client"], str(scope["http_version"])
+    if version.startswith("1") and isinstance(client, tuple):
         await asyncio.sleep(CUT_SECONDS)
-        await asyncio.to_thread(shut, str(client[0]), int(client[1]))
+        # HTTP/1.0 knows no end but that of the connection, so that only a reset says that it came too early
+        await asyncio.to_thread(shut, str(client[0]), int(client[1]), version != "1.1")
 
 
-def shut(host: str, port: int) -> None:
+def shut(host: str, port: int, reset: bool) -> None:
     """End the connection of this process with that peer."""
     for name in os.listdir("/proc/self/fd"):
         try:
+            if not os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
+                continue
             with socket.socket(fileno=os.dup(int(name))) as one:
                 if one.family in (socket.AF_INET, socket.AF_INET6) and one.getpeername()[:2] == (host, port):
-                    one.shutdown(socket.SHUT_RDWR)
+                    if reset:
+                        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    one.shutdown(socket.SHUT_RD if reset else socket.SHUT_RDWR)
         except OSError:
-            continue                    # no socket, or no longer one
+            continue                    # it went away, or has no peer

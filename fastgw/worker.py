@@ -158,7 +158,8 @@ class Worker:
         if self.ring.moved_aside is not None:
             log.warning("%s is damaged or of another release: it is kept as %s, and a fresh one is made",
                         self.ring.path, self.ring.moved_aside)
-        self.pipeline = Pipeline(self.poller, self.ledger, self.ring, self.health, options.index, self.metrics_target(),
+        self.metrics = self.metrics_target()
+        self.pipeline = Pipeline(self.poller, self.ledger, self.ring, self.health, options.index, self.metrics,
                                  gateway.max_body_bytes)
         self.pipeline.record_lost(list(options.lost))
         self.pipeline.use_cache(self.make_cache(), gateway.cache)
@@ -190,6 +191,8 @@ class Worker:
         for task in self.tasks:
             task.cancel()
         self.show_gauges()
+        for origin in {row.origin for row in self.pipeline.snapshot.integrations.values()} | {self.metrics.integration.origin}:
+            origin.close()
         self.poller.close()
         self.ring.close()
 
