@@ -1,19 +1,23 @@
 """Granian in the lane's place: HTTP/2 and what else it brings, in the worker processes of our own supervisor."""
+from __future__ import annotations
+
 import asyncio
 import gc
 import os
-import signal
 import socket
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastgw._core import memory
 from fastgw._core.asgi import AsgiFront
 from fastgw.asgi import AsgiGateway, Scope
 from fastgw.snapshot.names import nearest
 from fastgw.worker import GC_THRESHOLDS, STOP_LOOK_SECONDS, Worker, WorkerOptions
+
+if TYPE_CHECKING:
+    from granian._granian import WorkerSignal
 
 HEAD_BYTES = 65536             # as the lane has it
 READY_SECONDS = 0.01           # from the start to Granian's listening, which it does before it turns to the event loop again
@@ -97,7 +101,9 @@ def runner(pairs: Iterable[str]) -> Callable[[WorkerOptions], int]:
     def run(options: WorkerOptions) -> int:
         memory.tune()
         gc.set_threshold(*GC_THRESHOLDS)
-        app = SupervisedGateway(options)
+        from granian._granian import WorkerSignal
+
+        app = SupervisedGateway(options, WorkerSignal())
         serve_here(app, options, chosen)
         return 0 if app.is_clean else 1
     return run
@@ -106,14 +112,14 @@ def runner(pairs: Iterable[str]) -> Callable[[WorkerOptions], int]:
 class SupervisedGateway(AsgiGateway):
     """The gateway of one worker process, whose place is the supervisor's business; it ends as a worker with a lane does."""
 
-    def __init__(self, options: WorkerOptions) -> None:
+    def __init__(self, options: WorkerOptions, told: WorkerSignal) -> None:
         super().__init__(options.document)
         self.options = options
+        self.told = told               # a signal of Granian's: it is to accept no more, and to end once nothing runs
         self.is_clean = True
 
     async def open(self) -> AsgiFront:
         worker = Worker(self.options)
-        # Granian has asked for SIGTERM and SIGINT before it called here: SIGTERM is ours now, SIGINT tells Granian
         stopping = worker.heed_signals()
         front = self.begin(worker, cut_connection)
         # what was made to serve by stays for good: no collection need look at it
@@ -128,7 +134,7 @@ class SupervisedGateway(AsgiGateway):
         """Once told to: accept no more, let what runs end, cut off what takes too long."""
         await stopping.wait()
         worker.health.stopping = True
-        os.kill(os.getpid(), signal.SIGINT)
+        self.told.set()                 # once: a third time would wait for ever, with the interpreter's lock held
         loop = asyncio.get_running_loop()
         started = loop.time()
         while worker.front.open_count and loop.time() < started + worker.patience_s:
@@ -145,8 +151,9 @@ class SupervisedGateway(AsgiGateway):
         return self.is_clean
 
 
-def serve_here(app: AsgiGateway, options: WorkerOptions, chosen: Mapping[str, Mapping[str, object]]) -> None:
+def serve_here(app: SupervisedGateway, options: WorkerOptions, chosen: Mapping[str, Mapping[str, object]]) -> None:
     """Run one worker of Granian in this process, until it ends."""
+    from granian import _signals
     from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes, SSLProtocols
     from granian.http import HTTP1Settings, HTTP2Settings
     from granian.log import LogLevels
@@ -165,6 +172,8 @@ def serve_here(app: AsgiGateway, options: WorkerOptions, chosen: Mapping[str, Ma
         def shutdown(self, exit_code: int = 0) -> None:
             """Nothing was started that would have to be."""
 
+    # signals are the worker's own to heed: Granian would end at the first, whatever runs
+    _signals.set_loop_signals = lambda loop: app.told  # type: ignore[assignment]  # its own is not typed
     gateway = options.document.config.gateway
     server: dict[str, Any] = {"http": "auto", "runtime_mode": "auto", "ssl_protocol_min": "tls1.2",
                               "backpressure": gateway.max_connections, **chosen["server"]}

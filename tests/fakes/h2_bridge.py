@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from tests.fakes.framing import BodyReader, split_head, values
 
 HOPS = ("connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "host", "te")
+PHRASES = {one.value: one.phrase for one in HTTPStatus}
 READ_BYTES = 65536
 
 
@@ -178,7 +179,7 @@ class Crossing:
             fields = dict(event.headers)
             status = int(fields[":status"])
             self.is_chunked = "content-length" not in fields and not self.is_head and status not in (204, 304)
-            lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {value}" for name, value in event.headers[1:])]
+            lines = [f"HTTP/1.1 {status} {PHRASES.get(status, '')}", *(f"{name}: {value}" for name, value in event.headers[1:])]
             lines += ["transfer-encoding: chunked"] * self.is_chunked + ["connection: close"] * self.is_last
             self.writer.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
         elif kind == "DataReceived" and event.data:
