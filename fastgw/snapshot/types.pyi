@@ -82,11 +82,12 @@ class Way:
     is_shape: bool
     path: bytes | None
     stream_path: bytes | None
+    prefix: bytes | None
     usage: int
     quirks: frozenset[str]
     def __init__(
         self, operation: str, *, dialect: str | None = None, is_shape: bool = False, path: bytes | None = None,
-        stream_path: bytes | None = None, usage: int = 0, quirks: frozenset[str] = ...,
+        stream_path: bytes | None = None, usage: int = 0, prefix: bytes | None = None, quirks: frozenset[str] = ...,
     ) -> None: ...
 
 class Integration:

@@ -262,7 +262,7 @@ cdef bytes upstream_target(Exchange x):
         path = path[:slash] + quoted(model) + path[colon:]
     if integration.cut and path.startswith(integration.cut):
         path = path[len(integration.cut):]
-    path = prefix + path
+    path = (prefix if x.way is None or x.way.prefix is None else x.way.prefix) + path
     if integration.query:
         query = integration.query if query is None else query + b"&" + integration.query
     return path if query is None else path + b"?" + query
