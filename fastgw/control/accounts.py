@@ -1,6 +1,6 @@
 """The accounts of the ledger behind what the store states: made when it is published, read when it is shown."""
 
-from collections.abc import Sequence
+import os
 from decimal import Decimal
 from typing import Final
 
@@ -66,7 +66,8 @@ class LedgerAccounts:
     @property
     def identity(self) -> str:
         """What tells this ledger's file from another: indexes of one mean nothing in the other."""
-        return self.ledger.identity
+        status = os.stat(self.ledger.path)
+        return f"{status.st_dev}:{status.st_ino}"
 
     def define(self, owner: str, words: str, stored: StoredLimits, expires_ns: int | None = None) -> Chain:
         """Find or make the accounts of an owner, with these limits."""

@@ -22,7 +22,7 @@ from fastgw.control.bootstrap import OWNER_EMAIL, bootstrap
 from fastgw.control.options import ControlOptions
 from fastgw.control.plane import Plane
 from fastgw.control.publish import StorePublisher
-from fastgw.control.spending import WriteThrough
+from fastgw.control.through import WRITE_SECONDS, WriteThrough
 from fastgw.control.store.engine import StoreUnavailable, open_store
 from fastgw.snapshot.keyring import KeyRing
 
