@@ -28,6 +28,8 @@ from fastgw.record.names import GAUGES
 from fastgw.snapshot.certificates import server_context
 from fastgw.snapshot.compile import Compiler
 from fastgw.snapshot.health import Health
+from fastgw.snapshot.keyring import KEYS
+from fastgw.snapshot.keywatch import KeyWatch
 from fastgw.snapshot.load import Document
 from fastgw.snapshot.types import Integration, Snapshot, Target
 from fastgw.snapshot.watch import LOOK_SECONDS, Watch
@@ -122,7 +124,9 @@ class Worker:
         self.pipeline.record_lost(list(options.lost))
         self.pipeline.use_cache(self.make_cache(), gateway.cache)
         table = TargetTable(targets_path(options.state), workers=options.workers, worker=options.index)
-        self.compiler = Compiler(self.ledger, self.poller, Catalog.load(), table)
+        self.keys = KeyWatch(options.state / KEYS, self.health)
+        self.keys.refresh()
+        self.compiler = Compiler(self.ledger, self.poller, Catalog.load(), table, keys=self.keys.file)
         self.watch = Watch(options.document.path, self.compiler, self.publish, self.health)
         self.watch.start(options.document)
         loop.add_signal_handler(signal.SIGHUP, self.watch.reload)
@@ -137,7 +141,8 @@ class Worker:
         gc.freeze()
         self.lane.listen(listening_socket(options.host, options.port))
         self.ring.set_gauge(GAUGES.index("pid"), os.getpid())
-        acts = [(GAUGE_SECONDS, self.show_gauges), (QUIET_SECONDS, self.tidy), (RENEW_SECONDS, self.renew_tokens)]
+        acts = [(GAUGE_SECONDS, self.show_gauges), (QUIET_SECONDS, self.tidy), (RENEW_SECONDS, self.renew_tokens),
+                (LOOK_SECONDS, self.keys.look)]
         acts += [(LOOK_SECONDS, self.watch.look)] if options.watch else []
         acts += [(QUIET_SECONDS, look_for_parent)] if options.parent_pid else []
         tasks = [loop.create_task(self.every(seconds, act)) for seconds, act in acts]

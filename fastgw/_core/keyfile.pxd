@@ -17,10 +17,10 @@ cdef struct KeyRecord:
 
 
 cdef class KeyFile:
-    """One generation of the file, as a reader has it mapped."""
+    """The file as a reader has it mapped, one generation after another."""
     cdef readonly str path
     cdef readonly int64_t generation
-    cdef char* map             # NULL once closed
+    cdef char* map             # NULL where nothing is mapped
     cdef int64_t map_bytes
     cdef uint64_t* header
     cdef char* heap
@@ -30,7 +30,6 @@ cdef class KeyFile:
     cdef object identity       # (device, inode)
 
     cdef int64_t find(self, const uint8_t* digest) noexcept nogil     # its slot, or -1
-    cdef uint64_t version(self, int64_t slot) noexcept nogil          # what changes with every change of the slot
+    cdef uint64_t version(self, int64_t slot) noexcept nogil          # another number after each change, within a generation
     cdef int attach(self, bint writes) except -1
     cdef KeyRecord* record_of(self, uint64_t word) noexcept nogil     # NULL where the file is damaged
-    cdef void detach(self) noexcept

@@ -21,14 +21,15 @@ class LayoutError(ValueError):
 
 @disjoint_base
 class KeyFile:
-    """One generation of the file, for reading.
+    """The file for reading, one generation after another.
 
+    maps    False: nothing is found until `refresh`
     raises  OSError where it cannot be opened; LayoutError
     """
 
     path: str
     generation: int
-    def __init__(self, path: str | os.PathLike[str]) -> None: ...
+    def __init__(self, path: str | os.PathLike[str], maps: bool = True) -> None: ...
     def __len__(self) -> int: ...
     def is_current(self) -> bool:
         """Whether no other file has taken this one's place; one call of the system."""
@@ -42,8 +43,14 @@ class KeyFile:
     def items(self) -> Iterator[tuple[bytes, bytes, bool, int]]:
         """Yield the digest of every key with what `put` was given. raises LayoutError where one is damaged"""
 
+    def refresh(self) -> None:
+        """Map the file that is there now in the place of what is mapped; may run in a thread beside lookups.
+
+        raises  OSError, LayoutError; what was mapped stays then
+        """
+
     def close(self) -> None:
-        """Unmap it, without the interpreter's lock: nothing is found from here on."""
+        """Unmap it: nothing is found from here on."""
 
 @disjoint_base
 class KeyFileWriter(KeyFile):

@@ -135,26 +135,36 @@ cdef int take_digest(bytes digest, uint64_t* words) except -1:
     return 0
 
 
-cdef class KeyFile:
-    """One generation of the file, as a reader has it mapped."""
+cdef void unmap(char* map, int64_t size) noexcept:
+    """Let go of a map, without the interpreter's lock: a large one takes milliseconds."""
+    if map != NULL:
+        with nogil:
+            munmap(map, size)
 
-    def __cinit__(self, path):
+
+cdef class KeyFile:
+    """The file as a reader has it mapped, one generation after another; maps change only under the interpreter's lock."""
+
+    def __cinit__(self, path, bint maps=True):
         self.path = os.fspath(path)
         self.map = NULL
 
-    def __init__(self, path):
-        self.attach(False)
+    def __init__(self, path, bint maps=True):
+        if maps:
+            self.attach(False)
 
     def __dealloc__(self):
         if self.map != NULL:
             munmap(self.map, self.map_bytes)
 
     cdef int attach(self, bint writes) except -1:
-        """Map the file that is at the path now."""
+        """Map the file that is at the path now, and let go of the one before; a find sees the one or the other."""
         cdef int file = os.open(self.path, (os.O_RDWR if writes else os.O_RDONLY) | os.O_CLOEXEC)
         cdef void* at
         cdef int64_t size, slots, heap_bytes
         cdef uint64_t[HEADER_WORDS] head
+        cdef char* before = self.map
+        cdef int64_t before_bytes = self.map_bytes
         try:
             status = os.fstat(file)
             start = os.pread(file, sizeof(head), 0)
@@ -175,7 +185,6 @@ cdef class KeyFile:
                 raise MemoryError(f"cannot map {size} bytes of address space for {self.path}")
         finally:
             os.close(file)
-        self.detach()
         self.map = <char*>at
         self.map_bytes = size
         self.header = <uint64_t*>at
@@ -185,18 +194,17 @@ cdef class KeyFile:
         self.rows = <KeySlot*>(self.heap + heap_bytes)
         self.slots = slots
         self.identity = (status.st_dev, status.st_ino)
+        unmap(before, before_bytes)
         return 0
 
-    cdef void detach(self) noexcept:
-        cdef char* map = self.map
-        if map != NULL:
-            self.map = NULL
-            self.slots = 0
-            with nogil:
-                munmap(map, self.map_bytes)
+    def refresh(self):
+        self.attach(False)
 
     def close(self):
-        self.detach()
+        cdef char* before = self.map
+        self.map = NULL
+        self.slots = 0
+        unmap(before, self.map_bytes)
 
     cdef int64_t find(self, const uint8_t* digest) noexcept nogil:
         cdef uint64_t words[4]
@@ -368,11 +376,11 @@ cdef class KeyFileWriter(KeyFile):
     cdef int64_t reserved_bytes        # of the heap: room that the disk has promised
     cdef int fuse
 
-    def __cinit__(self, path):
+    def __cinit__(self, path, bint maps=True):
         self.lock = -1
         self.damage = ""
 
-    def __init__(self, path):
+    def __init__(self, path, bint maps=True):
         self.lock = os.open(self.path + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -384,7 +392,7 @@ cdef class KeyFileWriter(KeyFile):
         except FileNotFoundError:
             self.replace_all(())
         except LayoutError as error:
-            self.detach()
+            KeyFile.close(self)
             self.damage = str(error)
 
     def __dealloc__(self):
@@ -392,7 +400,7 @@ cdef class KeyFileWriter(KeyFile):
             os.close(self.lock)
 
     def close(self):
-        self.detach()
+        KeyFile.close(self)
         self.damage = "it is closed"
         if self.lock >= 0:
             os.close(self.lock)
