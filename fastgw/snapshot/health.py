@@ -16,6 +16,7 @@ class Health:
         self.loaded_s = 0.0
         self.refused: str | None = None
         self.keys_refused: str | None = None
+        self.shadowed: tuple[str, ...] = ()
         self.stopping = False
 
     def __repr__(self) -> str:
@@ -30,6 +31,8 @@ class Health:
         }
         if self.refused:
             body["config_refused"] = self.refused
+        if self.shadowed:
+            body["managed_by_file"] = self.shadowed
         if self.keys_refused:
             body["keys_refused"] = self.keys_refused
         return (200 if is_ready else 503), _encode(body)
