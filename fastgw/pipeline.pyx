@@ -500,7 +500,7 @@ cdef class Pipeline(Steps):
         # free, but not for a key that has expired or is over its rate
         admit(self.ledger, x)
         bill(self.ledger, x)
-        place = (x.caller.name, x.operation.speaks)
+        place = (x.caller, x.operation.speaks)
         body = x.snapshot.listed.get(place) if x.model is None and x.query is None else None
         if body is None:
             names = x.snapshot.names_for(x.caller)

@@ -22,6 +22,7 @@ from fastgw.record.options import DrainOptions
 from fastgw.record.pace import LOOK_SECONDS as PACE_LOOK_SECONDS
 from fastgw.record.pace import Pace
 from fastgw.snapshot.load import Document
+from fastgw.snapshot.seal import Vault
 from fastgw.worker import WorkerOptions, ring_path, run_worker, targets_path
 
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
@@ -68,6 +69,7 @@ class Supervisor:
 
     def __init__(
         self, document: Document, *, started: Callable[["Supervisor"], None] | None = None, lock: TextIO | None = None,
+        vault: Vault | None = None,
     ) -> None:
         self.document = document
         self.gateway = document.config.gateway
@@ -77,6 +79,7 @@ class Supervisor:
         self.pace = Pace([ring_path(self.state, index) for index in range(self.workers)])
         self.started = started
         self.lock = lock
+        self.vault = vault         # children have it by the fork, and by no other way
         self.host, self.port = "", 0
 
     def __repr__(self) -> str:
@@ -155,7 +158,7 @@ class Supervisor:
             return run_worker(WorkerOptions(
                 document=self.document, host=self.host, port=self.port, state=self.state, index=index,
                 workers=self.workers,
-                parent_pid=supervisor_pid, watch=bool(self.document.path), lost=lost, ready_fd=ready_fd))
+                parent_pid=supervisor_pid, watch=bool(self.document.path), lost=lost, ready_fd=ready_fd, vault=self.vault))
         return run
 
     def drain_run(self) -> Callable[[int], int]:

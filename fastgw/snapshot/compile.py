@@ -4,12 +4,12 @@ Pools of connections outlive a snapshot: an origin that the one before had with 
 """
 import os
 import time
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Mapping
 
 from msgspec import structs
 
 from fastgw._core.digest import KeyTable
+from fastgw._core.keyfile import KeyFile
 from fastgw._core.ledger import Ledger
 from fastgw._core.poll import Poller
 from fastgw._core.price import PriceRow
@@ -22,13 +22,13 @@ from fastgw.route.build import Placed, build_route, leaves_below
 from fastgw.route.plan import Route
 from fastgw.snapshot import config as written
 from fastgw.snapshot import routes
+from fastgw.snapshot.callers import ADMISSIONS, CallerMaker, both
 from fastgw.snapshot.connections import Connections
 from fastgw.snapshot.cors import Cors
 from fastgw.snapshot.load import Document, price_row, priced
 from fastgw.snapshot.offers import Offers
 from fastgw.snapshot.types import Caller, Integration, Operation, Snapshot, Target
 
-ADMISSIONS = {"strict": 0, "clamp": 1, "estimate": 2}
 PAYLOADS = {"none": 0, "errors": 1, "all": 2}
 
 
@@ -37,9 +37,11 @@ class Compiler:
 
     def __init__(
         self, ledger: Ledger, poller: Poller, catalog: Catalog, table: TargetTable, environ: Mapping[str, str] | None = None,
+        keys: KeyFile | None = None,
     ) -> None:
         self.ledger = ledger
         self.table = table
+        self.keys = keys
         self.poller = poller
         self.catalog = catalog
         self.environ = os.environ if environ is None else environ
@@ -70,7 +72,7 @@ class Compiler:
             version=self.versions, loaded_ns=time.time_ns(), origin_path=document.path, keys=keys, callers=callers,
             integrations=integrations, aliases=aliases, resolver=paths.resolve, payloads=PAYLOADS[record.payloads],
             max_payload_bytes=record.max_payload_bytes, buffer_reply_bytes=config.gateway.buffer_reply_bytes, served=served,
-            paths=paths, describe=Offers(config, catalog).describe,
+            paths=paths, issued=self.keys, maker=CallerMaker(config, self.ledger), describe=Offers(config, catalog).describe,
             cached={name: (row.cache, route_mark(row)) for name, row in config.models.items() if row.cache is not None},
             cors=None if cors is None else Cors(frozenset(cors.origins), "*" in cors.origins, ", ".join(cors.headers), cors.max_age_s),
         )
@@ -98,7 +100,7 @@ class Compiler:
             has_budget=key.budget is not None or workspace.budget is not None,
             refuse_unknown_price=workspace.unknown_price == "refuse", models=both(key.models, workspace.models, str.encode),
             integrations=both(key.integrations, workspace.integrations, str), passthrough=key.integration, metadata=key.metadata,
-            config=key.config,
+            config=key.config, allow_config_override=key.allow_config_override,
         )
 
     def _account(self, name: str, limits: written.Key | written.Workspace, expires_ns: int | None = None) -> int:
@@ -110,16 +112,6 @@ class Compiler:
         )
 
 
-T = TypeVar("T")
-
-
-def both(own: tuple[str, ...], shared: tuple[str, ...], convert: Callable[[str], T]) -> frozenset[T] | None:
-    """What two allow lists have in common; an empty list allows all."""
-    if own and shared:
-        return frozenset(convert(name) for name in set(own) & set(shared))
-    return frozenset(map(convert, own or shared)) if own or shared else None
-
-
 class Routes:
     """Compiles the routes of one snapshot."""
 
@@ -128,7 +120,6 @@ class Routes:
         self.catalog = catalog
         self.table = table
         self.integrations = integrations
-        self._keys = {key.name: key for key in config.keys}
 
     def __repr__(self) -> str:
         return f"<Routes over {len(self.integrations)} integrations>"
@@ -194,10 +185,6 @@ class Routes:
     def knows(self, row: Integration, name: str) -> bool:
         """Whether it is known to have a model of that whole name."""
         return name in self.config.integrations[row.name].models or self.catalog.serves(row.provider.name, name)
-
-    def key(self, name: str) -> written.Key | None:
-        """The virtual key of that name."""
-        return self._keys.get(name)
 
     def price(self, integration: str, model: str) -> PriceRow:
         return self.catalog.find(self.integrations[integration].provider.name, model) or PriceRow()

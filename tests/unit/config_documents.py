@@ -19,6 +19,7 @@ FULL = """
 listen = "[::1]:0"
 workers = 0
 state = "/var/lib/fastgw"
+secrets_key = "env:FASTGW_KEY"
 max_connections = 5
 max_body_bytes = 6
 buffer_reply_bytes = 0

@@ -129,6 +129,7 @@ WRONG = {
     "a version": "1",
     "one of": "7",
     '"env': "1.5",
+    '"file': "1",
     "1 to": "true",
     "dollars": '"2.50"',
     '"sha256': "1",
