@@ -19,7 +19,7 @@ LAYERS = (
     ("pipeline", "surfaces", "mcp", "portkey"),
     ("snapshot", "snapshot.compile", "snapshot.watch", "cluster"),
     ("auth", "admit", "cache", "guard", "route", "dialects", "providers", "upstream", "meter", "record"),
-    ("errors", "clock", "exchange", "snapshot.types", "snapshot.config", "snapshot.routes", "snapshot.caching", "snapshot.section",
+    ("errors", "clock", "exchange", "snapshot.types", "snapshot.shares", "snapshot.config", "snapshot.routes", "snapshot.caching", "snapshot.section",
      "snapshot.secret", "snapshot.credentials", "dialects.canonical"),
     ("_core",),
 )
@@ -27,7 +27,7 @@ LAYERS = (
 OPEN_ROWS = (
     ("pipeline", "surfaces", "mcp", "portkey"),
     ("snapshot", "snapshot.compile", "snapshot.watch", "cluster"),
-    ("errors", "clock", "exchange", "snapshot.types", "snapshot.config", "snapshot.routes", "snapshot.caching", "snapshot.section",
+    ("errors", "clock", "exchange", "snapshot.types", "snapshot.shares", "snapshot.config", "snapshot.routes", "snapshot.caching", "snapshot.section",
      "snapshot.secret", "snapshot.credentials", "dialects.canonical"),
 )
 CIMPORT = re.compile(

@@ -22,10 +22,12 @@ from fastgw.route.build import Placed, build_route, leaves_below
 from fastgw.route.plan import Route
 from fastgw.snapshot import config as written
 from fastgw.snapshot import routes
+from fastgw.snapshot.accounts import Chain, define_chain, define_shares
 from fastgw.snapshot.connections import Connections
 from fastgw.snapshot.cors import Cors
 from fastgw.snapshot.load import Document, price_row, priced
 from fastgw.snapshot.offers import Offers
+from fastgw.snapshot.shares import Share
 from fastgw.snapshot.types import Caller, Integration, Operation, Snapshot, Target
 
 ADMISSIONS = {"strict": 0, "clamp": 1, "estimate": 2}
@@ -45,6 +47,7 @@ class Compiler:
         self.environ = os.environ if environ is None else environ
         self.connections: Connections | None = None
         self.versions = 0
+        self.workspaces: dict[str, tuple[Chain, dict[str, Share]]] = {}
 
     def __repr__(self) -> str:
         return f"<Compiler of {self.versions} snapshots, {self.connections!r}>"
@@ -60,6 +63,7 @@ class Compiler:
         integrations = {name: connections.integration(name, row) for name, row in config.integrations.items()}
         paths = Routes(config, catalog, self.table, integrations)
         aliases = {name.encode(): paths.alias(name, row) for name, row in config.models.items()}
+        self.workspaces.clear()
         keys, callers = self._callers(document)
         served = tuple((model, integrations[name]) for name, row in config.integrations.items()
                        for model in row.models or catalog.names(row.provider))
@@ -88,25 +92,19 @@ class Compiler:
 
     def _caller(self, key: written.Key, workspace: written.Workspace) -> Caller:
         expires_ns = None if key.expires_at is None else int(key.expires_at.timestamp() * 1_000_000) * 1000
-        chain = (
-            self._account(f"workspace:{key.workspace}", workspace),
-            self._account(f"key:{key.name}", key, expires_ns),
-        )
+        if key.workspace not in self.workspaces:
+            self.workspaces[key.workspace] = (
+                define_chain(self.ledger, f"workspace:{key.workspace}", f"workspace {key.workspace!r}", workspace),
+                define_shares(self.ledger, key.workspace, workspace))
+        chain, shares = self.workspaces[key.workspace]
+        chain += define_chain(self.ledger, f"key:{key.name}", f"key {key.name!r}", key, expires_ns)
         return Caller(
-            key.name, key.workspace, chain=chain, account_names=(f"workspace {key.workspace!r}", f"key {key.name!r}"),
+            key.name, key.workspace, chain=chain.indexes, account_names=chain.names,
             enabled=key.enabled, admission=ADMISSIONS[key.admission or workspace.admission],
-            has_budget=key.budget is not None or workspace.budget is not None,
+            has_budget=chain.has_budget, counts_tokens=chain.counts_tokens, shares=shares,
             refuse_unknown_price=workspace.unknown_price == "refuse", models=both(key.models, workspace.models, str.encode),
             integrations=both(key.integrations, workspace.integrations, str), passthrough=key.integration, metadata=key.metadata,
             config=key.config,
-        )
-
-    def _account(self, name: str, limits: written.Key | written.Workspace, expires_ns: int | None = None) -> int:
-        budget, rate = limits.budget, limits.rate or written.Rate()
-        return self.ledger.define(
-            name, budget_nano_usd=None if budget is None else budget.nano_usd, window="total" if budget is None else budget.window,
-            requests_per_minute=rate.requests_per_minute, tokens_per_minute=rate.tokens_per_minute, max_parallel=limits.max_parallel,
-            expires_ns=expires_ns,
         )
 
 

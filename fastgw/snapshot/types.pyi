@@ -11,6 +11,7 @@ from fastgw.providers.row import Provider
 from fastgw.providers.signer import Signer
 from fastgw.snapshot.caching import Caching
 from fastgw.snapshot.cors import Cors
+from fastgw.snapshot.shares import Share
 
 PARTS: dict[str, int]
 
@@ -60,6 +61,8 @@ class Caller:
     enabled: bool
     admission: int
     has_budget: bool
+    counts_tokens: bool
+    shares: Mapping[str, Share] | None
     refuse_unknown_price: bool
     models: frozenset[bytes] | None
     integrations: frozenset[str] | None
@@ -71,7 +74,7 @@ class Caller:
         self, name: str, workspace: str, *, chain: Sequence[int], account_names: tuple[str, ...] = (), enabled: bool = True,
         admission: int = 1, has_budget: bool = False, refuse_unknown_price: bool = True, models: frozenset[bytes] | None = None,
         integrations: frozenset[str] | None = None, passthrough: str | None = None, metadata: Mapping[str, str] | None = None,
-        config: str | None = None,
+        config: str | None = None, counts_tokens: bool = False, shares: Mapping[str, Share] | None = None,
     ) -> None: ...
 
 class Way:

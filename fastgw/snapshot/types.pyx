@@ -65,13 +65,15 @@ cdef class Way:
 cdef class Caller:
     def __init__(self, str name, str workspace, *, chain, account_names=(), bint enabled=True, int admission=CLAMP,
                  bint has_budget=False, bint refuse_unknown_price=True, models=None, integrations=None, passthrough=None,
-                 metadata=None, str config=None):
+                 metadata=None, str config=None, bint counts_tokens=False, dict shares=None):
         cdef int i
         self.name = name
         self.workspace = workspace
         self.enabled = enabled
         self.admission = admission
         self.has_budget = has_budget
+        self.counts_tokens = counts_tokens
+        self.shares = shares or None
         self.refuse_unknown_price = refuse_unknown_price
         self.models = models
         self.integrations = integrations
