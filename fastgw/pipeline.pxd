@@ -29,6 +29,7 @@ cdef class Pipeline(Steps):
     cdef bint look(self, Exchange x, Route route) except -1
     cdef int answer_hit(self, Exchange x) except -1
     cdef int proceed(self, Exchange x, Route route) except -1
+    cdef Leaf enter_share(self, Exchange x, Leaf leaf)
     cdef dict renewals                     # signer -> task that fetches its token
     cdef int await_credential(self, Exchange x) except -1
     cdef int go_on(self, Exchange x, object problem, bint is_retry) except -1

@@ -20,7 +20,7 @@ from fastgw._core.flow cimport FAULT_BODY_TOO_LARGE
 from fastgw._core.http1 cimport F_ACCESS_CONTROL_HEADERS, F_ORIGIN, GET, HEAD, OPTIONS
 from fastgw._core.ring cimport CANCELLED, FAILED, REFUSED
 from fastgw._core.upstream cimport Leg
-from fastgw.admit.admission cimport admit
+from fastgw.admit.admission cimport admit, join
 from fastgw.auth.credential cimport authenticate
 from fastgw.dialects.bridge cimport failure_kind, fit, opening_failure, translate_piece, translate_reply
 from fastgw.dialects.params import apply_params
@@ -31,7 +31,9 @@ from fastgw.meter.bill cimport bill
 from fastgw.portkey.desk import Desk
 from fastgw.record.entry cimport make_id, push_lost, push_record
 from fastgw.route.choice cimport choose_target, find_route
-from fastgw.route.plan cimport MOVED, NOT_SERVED, STOP, Leaf, Route, Walk, is_delivered, trouble_of_leg
+from fastgw.route.plan cimport (
+    FIT, MOVED, NOT_SERVED, OVER_BUDGET, OVER_PARALLEL, OVER_RATE, PRICE_UNKNOWN, STOP, Gate, Leaf, Route, Walk,
+    is_delivered, trouble_of_leg)
 from fastgw.route.retry import BODY_TELLS, Failure, is_repeatable, trouble_of_kind, trouble_of_status
 from fastgw.route.wishes import HEEDING, MEMBER
 from fastgw.snapshot.cors import METHODS
@@ -56,6 +58,10 @@ cdef enum:
 
 log = logging.getLogger("fastgw.pipeline")
 
+cdef dict WHY = {
+    "budget_exhausted": OVER_BUDGET, "price_unknown": PRICE_UNKNOWN, "rate_limited": OVER_RATE, "token_rate_limited": OVER_RATE,
+    "too_many_parallel": OVER_PARALLEL, "ledger_full": OVER_PARALLEL,
+}
 cdef tuple METHOD_WORDS = ("", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -79,6 +85,25 @@ cdef class Resumption:
         if isinstance(task, asyncio.Future):
             problem = "the fetching of its token was given up" if task.cancelled() else task.exception()
         self.pipeline.go_on(self.exchange, problem, self.is_retry)
+
+
+cdef class ShareGate(Gate):
+    """Lets an attempt begin where its integration's accounts in the caller's workspace admit it; the reservation moves with it."""
+    cdef Ledger ledger
+    cdef Exchange exchange
+    cdef object refusal            # the first
+
+    def __init__(self, Ledger ledger, Exchange exchange):
+        self.ledger = ledger
+        self.exchange = exchange
+
+    cdef int judge(self, Leaf leaf) except -1:
+        refusal = join(self.ledger, self.exchange, <Target>leaf.target)
+        if refusal is None:
+            return FIT
+        if self.refusal is None:
+            self.refusal = refusal
+        return WHY[refusal.code]
 
 
 cdef class Gateway(Application):
@@ -225,8 +250,20 @@ cdef class Pipeline(Steps):
                     widen(x, apply_params(x.body, other.default_params, other.override_params, other.drop_params))
         admit(self.ledger, x)
         self.ledger.tag(x.slot, x.entry.id)
+        if x.caller.shares is not None:
+            leaf = self.enter_share(x, leaf)
         x.entry.admitted_ns = monotonic_ns() - x.started_at
         return self.attempt(x, leaf)
+
+    cdef Leaf enter_share(self, Exchange x, Leaf leaf):
+        """Charge what the target's integration is held to as well; who is used up or over its rate is passed over."""
+        cdef ShareGate gate = ShareGate(self.ledger, x)
+        leaf = (<Walk>x.walk).guard(gate, self.draw(), monotonic_ns())
+        if leaf is None:
+            self.ledger.withdraw(x.slot)
+            x.slot = -1
+            raise gate.refusal
+        return leaf
 
     cdef int send(self, Exchange x) except -1:
         cdef Leg leg = x.leg
@@ -482,7 +519,7 @@ cdef class Pipeline(Steps):
         x.operation = CONTROL
         if head.content_length > self.max_body_bytes:
             raise request_error(FAULT_BODY_TOO_LARGE)
-        take_all_fields(x, base, head)
+        take_all_fields(x, base, head, request_id(x))
         x.target = self.control
         x.streams_body = True
         return 0

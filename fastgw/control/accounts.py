@@ -15,8 +15,7 @@ from fastgw.snapshot import config as written
 from fastgw.snapshot.accounts import Chain, accounts_of, define_chain, extra_name, principal_budget
 
 NANO: Final = 10**9
-SCALES: Final = {"nano_usd": ("usd", NANO), "tokens": ("tokens", 1), "requests": ("requests", 1)}
-ACCOUNT_UNITS: Final = {"usd": "nano_usd", "tokens": "tokens", "requests": "requests"}
+SCALES: Final = {"usd": NANO, "tokens": 1, "requests": 1}
 
 
 class StoredBudget(Struct, frozen=True, gc=False):
@@ -44,8 +43,7 @@ def limits_of(stored: StoredLimits) -> written.ShareLimits:
     """The same as the data plane's configuration has it."""
     if not stored.budgets and stored.rate is None and stored.max_parallel is None:
         return NO_LIMITS
-    budgets = tuple(
-        written.Budget(usd=one.usd, tokens=one.tokens, requests=one.requests, window=one.window) for one in stored.budgets)
+    budgets = tuple(written.Budget(usd=one.usd, tokens=one.tokens, requests=one.requests, window=one.window) for one in stored.budgets)
     return written.ShareLimits(budget=budgets, rate=stored.rate, max_parallel=stored.max_parallel)
 
 
@@ -98,10 +96,10 @@ class LedgerAccounts:
 
 
 def budget_spend(budget: written.Budget, view: AccountView | None) -> BudgetSpend:
-    unit, scale = SCALES[ACCOUNT_UNITS[budget.unit]]
+    unit, scale = budget.unit, SCALES[budget.unit]
     limit = budget.amount / scale
     if view is None:
         return BudgetSpend(unit, budget.window, limit, 0, 0, limit, None, None, False)
-    return BudgetSpend(
-        unit, budget.window, limit, view.spent / scale, (view.committed - view.spent) / scale, max(budget.amount - view.committed, 0) / scale,
-        moment(view.window_start_ns), moment(view.window_end_ns), view.is_exhausted)
+    reserved, remaining = (view.committed - view.spent) / scale, max(budget.amount - view.committed, 0) / scale
+    start, end = moment(view.window_start_ns), moment(view.window_end_ns)
+    return BudgetSpend(unit, budget.window, limit, view.spent / scale, reserved, remaining, start, end, view.is_exhausted)

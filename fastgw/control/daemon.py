@@ -13,7 +13,6 @@ from typing import Final
 import uvloop
 from granian.constants import Interfaces
 from granian.server.embed import Server
-from starlette.applications import Starlette
 
 from fastgw._core.ledger import Ledger
 from fastgw.control.accounts import LedgerAccounts
@@ -22,8 +21,8 @@ from fastgw.control.bootstrap import OWNER_EMAIL, bootstrap
 from fastgw.control.options import ControlOptions
 from fastgw.control.plane import Plane
 from fastgw.control.publish import StorePublisher
-from fastgw.control.through import WRITE_SECONDS, WriteThrough
 from fastgw.control.store.engine import StoreUnavailable, open_store
+from fastgw.control.through import WRITE_SECONDS, WriteThrough
 from fastgw.snapshot.keyring import KeyRing
 
 SOCKET: Final = "control.sock"
@@ -35,8 +34,6 @@ log = logging.getLogger("fastgw.control")
 
 def run_control(options: ControlOptions) -> int:
     """Serve until told to stop; return the exit status: 1 where the store cannot be used."""
-    for name in ("alembic", "_granian", "granian.access"):
-        logging.getLogger(name).setLevel(logging.WARNING)
     try:
         return uvloop.run(serve(options))
     except StoreUnavailable as error:
@@ -57,13 +54,23 @@ async def serve(options: ControlOptions) -> int:
         accounts = LedgerAccounts(ledger)
         publisher = StorePublisher(store, options, ring, accounts)
         plane = Plane(
-            store=store, state=options.state, ledger=ledger, sealer=options.vault, publisher=publisher, accounts=accounts,
-            started_ns=time.time_ns(), is_demo=options.is_demo)
+            store=store,
+            state=options.state,
+            ledger=ledger,
+            sealer=options.vault,
+            publisher=publisher,
+            accounts=accounts,
+            started_ns=time.time_ns(),
+            is_demo=options.is_demo,
+        )
         through = WriteThrough(store, ledger, options.state)
         await publisher.publish()
         print(greeting(options.url, password), flush=True)
         async with listening(plane, options.state):
-            tasks = [loop.create_task(work) for work in (publisher.run(), through.run(), orphaned(options.parent_pid, stopping))]
+            works = (
+                publisher.run(), every(WRITE_SECONDS, through.write, "writing the ledger through"),
+                orphaned(options.parent_pid, stopping))
+            tasks = [loop.create_task(work) for work in works]
             await stopping.wait()
             for task in tasks:
                 task.cancel()
@@ -88,7 +95,7 @@ async def listening(plane: Plane, state: Path) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        server.stop()
+        server.stop()  # type: ignore[no-untyped-call]  # of Granian
         with suppress(TimeoutError):
             await asyncio.wait_for(serving, STOP_SECONDS)
         path.unlink(missing_ok=True)
@@ -114,6 +121,6 @@ async def every(seconds: float, act: Callable[[], Awaitable[object]], what: str)
     while True:
         try:
             await act()
-        except Exception:               # the edge of a background task
+        except Exception:  # the edge of a background task
             log.exception("%s failed; it is tried again", what)
         await asyncio.sleep(seconds)

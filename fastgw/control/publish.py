@@ -16,7 +16,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fastgw.control.accounts import LedgerAccounts
-from fastgw.control.api.problem import ApiError, Fault
+from fastgw.control.api.problem import Fault
+from fastgw.control.api.written import refused
 from fastgw.control.options import ControlOptions
 from fastgw.control.published import Tables, key_rows, read_keys, read_tables
 from fastgw.control.store.engine import Store, Transaction
@@ -31,6 +32,7 @@ MARK: Final = "keys.mark"
 STORE: Final = "the store"
 
 log = logging.getLogger("fastgw.control")
+
 
 class Mark(Struct):
     """Up to where keys have been published, of which store, into which ledger."""
@@ -67,7 +69,7 @@ class StorePublisher:
             try:
                 await self.publish()
                 self.error = ""
-            except Exception as error:      # the edge of a background task
+            except Exception as error:  # the edge of a background task
                 self.error = f"{type(error).__name__}: {error}"
                 log.exception("what administrators changed is not published; it is tried again")
                 await asyncio.sleep(LOOK_SECONDS)
@@ -127,8 +129,7 @@ class StorePublisher:
         tables = await read_tables(transaction.connection)
         faults = await asyncio.to_thread(self.faults_of, tables)
         if faults:
-            first = faults[0]
-            raise ApiError("invalid_field", f"expected {first.expected}, found {first.found} at {first.path}", path=first.path, faults=faults)
+            raise refused(faults)
 
     def faults_of(self, tables: Tables) -> list[Fault]:
         path = self.options.document.path

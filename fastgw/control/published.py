@@ -22,7 +22,7 @@ POLICIES: Final = ("admission", "unknown_price", "models", "inline")
 
 async def read_tables(connection: AsyncConnection) -> Tables:
     """The sections of the data plane's configuration, without keys."""
-    integrations = {row.slug: part(Integration, row.spec) for row in await connection.execute(select(INTEGRATIONS))}
+    integrations: Document = {row.slug: part(Integration, row.spec) for row in await connection.execute(select(INTEGRATIONS))}
     workspaces: dict[str, Document] = {}
     for row in await connection.execute(select(WORKSPACES)):
         document = document_in(row.spec)
@@ -32,8 +32,8 @@ async def read_tables(connection: AsyncConnection) -> Tables:
         WORKSPACES, WORKSPACES.c.id == SHARES.c.workspace_id).join(INTEGRATIONS, INTEGRATIONS.c.id == SHARES.c.integration_id)
     for row in await connection.execute(shares.order_by(SHARES.c.id)):
         share(workspaces[row.slug], row.integration, document_in(row.spec))
-    models = {row.name: part(Model, row.spec) for row in await connection.execute(select(MODELS))}
-    prices = {row.name: part(Price, row.spec) for row in await connection.execute(select(PRICES))}
+    models: Document = {row.name: part(Model, row.spec) for row in await connection.execute(select(MODELS))}
+    prices: Document = {row.name: part(Price, row.spec) for row in await connection.execute(select(PRICES))}
     configs = {row.slug: document_in(row.spec)["config"] for row in await connection.execute(select(CONFIGS))}
     return {"integrations": integrations, "workspaces": dict(workspaces), "models": models, "prices": prices, "configs": configs}
 

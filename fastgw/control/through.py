@@ -6,8 +6,7 @@ knew is taken over again, and of two numbers the greater counts.
 
 import logging
 import time
-from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,13 +22,13 @@ from fastgw.control.store.tables import ACCOUNT_DAYS, ACCOUNTS
 
 WRITE_SECONDS: Final = 1.0
 DAY_NS: Final = 86_400 * 10**9
-BATCH: Final = 500              # rows of one statement; SQLite takes 32,766 parameters
+BATCH: Final = 500  # rows of one statement; SQLite takes 32,766 parameters
 MACHINE: Final = "machine.id"
 
 log = logging.getLogger("fastgw.control")
 
 
-Counts = tuple[int, int, int]   # ever settled: amount, tokens, requests
+Counts = tuple[int, int, int]  # ever settled: amount, tokens, requests
 
 
 class Opened(Struct):
@@ -48,9 +47,9 @@ class WriteThrough:
         self.ledger = ledger
         self.machine = machine_id(state)
         self.cursor = 0
-        self.digests: list[str] = []                # of accounts, by index
+        self.digests: list[str] = []  # of accounts, by index
         self.opened: dict[int, Opened] = {}
-        self.stored: dict[str, Mapping[str, Any]] | None = None     # what the store knew when this process began, until it is found here
+        self.stored: dict[str, Mapping[str, Any]] | None = None  # what the store knew when this process began, until it is found here
 
     def __repr__(self) -> str:
         return f"<WriteThrough of machine {self.machine}, {len(self.digests)} accounts>"
@@ -78,11 +77,21 @@ class WriteThrough:
         if row is None:
             return False
         view = self.ledger.read(index)
-        is_behind = view.unit == row["unit"] and (row["lifetime"] > view.lifetime or row["lifetime_requests"] > view.lifetime_requests)
+        is_behind: bool = view.unit == row["unit"] and (
+            row["lifetime"] > view.lifetime or row["lifetime_requests"] > view.lifetime_requests
+        )
         if is_behind:
-            self.ledger.restore(index, view._replace(
-                window=row["window"], window_start_ns=row["window_start_ns"], spent=row["spent"], lifetime=row["lifetime"],
-                lifetime_tokens=row["lifetime_tokens"], lifetime_requests=row["lifetime_requests"]))
+            self.ledger.restore(
+                index,
+                view._replace(
+                    window=row["window"],
+                    window_start_ns=row["window_start_ns"],
+                    spent=row["spent"],
+                    lifetime=row["lifetime"],
+                    lifetime_tokens=row["lifetime_tokens"],
+                    lifetime_requests=row["lifetime_requests"],
+                ),
+            )
         return is_behind
 
     async def write(self) -> int:
@@ -93,20 +102,21 @@ class WriteThrough:
             self.learn()
             now, views = time.time_ns(), [self.ledger.read(index) for index in changed]
             await self.open_day(changed, now // DAY_NS)
+            accounts, days = [self.row(view, now) for view in views], [self.day_row(view) for view in views]
             async with self.store.write() as transaction:
-                for table, rows in ((ACCOUNTS, [self.row(view, now) for view in views]), (ACCOUNT_DAYS, [self.day_row(view) for view in views])):
-                    await upsert(transaction.connection, self.store.kind, table, rows)
+                await upsert(transaction.connection, self.store.kind, ACCOUNTS, accounts)
+                await upsert(transaction.connection, self.store.kind, ACCOUNT_DAYS, days)
             for view in views:
                 self.opened[view.account].last = counts(view)
         # only now: what could not be written is written the next time
         self.cursor = cursor
         return len(changed)
 
-    async def open_day(self, indexes: array[int], day: int) -> None:
+    async def open_day(self, indexes: Sequence[int], day: int) -> None:
         """Know of each account where it stood when the day began."""
         fresh = [index for index in indexes if index not in self.opened]
         for start in range(0, len(fresh), BATCH):
-            await self.open_from_store(fresh[start:start + BATCH], day)
+            await self.open_from_store(fresh[start : start + BATCH], day)
         for index in indexes:
             opened = self.opened[index]
             if opened.day != day:
@@ -114,9 +124,17 @@ class WriteThrough:
 
     async def open_from_store(self, indexes: list[int], day: int) -> None:
         accounts = {self.digests[index]: index for index in indexes}
-        query = select(ACCOUNTS, ACCOUNT_DAYS.c.amount, ACCOUNT_DAYS.c.tokens, ACCOUNT_DAYS.c.requests).join(
-            ACCOUNT_DAYS, (ACCOUNT_DAYS.c.machine == ACCOUNTS.c.machine) & (ACCOUNT_DAYS.c.account == ACCOUNTS.c.account)
-            & (ACCOUNT_DAYS.c.day == day), isouter=True).where(ACCOUNTS.c.machine == self.machine, ACCOUNTS.c.account.in_(accounts))
+        query = (
+            select(ACCOUNTS, ACCOUNT_DAYS.c.amount, ACCOUNT_DAYS.c.tokens, ACCOUNT_DAYS.c.requests)
+            .join(
+                ACCOUNT_DAYS,
+                (ACCOUNT_DAYS.c.machine == ACCOUNTS.c.machine)
+                & (ACCOUNT_DAYS.c.account == ACCOUNTS.c.account)
+                & (ACCOUNT_DAYS.c.day == day),
+                isouter=True,
+            )
+            .where(ACCOUNTS.c.machine == self.machine, ACCOUNTS.c.account.in_(accounts))
+        )
         self.opened.update((index, Opened(day)) for index in indexes)
         async with self.store.read() as connection:
             for row in await connection.execute(query):
@@ -126,15 +144,29 @@ class WriteThrough:
 
     def row(self, view: AccountView, now_ns: int) -> dict[str, object]:
         return {
-            "machine": self.machine, "account": self.digests[view.account], "unit": view.unit, "window": view.window,
-            "window_start_ns": view.window_start_ns, "spent": view.spent, "lifetime": view.lifetime,
-            "lifetime_tokens": view.lifetime_tokens, "lifetime_requests": view.lifetime_requests, "updated_ns": now_ns}
+            "machine": self.machine,
+            "account": self.digests[view.account],
+            "unit": view.unit,
+            "window": view.window,
+            "window_start_ns": view.window_start_ns,
+            "spent": view.spent,
+            "lifetime": view.lifetime,
+            "lifetime_tokens": view.lifetime_tokens,
+            "lifetime_requests": view.lifetime_requests,
+            "updated_ns": now_ns,
+        }
 
     def day_row(self, view: AccountView) -> dict[str, object]:
         opened = self.opened[view.account]
         amount, tokens, requests = minus(counts(view), opened.first)
-        return {"machine": self.machine, "account": self.digests[view.account], "day": opened.day, "amount": amount, "tokens": tokens,
-                "requests": requests}
+        return {
+            "machine": self.machine,
+            "account": self.digests[view.account],
+            "day": opened.day,
+            "amount": amount,
+            "tokens": tokens,
+            "requests": requests,
+        }
 
 
 def counts(view: AccountView) -> Counts:

@@ -62,7 +62,9 @@ cdef class Caller:
     cdef readonly str workspace
     cdef readonly bint enabled
     cdef readonly int admission
-    cdef readonly bint has_budget      # somewhere in the chain
+    cdef readonly bint has_budget      # of dollars, somewhere in the chain
+    cdef readonly bint counts_tokens   # a budget of tokens, somewhere in the chain
+    cdef readonly dict shares          # integration's name -> snapshot.shares.Share; None: no integration is held to anything here
     cdef readonly bint refuse_unknown_price
     cdef readonly frozenset models     # of bytes; None: all
     cdef readonly frozenset integrations   # of str; None: all

@@ -7,4 +7,4 @@ cdef Operation CONTROL
 # Whether a path is the control plane's. `path` is not empty.
 cdef bint is_controls(bytes path)
 # Keep all fields of a request that do not end here, and say who sent it.
-cdef int take_all_fields(Exchange x, const char* base, Head* head) except -1
+cdef int take_all_fields(Exchange x, const char* base, Head* head, bytes request_id) except -1

@@ -25,7 +25,7 @@ cdef bint is_controls(bytes path):
     return path in PATHS or path.startswith(BEGINNINGS)
 
 
-cdef int take_all_fields(Exchange x, const char* base, Head* head) except -1:
+cdef int take_all_fields(Exchange x, const char* base, Head* head, bytes request_id) except -1:
     cdef int i, field
     cdef bytes own
     for i in range(head.count):
@@ -35,5 +35,6 @@ cdef int take_all_fields(Exchange x, const char* base, Head* head) except -1:
             append(&x.forward, base + head.fields[i].line, head.fields[i].line_len)
     address, is_tls = x.client.origin()
     own = f"x-forwarded-for: {address}\r\nx-forwarded-proto: {'https' if is_tls else 'http'}\r\n".encode()
+    own += b"x-fastgw-request-id: %b\r\n" % request_id
     append(&x.forward, PyBytes_AS_STRING(own), PyBytes_GET_SIZE(own))
     return 0

@@ -135,9 +135,9 @@ REPLAYS = Table(
 # What each machine's ledger has settled: absolute numbers, so that writing them twice changes nothing. An account is known by the
 # first half of the SHA-256 of its name, in hexadecimal, as in the ledger; amounts are in the account's unit.
 ACCOUNTS = Table(
-    "accounts", METADATA, Column("machine", Text, primary_key=True), Column("account", Text, primary_key=True), text("unit"), text("window"),
-    Column("window_start_ns", BigInteger), number("spent"), number("lifetime"), number("lifetime_tokens"), number("lifetime_requests"),
-    number("updated_ns"),
+    "accounts", METADATA, Column("machine", Text, primary_key=True), Column("account", Text, primary_key=True), text("unit"),
+    text("window"), Column("window_start_ns", BigInteger), number("spent"), number("lifetime"), number("lifetime_tokens"),
+    number("lifetime_requests"), number("updated_ns"),
 )
 ACCOUNT_DAYS = Table(
     "account_days", METADATA, Column("machine", Text, primary_key=True), Column("account", Text, primary_key=True),
