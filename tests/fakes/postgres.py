@@ -50,21 +50,25 @@ class Postgres:
                 self.package = self.directory / "pgserver"
                 shutil.chown(self.directory, self.user)
             self._initialise()
-            self._start()
+            self.start()
         except BaseException:
             shutil.rmtree(self.directory)
             raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):  # ends connections; ends at once; cannot be refused
+        self.stop()
+        shutil.rmtree(self.directory)
+
+    def stop(self) -> None:
+        """End connections; where that takes too long, end at once."""
+        for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
             self.process.send_signal(how)
             try:
                 self.process.wait(STOP_SECONDS)
-                break
+                return
             except subprocess.TimeoutExpired:
                 continue
-        shutil.rmtree(self.directory)
 
     def _initialise(self) -> None:
         options = ["-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions"]
@@ -73,7 +77,8 @@ class Postgres:
         )
         assert made.returncode == 0, f"initdb: {made.stdout[-1000:]}{made.stderr[-1000:]}"
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Begin, or begin again over the same data."""
         options = [part for setting in (*SETTINGS, f"unix_socket_directories={self.directory}") for part in ("-c", setting)]
         with self.log.open("wb") as out:
             self.process = subprocess.Popen(
