@@ -13,7 +13,8 @@ cdef Operation CONTROL = Operation("control", -1, speaks=SPEAKS_OPENAI, body=0, 
 
 # Its own, and the management routes of LiteLLM that people script against.
 cdef tuple BEGINNINGS = (
-    b"/api/", b"/console/", b"/oauth/", b"/.well-known/", b"/key/", b"/team/", b"/user/", b"/budget/", b"/model/", b"/model_group/", b"/spend/",
+    b"/api/", b"/console/", b"/oauth/", b"/.well-known/", b"/key/", b"/team/", b"/user/", b"/budget/", b"/model/", b"/model_group/",
+    b"/spend/",
 )
 cdef frozenset PATHS = frozenset((b"/", b"/api", b"/console", b"/favicon.ico"))
 

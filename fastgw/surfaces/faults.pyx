@@ -53,8 +53,8 @@ cdef object request_error(int fault):
 cdef object leg_error(Exchange x, int failure):
     """The error for an attempt that failed; a drain that does not answer is no provider."""
     if x.operation is CONTROL:
-        return error("Unavailable", "the control plane does not answer; it is started again when it has died, and what providers are asked for "
-                     "goes on as before")
+        return error("Unavailable", "the control plane does not answer; it is started again when it has died, and what providers are "
+                     "asked for goes on as before")
     if x.caller is None:
         return error("Unavailable", "metrics are served by the drain, which does not answer; it is started again when it has died")
     name, said = LEG_ERRORS[failure]

@@ -363,7 +363,9 @@ cdef int read_reply_fields(Exchange x, const char* base, Head* head) except -1:
             x.is_encoded = value_of(base, field).lower() != b"identity"
         elif x.translation is not None and field.name_len == 16 and strncasecmp(base + field.line, b"x-amzn-errortype", 16) == 0:
             x.error_code = value_of(base, field).decode("latin-1").partition(":")[0]
-        if (DROP_DOWN[field.id] and not (field.id == F_SET_COOKIE and x.operation is CONTROL)) or (leaks and tells_secret(secrets, base + field.line, field.line_len)):
+        if DROP_DOWN[field.id] and not (field.id == F_SET_COOKIE and x.operation is CONTROL):
+            continue
+        if leaks and tells_secret(secrets, base + field.line, field.line_len):
             continue
         if run != NULL and run + run_len == base + field.line:
             run_len += field.line_len

@@ -61,6 +61,9 @@ path = "records.jsonl"
 rotate_bytes = 4096
 keep = 0
 
+[control]
+enabled = false
+store = "sqlite:///store.db"
 [integrations.openai-main]
 provider = "openai"
 base_url = "http://127.0.0.1:9001/v1"
