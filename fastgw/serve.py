@@ -22,6 +22,7 @@ from fastgw.record.daemon import run_drain
 from fastgw.record.options import DrainOptions
 from fastgw.record.pace import LOOK_SECONDS as PACE_LOOK_SECONDS
 from fastgw.record.pace import Pace
+from fastgw.snapshot.keyring import KEYS
 from fastgw.snapshot.load import Document
 from fastgw.snapshot.seal import KEY_FILE, SealError, Vault, open_vault
 from fastgw.worker import WorkerOptions, ring_path, run_worker, targets_path
@@ -36,6 +37,8 @@ MOST_FAILED_STARTS = 8         # of a worker, in a row; then whoever started the
 DRAIN_STOP_SECONDS = 15.0
 MOST_WORKERS = 64
 DRAIN = "drain"
+STORE_FILE = "store.db"
+MARK = "keys.mark"             # up to where keys are published
 CONTROL_PACKAGES = ("alembic", "cryptography", "granian", "sqlalchemy", "starlette")
 
 log = logging.getLogger("fastgw.serve")
@@ -105,18 +108,24 @@ class Supervisor:
 
     def serve(self) -> int:
         """Start everything, watch it, stop it."""
+        is_fresh = not (self.state / "ledger").exists()
         ledger = self.open_ledger()
         # how targets fared before is old news: breakers start closed
         self.targets = TargetTable(targets_path(self.state), workers=self.workers, worker=-1, fresh=True)
         lost = ledger.recover()
         if lost:
             log.warning("%d exchanges were in hand when the gateway died; those on their way are charged", len(lost))
+        has_control = self.has_control()
+        if has_control:
+            self.make_vault()
+            if is_fresh:
+                self.recover_ledger()
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         for index in range(self.workers):
             run = self.worker_run(index, tuple(lost) if index == 0 else ())
             self.children.append(Child(f"worker {index}", run, index))
         self.children.append(Child(DRAIN, self.drain_run()))
-        if self.has_control():
+        if has_control:
             self.children.append(Child("control", self.control_run()))
         try:
             for child in self.children:
@@ -200,24 +209,43 @@ class Supervisor:
                      ", ".join(missing))
         return not missing
 
-    def control_run(self) -> Callable[[int], int]:
+    def make_vault(self) -> None:
+        """What is stored is sealed, whether or not the file holds anything that is. raises CannotServe"""
         if self.vault is None:
             try:
                 self.vault = open_vault(f"file:{self.state / KEY_FILE}", self.state, os.environ)
             except SealError as error:
                 raise CannotServe(f"cannot use the key that secrets are sealed with: {error}") from error
-        assert self.vault is not None  # a source was stated
+
+    def control_run(self, is_recovery: bool = False) -> Callable[[int], int]:
+        assert self.vault is not None  # it was made
         vault, parent_pid = self.vault, os.getpid()
 
         def run(ready_fd: int) -> int:
             # what it needs is for its own process alone, and takes a while to import
             logging.getLogger("alembic").setLevel(logging.WARNING)
-            from fastgw.control.daemon import run_control
+            from fastgw.control.daemon import run_control, run_recovery
             from fastgw.control.options import ControlOptions
 
             os.close(ready_fd)
-            return run_control(ControlOptions(self.document, self.state, vault, self.workers, self.url, parent_pid, self.is_demo))
+            options = ControlOptions(self.document, self.state, vault, self.workers, self.url, parent_pid, self.is_demo)
+            return run_recovery(options) if is_recovery else run_control(options)
         return run
+
+    def recover_ledger(self) -> None:
+        """Before anything is served by a ledger that was made afresh: what the store knows of its accounts counts.
+
+        Keys that were published lead into the ledger that is no more: where the store cannot be asked they are forgotten until it can.
+        """
+        if not self.document.config.control.store and not (self.state / STORE_FILE).exists():
+            return              # nothing was ever kept
+        child = Child("recovery", self.control_run(is_recovery=True))
+        self.start(child)
+        _, status = os.waitpid(child.pid, 0)
+        os.close(child.ready_fd)
+        if status != 0:
+            for name in (KEYS, MARK):
+                (self.state / name).unlink(missing_ok=True)
 
     def remove_old_rings(self) -> None:
         """Rings of workers that this gateway does not have: the drain has read them out."""

@@ -23,6 +23,7 @@ from fastgw.control.plane import Plane
 from fastgw.control.publish import StorePublisher
 from fastgw.control.store.engine import StoreUnavailable, open_store
 from fastgw.control.through import WRITE_SECONDS, WriteThrough
+from fastgw.snapshot.callers import CallerMaker
 from fastgw.snapshot.keyring import KeyRing
 
 SOCKET: Final = "control.sock"
@@ -39,6 +40,32 @@ def run_control(options: ControlOptions) -> int:
     except StoreUnavailable as error:
         log.error("%s; traffic flows by what was published before", error)
         return 1
+
+
+def run_recovery(options: ControlOptions) -> int:
+    """Give a ledger that was made afresh what the store knows; return the exit status: 1 where the store cannot be used."""
+    try:
+        uvloop.run(recover(options))
+        return 0
+    except StoreUnavailable as error:
+        log.error("%s; what was spent before is not known here", error)
+        return 1
+
+
+async def recover(options: ControlOptions) -> None:
+    """Make all accounts, publish the keys that lead to them, and take over what they had settled. raises StoreUnavailable"""
+    store = await open_store(options.document.config.control.store, options.state)
+    ring = KeyRing(options.state)
+    try:
+        ledger = Ledger(options.state / "ledger", workers=options.workers)
+        CallerMaker(options.document.config, ledger).stated(options.document)
+        await StorePublisher(store, options, ring, LedgerAccounts(ledger)).publish()
+        restored = await WriteThrough(store, ledger, options.state).restore()
+        if restored:
+            log.warning("the ledger was made afresh: %d accounts go on from what the store knows of them", restored)
+    finally:
+        ring.close()
+        await store.close()
 
 
 async def serve(options: ControlOptions) -> int:
