@@ -87,6 +87,7 @@ async def serve(options: ControlOptions) -> int:
             sealer=options.vault,
             publisher=publisher,
             accounts=accounts,
+            file=options.document.config,
             started_ns=time.time_ns(),
             is_demo=options.is_demo,
         )
