@@ -1,11 +1,13 @@
 """The one table of what the admin API serves."""
 
 from fastgw.control.api.endpoint import Endpoint
+from fastgw.control.api.integrations import Integrations
 from fastgw.control.api.resource import Resource
+from fastgw.control.api.shares import Shares
 from fastgw.control.api.signin import SignIn
 from fastgw.control.api.workspaces import Workspaces
 
-RESOURCES: tuple[type[Resource], ...] = (Workspaces,)
+RESOURCES: tuple[type[Resource], ...] = (Workspaces, Integrations, Shares)
 
 
 def endpoints() -> list[Endpoint]:
