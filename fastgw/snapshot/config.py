@@ -314,7 +314,7 @@ class Key(Section, frozen=True):
     allow_config_override: Annotated[bool, Meta(description="whether requests may name another config")] = True
 
 
-class Smtp(Section, frozen=True):
+class Smtp(Section, frozen=True, kw_only=True):
     """How mail is sent."""
 
     host: Annotated[str, Meta(description="name or address of the server")]

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -35,10 +34,12 @@ class FakeSealer:
 
 
 class FakeWorkers:
-    """In the place of the data plane: remembers that it was told, and knows of no spend."""
+    """In the place of the data plane: remembers what it was told, and knows of what spend a test says."""
 
     def __init__(self) -> None:
         self.woken = 0
+        self.spends: dict[str, Spend] = {}
+        self.resets: list[str] = []
 
     async def check(self, transaction: Transaction) -> None:
         assert "config" in transaction.touched
@@ -47,10 +48,10 @@ class FakeWorkers:
         self.woken += 1
 
     def spend(self, name: str, limits: Document) -> Spend:
-        return Spend(0.0, 0, 0, [])
+        return self.spends.get(name, Spend(0.0, 0, 0, []))
 
     def reset(self, name: str, limits: Document) -> None:
-        pytest.fail(f"nobody was to reset {name}")
+        self.resets.append(name)
 
 
 class Control:

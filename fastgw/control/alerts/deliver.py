@@ -81,7 +81,8 @@ class Deliverer:
             is_over = attempts > len(PAUSES_SECONDS)
             pause_s = 0 if is_over else PAUSES_SECONDS[attempts - 1]
             values = {"state": "failed" if is_over else "pending", "error": error[:500], "due_ns": time.time_ns() + pause_s * 10**9}
-            log.warning("the alert of %s to %s did not get out (attempt %d): %s", row["subject"], row["name"] or row["channel_id"], attempts, error)
+            whither = row["name"] or row["channel_id"]
+            log.warning("the alert of %s to %s did not get out (attempt %d): %s", row["subject"], whither, attempts, error)
         async with self.store.write() as transaction:
             await transaction.execute(update(DELIVERIES).where(is_of(row)).values(values))
             await transaction.execute(update(CHANNELS).where(CHANNELS.c.id == row["channel_id"]).values(last_error=error[:500] or None))
@@ -99,7 +100,9 @@ def way_in(document: Mapping[str, Any], config: Config, sealer: Sealer) -> tuple
     """The kind of a channel and what sending by it takes, given what is kept of it."""
     hosts = config.gateway.inline_hosts
     opened = {
-        name: sealer.open(document[name], label_of(("channels", document["name"], name))) for name in ("url", "secret") if document.get(name)}
+        name: sealer.open(document[name], label_of(("channels", document["name"], name)))
+        for name in ("url", "secret") if document.get(name)
+    }
     return document["kind"], Way(
         url=opened.get("url", ""), to=tuple(document.get("to") or ()), secret=opened.get("secret", ""), smtp=config.control.smtp,
         rules=read_rules(hosts.allow, hosts.public))

@@ -50,12 +50,13 @@ class AlertFinder:
         crossing = (rule.account, threshold, view.window_start_ns or 0, view.budget)
         if crossing in self.known:
             return False
+        kind = "exhausted" if view.is_exhausted or threshold >= MILLION else "threshold"
         try:
             async with self.store.write() as transaction:
                 alert_id, now = make_id(), time.time_ns()
                 await transaction.execute(insert(ALERTS).values(
                     id=alert_id, organisation_id=rule.organisation_id, workspace_id=rule.workspace_id, account=rule.account,
-                    subject=rule.subject, kind="exhausted" if view.is_exhausted or threshold >= MILLION else "threshold", threshold_ppm=threshold,
+                    subject=rule.subject, kind=kind, threshold_ppm=threshold,
                     window=rule.window, window_start_ns=crossing[2], unit=view.unit, spent=view.spent, budget=view.budget, at_ns=now,
                     emails=rule.emails))
                 channels = (await transaction.execute(select(CHANNELS.c.id, CHANNELS.c.spec).where(

@@ -57,9 +57,12 @@ class Channels(Resource):
                 raise invalid("$.url", "http:// or https://", "another scheme")
         workspace_id = None
         if written.workspace is not None:
-            found = await call.reading.execute(select(WORKSPACES.c.id).where(
-                (WORKSPACES.c.slug == written.workspace) | (WORKSPACES.c.id == written.workspace),
-                WORKSPACES.c.organisation_id == call.principal.organisation_id))
+            found = await call.reading.execute(
+                select(WORKSPACES.c.id).where(
+                    (WORKSPACES.c.slug == written.workspace) | (WORKSPACES.c.id == written.workspace),
+                    WORKSPACES.c.organisation_id == call.principal.organisation_id,
+                )
+            )
             workspace_id = found.scalar_one_or_none()
             if workspace_id is None:
                 raise missing("workspace", written.workspace)
@@ -74,11 +77,28 @@ class Channels(Resource):
         return way.url.split("/")[2].rpartition("@")[2] if way.url.count("/") >= 2 else None
 
     def endpoints(self) -> list[Endpoint]:
-        return [*super().endpoints(), Endpoint(
-            method="POST", path="/channels/{channel}/test", run=self.test, summary="Send a test alert, and tell how it went",
-            scope="alerts.update", tag=self.name, query=()), Endpoint(
-            method="GET", path="/alerts", run=self.sent, summary="List the alerts that there were", scope="alerts.list", tag="alerts", is_list=True,
-            query=("limit", "cursor"))]
+        return [
+            *super().endpoints(),
+            Endpoint(
+                method="POST",
+                path="/channels/{channel}/test",
+                run=self.test,
+                summary="Send a test alert, and tell how it went",
+                scope="alerts.update",
+                tag=self.name,
+                query=(),
+            ),
+            Endpoint(
+                method="GET",
+                path="/alerts",
+                run=self.sent,
+                summary="List the alerts that there were",
+                scope="alerts.list",
+                tag="alerts",
+                is_list=True,
+                query=("limit", "cursor"),
+            ),
+        ]
 
     async def test(self, call: Call) -> Answer:
         row = await self.find(call, "update")
@@ -96,16 +116,31 @@ class Channels(Resource):
         wanted = [within(ALERTS, call, "alerts.list")]
         if cursor := call.query.get("cursor"):
             wanted.append(ALERTS.c.id < read_cursor(cursor))
-        found = (await call.reading.execute(
-            select(ALERTS, WORKSPACES.c.slug).join(WORKSPACES, WORKSPACES.c.id == ALERTS.c.workspace_id, isouter=True)
-            .where(*wanted).order_by(ALERTS.c.id.desc()).limit(limit + 1))).mappings().all()
+        found = (
+            (
+                await call.reading.execute(
+                    select(ALERTS, WORKSPACES.c.slug)
+                    .join(WORKSPACES, WORKSPACES.c.id == ALERTS.c.workspace_id, isouter=True)
+                    .where(*wanted)
+                    .order_by(ALERTS.c.id.desc())
+                    .limit(limit + 1)
+                )
+            )
+            .mappings()
+            .all()
+        )
         rows = [dict(row) for row in found]
         deliveries: dict[str, list[Document]] = {row["id"]: [] for row in rows}
-        for one in (await call.reading.execute(
-                select(DELIVERIES, CHANNELS.c.name).join(CHANNELS, CHANNELS.c.id == DELIVERIES.c.channel_id, isouter=True)
-                .where(DELIVERIES.c.alert_id.in_(list(deliveries))))).mappings():
+        for one in (
+            await call.reading.execute(
+                select(DELIVERIES, CHANNELS.c.name)
+                .join(CHANNELS, CHANNELS.c.id == DELIVERIES.c.channel_id, isouter=True)
+                .where(DELIVERIES.c.alert_id.in_(list(deliveries)))
+            )
+        ).mappings():
             deliveries[one["alert_id"]].append(
-                {"channel": one["name"] or one["channel_id"], "state": one["state"], "attempts": one["attempts"], "error": one["error"]})
+                {"channel": one["name"] or one["channel_id"], "state": one["state"], "attempts": one["attempts"], "error": one["error"]}
+            )
         following = write_cursor(rows[limit - 1]["id"]) if len(rows) > limit else None
         return Answer({"data": [shown_alert(row, deliveries[row["id"]]) for row in rows[:limit]], "next": following, "total": None})
 
@@ -113,8 +148,17 @@ class Channels(Resource):
 def shown_alert(row: Stored, deliveries: list[Document]) -> Document:
     scale = SCALES[row["unit"]]
     return {
-        "id": row["id"], "at": moment(row["at_ns"]), "subject": row["subject"], "workspace": row["slug"], "kind": row["kind"],
-        "threshold": row["threshold_ppm"] / 1_000_000, "window": row["window"],
+        "id": row["id"],
+        "at": moment(row["at_ns"]),
+        "subject": row["subject"],
+        "workspace": row["slug"],
+        "kind": row["kind"],
+        "threshold": row["threshold_ppm"] / 1_000_000,
+        "window": row["window"],
         "window_start": moment(row["window_start_ns"]) if row["window_start_ns"] else None,
-        "unit": "usd" if row["unit"] == "nano_usd" else row["unit"], "spent": row["spent"] / scale, "limit": row["budget"] / scale,
-        "emails": json.loads(row["emails"]), "deliveries": deliveries}
+        "unit": "usd" if row["unit"] == "nano_usd" else row["unit"],
+        "spent": row["spent"] / scale,
+        "limit": row["budget"] / scale,
+        "emails": json.loads(row["emails"]),
+        "deliveries": deliveries,
+    }
