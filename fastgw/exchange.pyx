@@ -655,4 +655,4 @@ cdef class Exchange(Flow):
         cdef str name = self.operation.name
         if self.operation.metered or self.method not in (POST, PUT, PATCH) or self.path.endswith(b"/cancel"):
             return False
-        return name == "proxy" or name == "batches" or name == "messages"
+        return name in ("proxy", "batches", "messages", "bedrock", "ollama")

@@ -26,7 +26,7 @@ SAFE_METHODS: Final = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE"))  # 
 # These make an answer and change nothing else; what else is POSTed (files, batches, unknown paths) may make something twice.
 ANSWERS: Final = frozenset((
     "chat", "completions", "embeddings", "responses", "moderations", "images", "audio", "messages", "count_tokens", "generate", "embed",
-    "rerank", "speech", "transcriptions", "translations",
+    "rerank", "speech", "transcriptions", "translations", "cohere_chat", "cohere_embed", "cohere_rerank", "ollama",
 ))  # fmt: skip
 
 BY_STATUS: Final[dict[int, Trouble]] = {

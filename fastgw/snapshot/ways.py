@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from fastgw.dialects.shapes.table import SHAPES
 from fastgw.dialects.table import CALLERS, GENERATIONS, dialect_of
 from fastgw.providers.address import Upstream, path_of
-from fastgw.providers.row import Provider, quirks_of
+from fastgw.providers.row import Provider, UsageDialect, quirks_of
 from fastgw.record.names import OPERATIONS
 from fastgw.snapshot.types import PARTS, Way, place_of
 
@@ -14,16 +14,20 @@ OPENAI, ANTHROPIC, GEMINI = range(3)
 SPOKEN = {
     "chat": OPENAI, "completions": OPENAI, "embeddings": OPENAI, "responses": OPENAI, "moderations": OPENAI, "images": OPENAI,
     "audio": OPENAI, "speech": OPENAI, "transcriptions": OPENAI, "translations": OPENAI, "rerank": OPENAI, "messages": ANTHROPIC,
-    "generate": GEMINI, "embed": GEMINI,
+    "generate": GEMINI, "embed": GEMINI, "cohere_chat": OPENAI, "cohere_embed": OPENAI, "cohere_rerank": OPENAI,
 }  # fmt: skip
+# Of these, the ones whose replies state their usage in another way than the dialect that their errors are told in.
+USAGE = dict.fromkeys(("cohere_chat", "cohere_embed", "cohere_rerank"), int(UsageDialect.COHERE))
 ASKED = frozenset((*OPERATIONS, *PARTS))
 
 
 def ways_of(provider: Provider, upstream: Upstream, settings: Mapping[str, str]) -> dict[int, Way]:
     """The provider's ways by the place of the operation (types.place_of). raises ValueError for a setting that is not known"""
     usage = int(provider.usage)
-    own = max(usage - 1, 0)
+    own = max(usage - 1, 0) if usage <= UsageDialect.GEMINI else OPENAI
     ways = {place("proxy", spoken): Way("proxy", usage=usage) for spoken in (OPENAI, ANTHROPIC, GEMINI)}
+    if provider.native:
+        ways[place(provider.native, OPENAI)] = Way(provider.native)
     names = set(provider.operations)
     if upstream.query:
         names.discard("responses")      # addressed by deployment and version there is none
@@ -33,7 +37,8 @@ def ways_of(provider: Provider, upstream: Upstream, settings: Mapping[str, str])
         if name in provider.paths or name in provider.stream_paths:
             path = path_of(provider, upstream, name, False, settings).encode()
             stream_path = path_of(provider, upstream, name, True, settings).encode()
-        ways[place(name, spoken)] = Way(name, path=path, stream_path=stream_path, usage=spoken + 1 if name in SPOKEN else usage)
+        stated = USAGE.get(name, spoken + 1 if name in SPOKEN else usage)
+        ways[place(name, spoken)] = Way(name, path=path, stream_path=stream_path, usage=stated)
     for generation in provider.generation:
         dialect_of(GENERATIONS[generation])      # imported now rather than while a request waits
         for name, dialect in CALLERS.items():

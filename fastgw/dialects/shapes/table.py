@@ -31,6 +31,7 @@ from fastgw.dialects.shapes import (
     voyage_rerank,
 )
 from fastgw.dialects.shapes.embedding import EmbedRequest, Vectors
+from fastgw.dialects.shapes.rerank import Ranks, RerankRequest
 from fastgw.dialects.shapes.translation import Caller, Opener, Provider, ShapeTranslation, pair
 from fastgw.dialects.translate import Asked
 
@@ -49,15 +50,21 @@ EMBEDDING_PROVIDERS: Mapping[str, Provider[EmbedRequest, Vectors]] = MappingProx
     "titan_embed": titan_embed.PROVIDER,
     "vertex_embed": vertex_embed.PROVIDER,
 })
+RERANK_PROVIDERS: Mapping[str, Provider[RerankRequest, Ranks]] = MappingProxyType({
+    "cohere_rerank": cohere_rerank.PROVIDER,
+    "jina_rerank": jina_rerank.PROVIDER,
+    "voyage_rerank": voyage_rerank.PROVIDER,
+})
 SHAPES: Mapping[tuple[str, str], Opener] = MappingProxyType({
     (asked, upstream): pair(caller, provider)
     for asked, caller in EMBEDDING_CALLERS.items()
     for upstream, provider in EMBEDDING_PROVIDERS.items()
-    if asked != upstream
+    if asked != upstream or asked == "cohere_embed"     # on Bedrock it is written otherwise
 } | {
-    ("rerank", "cohere_rerank"): pair(rerank.CALLER, cohere_rerank.PROVIDER),
-    ("rerank", "jina_rerank"): pair(rerank.CALLER, jina_rerank.PROVIDER),
-    ("rerank", "voyage_rerank"): pair(rerank.CALLER, voyage_rerank.PROVIDER),
+    (asked, upstream): pair(rerank.CALLER, provider)
+    for asked in ("rerank", "cohere_rerank")
+    for upstream, provider in RERANK_PROVIDERS.items()
+} | {
     ("images", "stability_image"): pair(image.CALLER, stability_image.PROVIDER),
     ("images", "generate"): pair(image.CALLER, gemini_image.PROVIDER),
     ("images", "vertex_image"): pair(image.CALLER, vertex_image.PROVIDER),

@@ -93,7 +93,7 @@ def test_what_could_happen_twice_is_sent_once(failure: Failure, expected: str) -
 
 def test_requests_for_answers_may_be_repeated() -> None:
     """Answers cost money but change nothing; files, batches and unknown paths may not be repeated unless their method is idempotent."""
-    assert set(OPERATIONS) - ANSWERS == {"files", "batches", "models", "proxy", "unknown"}
+    assert set(OPERATIONS) - ANSWERS == {"files", "batches", "models", "proxy", "unknown", "bedrock"}
     assert is_repeatable("POST", "speech")
     assert is_repeatable("POST", "chat") and is_repeatable("GET", "files") and is_repeatable("DELETE", "proxy")
     assert not is_repeatable("POST", "files") and not is_repeatable("POST", "proxy") and not is_repeatable("PATCH", "unknown")
