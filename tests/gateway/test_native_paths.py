@@ -10,6 +10,7 @@ import cohere
 import httpx
 import pytest
 
+from tests.fakes.raw_client import RawClient
 from tests.fakes.script import bytes_reply, json_reply
 from tests.fakes.upstream import Upstream
 from tests.gateway.lane_gateway import record_of
@@ -148,3 +149,13 @@ def test_disguised_paths_are_refused(gateway: RunningGateway, target: str) -> No
     """A path that a provider may take for another one reaches nobody."""
     reply = ask(gateway.url, target, {"model": "llama3"})
     assert (reply.status, code_of(reply)) == (404, "unknown_path"), reply.body
+
+
+def test_body_that_only_passes_waits_for_the_token(gateway: RunningGateway, provider: Upstream) -> None:
+    """What is streamed while the integration's first token is fetched is kept, and sent when it is there."""
+    path = "/v1/projects/p/locations/global/v1beta/cachedContents"
+    provider.play(json_reply({"name": "c"}), path)
+    with RawClient(gateway.url) as client:
+        reply = client.ask("POST", "/v1beta/cachedContents", b'{"a":"' + b"b" * 70_000 + b'"}',
+                           [*bearer(), ("x-fastgw-integration", "vertex"), ("content-type", "application/json")])
+    assert (reply.status, len(provider.received[-1].body), provider.received[-1].path) == (200, 70_008, path)
