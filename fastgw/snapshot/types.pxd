@@ -50,6 +50,8 @@ cdef class Way:
     cdef readonly bytes stream_path    # the same for streams
     cdef readonly int usage            # UsageDialect of replies that pass
     cdef readonly frozenset quirks
+    cdef readonly frozenset signs      # members of a body that is in the provider's own shape, which has the same path
+    cdef readonly Way own              # how such a body passes; None where there is no such thing
 
 
 cdef class Caller:

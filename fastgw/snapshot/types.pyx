@@ -49,7 +49,7 @@ cdef class Operation:
 
 cdef class Way:
     def __init__(self, str operation, *, str dialect=None, bint is_shape=False, bytes path=None, bytes stream_path=None, int usage=0,
-                 frozenset quirks=frozenset()):
+                 frozenset quirks=frozenset(), frozenset signs=frozenset(), Way own=None):
         self.operation = operation
         self.dialect = dialect
         self.is_shape = is_shape
@@ -57,6 +57,8 @@ cdef class Way:
         self.stream_path = stream_path if stream_path is not None else path
         self.usage = usage
         self.quirks = quirks
+        self.signs = signs
+        self.own = own
 
     def __repr__(self):
         return f"<Way to {self.operation}{f' in {self.dialect}' if self.dialect else ''}>"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from fastgw.dialects.shapes.table import SHAPES
+from fastgw.dialects.shapes.table import SHAPES, SIGNS
 from fastgw.dialects.table import CALLERS, GENERATIONS, dialect_of
 from fastgw.providers.address import Upstream, path_of
 from fastgw.providers.row import Provider, UsageDialect, quirks_of
@@ -51,8 +51,10 @@ def ways_of(provider: Provider, upstream: Upstream, settings: Mapping[str, str])
     for name, asked in SHAPES:
         if asked in provider.operations and name in SPOKEN:
             path = path_of(provider, upstream, asked, False, settings).encode()
+            passing = Way(asked, path=path, usage=SPOKEN[name] + 1) if (name, asked) in SIGNS else None
             ways.setdefault(place(name, SPOKEN[name]), Way(
-                asked, dialect=asked, is_shape=True, path=path, quirks=provider.quirks.get(asked, frozenset())))
+                asked, dialect=asked, is_shape=True, path=path, quirks=provider.quirks.get(asked, frozenset()),
+                signs=SIGNS.get((name, asked), frozenset()), own=passing))
     return ways
 
 

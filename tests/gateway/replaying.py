@@ -30,7 +30,7 @@ NAMES = {
     "together": "together-ai", "vertex": "vertex-ai", "xai": "x-ai", "zai": "z-ai",
 }
 # What was asked of a provider in a dialect that callers of the gateway do not speak.
-OWN_DIALECTS = {"huggingface": ("models",), "vertex": ("predict",), "voyage": ("embeddings", "rerank")}
+OWN_DIALECTS = {"huggingface": ("models",), "vertex": ("predict",)}
 # Recordings of the older path, at which the gateway speaks the shape that all rerankers have, and asks at the newer one.
 OLDER_PATH = ("cohere", "/v1/rerank")
 # Paths that a provider has beside what its prefix stands for, and that callers ask for as they are.

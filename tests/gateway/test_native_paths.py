@@ -101,6 +101,18 @@ def test_coheres_client_embeds_and_ranks_elsewhere(gateway: RunningGateway, prov
     assert vectors == [[0.5]] and [(rank.index, rank.relevance_score) for rank in ranks] == [(1, 0.9)]
 
 
+def test_body_of_voyages_own_client_passes(gateway: RunningGateway, provider: Upstream) -> None:
+    """At the paths that it shares with others Voyage's client has Voyage's reply, billed; another caller has the reply of its own shape."""
+    said = {"object": "list", "data": [{"index": 1, "relevance_score": 0.9}], "usage": {"total_tokens": 3}}
+    provider.play(json_reply(said), "/voyage/rerank")
+    own = {"model": "voyage-4", "query": "q", "documents": ["a", "top_k"], "top_k": None}
+    reply = ask(gateway.url, "/v1/rerank", own)
+    assert reply.json() == said and json.loads(provider.received[-1].body) == own and record_of(gateway, reply)["input_tokens"] == 3
+    del own["top_k"]
+    body: Any = ask(gateway.url, "/v1/rerank", own).json()
+    assert body["results"][0]["index"] == 1
+
+
 def test_ollamas_own_paths_stand_beside_its_prefix(gateway: RunningGateway, provider: Upstream) -> None:
     """/api/chat is asked where Ollama has it, not below the /v1 of its other API; its lines pass as they come."""
     lines = b'{"message":{"content":"Pa"},"done":false}\n{"message":{"content":"ris"},"done":true}\n'

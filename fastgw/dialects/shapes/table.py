@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from msgspec import json
+
 from fastgw.dialects.shapes import (
     cohere_embed,
     cohere_rerank,
@@ -77,6 +79,16 @@ SHAPES: Mapping[tuple[str, str], Opener] = MappingProxyType({
     ("translations", "generate"): pair(transcription.TRANSLATOR, gemini_transcription.PROVIDER),
     ("moderations", "mistral_moderations"): pair(mistral_moderations.CALLER, mistral_moderations.PROVIDER),
 })  # fmt: skip
+
+# Pairs whose paths are the same: the members that tell a body of the provider's own from such a caller's.
+SIGNS: Mapping[tuple[str, str], frozenset[str]] = MappingProxyType({
+    ("embeddings", "voyage_embed"): voyage_embed.SIGNS, ("rerank", "voyage_rerank"): voyage_rerank.SIGNS,
+})
+
+
+def is_signed(body: bytes, signs: frozenset[str]) -> bool:
+    """Whether a body, which is a JSON object, has all of these members."""
+    return all(f'"{name}"'.encode() in body for name in signs) and signs <= json.decode(body).keys()
 
 
 def open_shape(operation: str, upstream_operation: str, body: bytes, content_type: bytes, asked: Asked) -> ShapeTranslation:
