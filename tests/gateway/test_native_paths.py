@@ -141,6 +141,15 @@ def test_boto3_reaches_bedrock_by_a_key_of_the_gateway(
     client.close()
 
 
+def test_embedding_that_states_no_usage_has_no_output(gateway: RunningGateway, provider: Upstream) -> None:
+    """A model that only one shape of an integration serves is found by its name, and its numbers are charged to nobody as output."""
+    provider.play(json_reply({"embedding": [0.5] * 500}), "/model/amazon.titan-embed-text-v2%3A0/invoke")
+    reply = ask(gateway.url, "/v1/embeddings", {"model": "amazon.titan-embed-text-v2:0", "input": "a"},
+                [*bearer(), ("x-fastgw-integration", "bedrock")])
+    row = record_of(gateway, reply)
+    assert (reply.status, row["output_tokens"], row["flags"].split(",")[0]) == (200, 0, "estimated") and row["input_tokens"] > 0
+
+
 @pytest.mark.parametrize(("target", "model"), [("/model/us.amazon.nova-micro-v1%3A0/invoke", None), ("/guardrail/g/version/1/apply", None),
                                                ("/api/chat", "llama4"), ("/v2/chat", "command-a")])
 def test_key_with_a_list_of_models_is_held_to_it(gateway: RunningGateway, target: str, model: str | None) -> None:
