@@ -48,6 +48,7 @@ cdef class Way:
     cdef readonly bint is_shape        # it is one of dialects.shapes: no conversation
     cdef readonly bytes path           # template of path and query, {model} or {model_path} in it; None: the caller's own path
     cdef readonly bytes stream_path    # the same for streams
+    cdef readonly bytes prefix         # before the caller's own path instead of the integration's, or None
     cdef readonly int usage            # UsageDialect of replies that pass
     cdef readonly frozenset quirks
     cdef readonly frozenset signs      # members of a body that is in the provider's own shape, which has the same path

@@ -49,12 +49,13 @@ cdef class Operation:
 
 cdef class Way:
     def __init__(self, str operation, *, str dialect=None, bint is_shape=False, bytes path=None, bytes stream_path=None, int usage=0,
-                 frozenset quirks=frozenset(), frozenset signs=frozenset(), Way own=None):
+                 bytes prefix=None, frozenset quirks=frozenset(), frozenset signs=frozenset(), Way own=None):
         self.operation = operation
         self.dialect = dialect
         self.is_shape = is_shape
         self.path = path
         self.stream_path = stream_path if stream_path is not None else path
+        self.prefix = prefix
         self.usage = usage
         self.quirks = quirks
         self.signs = signs

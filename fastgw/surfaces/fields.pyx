@@ -267,7 +267,7 @@ cdef bytes upstream_target(Exchange x):
     elif integration.cut:
         # one of the provider's own, beside what its prefix stands for
         prefix = prefix.removesuffix(integration.provider.prefix.encode())
-    path = prefix + path
+    path = (prefix if x.way is None or x.way.prefix is None else x.way.prefix) + path
     if integration.query:
         query = integration.query if query is None else query + b"&" + integration.query
     return path if query is None else path + b"?" + query

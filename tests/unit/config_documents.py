@@ -79,7 +79,7 @@ total_ms = 4
 [integrations.azure]
 provider = "azure-openai"
 base_url = "https://x.openai.azure.com"
-api_key = "file:@SECRET@"
+azure = { token = "file:@SECRET@" }
 api_version = "2024-10-21"
 
 [integrations.foundry]
