@@ -26,6 +26,7 @@ WORKSPACES = {
     "only": '[workspaces.only.limits.a]\nmodels = ["m-a"]\n[workspaces.only.limits.b]\nmodels = ["other"]\n',
     "paid": "[workspaces.paid.limits.a]\nbudget = { usd = 1 }\n[workspaces.paid.limits.dear]\nbudget = { usd = 0.00001 }\n",
     "clamps": "[workspaces.clamps.limits.dear]\nbudget = { usd = 0.001 }\n[workspaces.clamps.limits.a]\nbudget = { tokens = 500 }\n",
+    "last": "[workspaces.last.limits.a]\nbudget = { requests = 100 }\n[workspaces.last.limits.b]\nbudget = { requests = 0 }\n",
     "moves": "[workspaces.moves.limits.a]\nbudget = { requests = 100 }\n[workspaces.moves.limits.b]\nbudget = { requests = 100 }\n",
 }
 KEYS = {name: f"fgw-shares-{name}-{'0' * 24}" for name in (*LIMITS, *WORKSPACES)}
@@ -139,6 +140,16 @@ def test_reservation_moves_with_the_attempts(gateway: RoutedGateway, upstream: U
     assert account(gateway.state, "integration:a@moves", 1).in_flight == 0
 
 
+def test_failure_that_nobody_takes_over_counts_where_it_came_from(gateway: RoutedGateway, upstream: Upstream) -> None:
+    """Where the next integration is used up, the caller gets the first one's failure, and that one is charged."""
+    upstream.play(failing(503), place("a"))
+    reply = ask(gateway, "both", key=KEYS["last"])
+    assert (reply.status, passed_over(reply)) == (503, {"b": "over its budget"})
+    assert [step.target for step in way(reply)] == ["a"]
+    views = [account(gateway.state, f"integration:{name}@last#total:requests", 1) for name in "ab"]
+    assert [(view.spent, view.in_flight) for view in views] == [(1, 0), (0, 0)]
+
+
 def test_models_of_an_integration_in_a_workspace(gateway: RoutedGateway) -> None:
     """Its list allows what the provider calls so; a target beyond it is passed over, and refused where it is the only one."""
     assert chosen(ask(gateway, "both", key=KEYS["only"])) == "a"
@@ -178,7 +189,7 @@ def test_longer_window_takes_the_principal_account_and_nothing_is_forgotten(upst
 
     with RunningGateway(tmp_path, config(day)) as gateway:
         assert chat(gateway.url, model="priced").status == 200
-        spends = [(43_000, None)]
+        spends: list[tuple[int, int | None]] = [(43_000, None)]
         for budget in (f"[{month}, {day}]", f"[{day}, {month}]", day):
             gateway.write_config(config(budget))
             window = "day" if budget == day else "month"
