@@ -40,6 +40,7 @@ from fastgw.snapshot.cors import METHODS
 from fastgw.snapshot.types cimport JSON_BODY, SPEAKS_OPENAI, Operation
 from fastgw.surfaces import local
 from fastgw.surfaces.cached cimport begin_capture, hit_reply, inquire, keep_answer
+from fastgw.surfaces.control cimport CONTROL, is_controls, take_all_fields
 from fastgw.surfaces.decode cimport decode, widen
 from fastgw.surfaces.dispatch cimport Asked, find_operation
 from fastgw.surfaces.faults cimport leg_error, request_error
@@ -122,13 +123,14 @@ cdef class Pipeline(Steps):
     """The steps, and what they share: the snapshot, the ledger and the ring of one worker."""
 
     def __init__(self, Poller poller, Ledger ledger, RingWriter ring, health, unsigned int worker=0, Target metrics=None,
-                 int64_t max_body_bytes=67108864):
+                 int64_t max_body_bytes=67108864, Target control=None):
         self.poller = poller
         self.ledger = ledger
         self.ring = ring
         self.health = health
         self.worker = worker
         self.metrics = metrics
+        self.control = control
         self.max_body_bytes = max_body_bytes
         self.renewals = {}
         self.random_state = int.from_bytes(os.urandom(8), "little") | 1
@@ -172,6 +174,8 @@ cdef class Pipeline(Steps):
             x.query = PyBytes_FromStringAndSize(base + head.query.start, head.query.end - head.query.start)
         if x.path in PROBES:
             return self.probe(x)
+        if self.control is not None and is_controls(x.path):
+            return self.hand_over(x, base, head)
         if head.method == OPTIONS:
             return self.preflight(x, base, head)
         survey(x, base, head, &hints)
@@ -196,7 +200,7 @@ cdef class Pipeline(Steps):
 
     cdef int begin(self, Exchange x) except -1:
         cdef Route route
-        if x.operation is PROBE:
+        if x.operation.index < 0:
             render_head(x)
             return self.send(x)
         decode(x)
@@ -434,8 +438,8 @@ cdef class Pipeline(Steps):
         if x.walk is not None:
             end_walk(x)
             x.detail = detail_of(x)
-        if x.operation is PROBE:
-            return 0
+        if x.operation.index < 0:
+            return 0            # what administrators do leaves its traces in the store's audit
         return push_record(self.ring, x, self.worker)
 
     # refusals: the only way an error becomes a reply
@@ -510,6 +514,16 @@ cdef class Pipeline(Steps):
         x.streams_body = True
         return 0
 
+    cdef int hand_over(self, Exchange x, const char* base, Head* head) except -1:
+        """The control plane's, which judges by itself who calls."""
+        x.operation = CONTROL
+        if head.content_length > self.max_body_bytes:
+            raise request_error(FAULT_BODY_TOO_LARGE)
+        take_all_fields(x, base, head, request_id(x))
+        x.target = self.control
+        x.streams_body = True
+        return 0
+
     cdef int preflight(self, Exchange x, const char* base, Head* head) except -1:
         x.operation = PROBE
         fields = f"allow: {METHODS}\r\n".encode()
@@ -523,7 +537,7 @@ cdef class Pipeline(Steps):
         # free, but not for a key that has expired or is over its rate
         admit(self.ledger, x)
         bill(self.ledger, x)
-        place = (x.caller.name, x.operation.speaks)
+        place = (x.caller, x.operation.speaks)
         body = x.snapshot.listed.get(place) if x.model is None and x.query is None else None
         if body is None:
             names = x.snapshot.names_for(x.caller)

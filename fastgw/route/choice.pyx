@@ -138,8 +138,11 @@ def none_left(Exchange x):
     model = x.model.decode("utf-8", "replace") if x.model else ""
     if not names:
         providers = ", ".join(sorted({target.integration.provider.name for target in targets}))
-        return error("ModelNotFound", f"model {model!r} is served by {providers}, which has nothing like "
-                     f"{x.path.decode('ascii', 'replace')}", param="model")
+        served = f"model {model!r} is served by {providers}, which" if model else providers
+        return error("ModelNotFound", f"{served} has nothing like {x.path.decode('ascii', 'replace')}"
+                     + (": files and batches pass to providers that have them, none is made of a bucket or a data set"
+                        if x.operation.body == NO_BODY_READ and x.operation.name in ("files", "batches") else ""),
+                     param="model" if model else None)
     if not x.candidates and not any(why.startswith("price") for why in reasons.values()):
         return error("IntegrationNotAllowed", f"model {model!r} is served by {', '.join(names)}, which key {x.caller.name!r} may not use",
                      param="model")

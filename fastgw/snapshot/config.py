@@ -25,6 +25,9 @@ Name = Annotated[str, Meta(pattern=NAME_PATTERN, extra={"expected": "1 to 64 of 
 FieldName = Annotated[str, Meta(pattern=FIELD_PATTERN, extra={"expected": "the name of a header field"})]
 Path = Annotated[str, Meta(pattern=r"\A[^\x00]{1,4096}\Z", extra={"expected": "a path"})]
 Version = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9.-]{1,32}\Z", extra={"expected": "a version such as 2024-10-21"})]
+KeySource = Annotated[
+    str, Meta(pattern=r"\A(?:file|env|command):[^\x00]{1,4096}\Z", extra={"expected": '"file:PATH", "env:NAME" or "command:ARGV"'})
+]
 KeyHash = Annotated[
     str, Meta(pattern=r"\Asha256:[0-9a-fA-F]{64}\Z", extra={"expected": '"sha256:" and 64 hexadecimal digits'})
 ]
@@ -114,6 +117,9 @@ class Gateway(Section, frozen=True):
     listen: Annotated[str, Meta(description="HOST:PORT, [IPV6]:PORT; port 0 takes a free one")] = "127.0.0.1:8787"
     workers: Annotated[int, Meta(ge=0, le=64, description="data-plane processes; 0 is the number of cores")] = 1
     state: Annotated[Path, Meta(description="directory of the ledger, the rings and the store")] = ".fastgw"
+    secrets_key: Annotated[
+        KeySource | None, Meta(description="where the key is that secrets are sealed with; by default secrets.key in the state directory")
+    ] = None
     max_connections: Annotated[int, Meta(ge=1, le=1_000_000, description="callers' connections of a worker")] = 10_000
     max_body_bytes: Annotated[int, Meta(ge=1, le=2**40, description="greatest request body")] = 67_108_864
     buffer_reply_bytes: Annotated[
@@ -226,7 +232,7 @@ class Budget(Section, frozen=True):
     )
 
     @property
-    def unit(self) -> str:
+    def unit(self) -> Literal["usd", "tokens", "requests"]:
         return next(name for name in ("usd", "tokens", "requests") if getattr(self, name) is not None)
 
     @property
@@ -308,10 +314,20 @@ class Key(Section, frozen=True):
     allow_config_override: Annotated[bool, Meta(description="whether requests may name another config")] = True
 
 
+class ControlPlane(Section, frozen=True):
+    """The control plane: store, admin API and console."""
+
+    enabled: Annotated[bool, Meta(description="whether it runs, where its packages are installed (the extra control)")] = True
+    store: Annotated[
+        str, Meta(description='"sqlite:///PATH" or "postgresql://USER:PASSWORD@HOST/DATABASE"; by default store.db in the state directory')
+    ] = ""
+
+
 class Config(Section, frozen=True):
     """The whole file."""
 
     gateway: Annotated[Gateway, Meta(description="the process")] = Gateway()
+    control: Annotated[ControlPlane, Meta(description="the control plane")] = ControlPlane()
     integrations: Annotated[dict[Name, Integration], Meta(description="by name")] = field(default_factory=dict)
     models: Annotated[dict[Name, Model], Meta(description="by alias")] = field(default_factory=dict)
     prices: Annotated[dict[str, Price], Meta(description='by "PROVIDER/MODEL"')] = field(default_factory=dict)

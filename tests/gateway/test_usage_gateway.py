@@ -117,6 +117,7 @@ def upstream() -> Iterator[Upstream]:
 def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
     aliases = "".join(
         f'[models.own-{provider}]\ntargets = [{{ integration = "{provider}", model = "{model}" }}]\nprice = {OWN}\n'
+        "retry = { attempts = 0 }\n"
         for provider, model in sorted(set(NAMES.values()))
     )
     config = integrations(upstream.url) + aliases + key_lines(budget="{ usd = 1000 }")
@@ -165,6 +166,26 @@ def test_every_kind_of_token_is_counted_and_priced(
         assert Decimal(reply.field("x-fastgw-cost-usd") or "0") * 10**9 == expected
 
 
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("path", [MESSAGES, CHAT], ids=["spliced", "translated"])
+def test_compaction_is_charged_whoever_asks(gateway: RunningGateway, upstream: Upstream, path: str, streamed: bool) -> None:
+    """Anthropic states what a compaction took beside the sums, and charges it; so does the gateway, in either dialect."""
+    compaction = {**CLAUDE_USAGE, "type": "compaction"}
+    usage = {**CLAUDE_USAGE, "iterations": [compaction, {**CLAUDE_USAGE, "type": "message"}]}
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude", "content": [], "stop_reason": "end_turn"}
+    upstream.play(sse(
+        ("message_start", {"type": "message_start", "message": {**message, "usage": CLAUDE_USAGE}}),
+        ("message_delta", {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage}),
+        ("message_stop", {"type": "message_stop"}),
+    ) if streamed else json_reply({**message, "usage": usage}))
+    before = account(gateway.state, "key:app", 1).spent
+    reply = ask(gateway.url, path, {**BODIES[MESSAGES], "model": "own-anthropic", "stream": streamed})
+    row = record_of(gateway, reply.field("x-fastgw-request-id"))
+    expected = OWN_ROW.charge(2000, 1000, cache_read_tokens=600, cache_write_tokens=200, cache_write_1h_tokens=80)
+    assert (row["input_tokens"], row["output_tokens"], row["cost_nano_usd"]) == (2000, 1000, expected)
+    assert account(gateway.state, "key:app", 1).spent - before == expected
+
+
 @pytest.mark.parametrize("path", [CHAT, MESSAGES, GENERATE])
 def test_reply_without_usage_is_charged_by_its_bytes(gateway: RunningGateway, upstream: Upstream, path: str) -> None:
     """A reply that says nothing of usage is never free: input and output are estimated, and the record says so."""
@@ -180,7 +201,7 @@ def test_error_of_the_provider_costs_nothing_and_passes_as_it_is(gateway: Runnin
     """A provider's error reaches the caller with its bytes and is recorded as upstream_status at no cost."""
     upstream.play(json_reply({"error": {"message": "theirs", "n": status}}, status, [("retry-after", "7")]))
     before = account(gateway.state, "key:app", 1).spent
-    reply = ask(gateway.url, CHAT, BODIES[CHAT])
+    reply = ask(gateway.url, CHAT, {**BODIES[CHAT], "model": "own-openai"})
     assert (reply.status, reply.json(), reply.field("retry-after")) == (status, {"error": {"message": "theirs", "n": status}}, "7")
     row = record_of(gateway, reply.field("x-fastgw-request-id"))
     assert (row["outcome"], row["error"], row["cost_nano_usd"], row["upstream_status"]) == ("failed", "upstream_status", 0, status)

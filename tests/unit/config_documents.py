@@ -19,6 +19,7 @@ FULL = """
 listen = "[::1]:0"
 workers = 0
 state = "/var/lib/fastgw"
+secrets_key = "env:FASTGW_KEY"
 max_connections = 5
 max_body_bytes = 6
 buffer_reply_bytes = 0
@@ -60,6 +61,9 @@ path = "records.jsonl"
 rotate_bytes = 4096
 keep = 0
 
+[control]
+enabled = false
+store = "sqlite:///store.db"
 [integrations.openai-main]
 provider = "openai"
 base_url = "http://127.0.0.1:9001/v1"
@@ -79,7 +83,7 @@ total_ms = 4
 [integrations.azure]
 provider = "azure-openai"
 base_url = "https://x.openai.azure.com"
-api_key = "file:@SECRET@"
+azure = { token = "file:@SECRET@" }
 api_version = "2024-10-21"
 
 [integrations.foundry]

@@ -64,7 +64,7 @@ def test_file_with_every_field_is_read(full: str, catalog: Catalog) -> None:
     assert main.api_key is not None and main.api_key.reveal() == "sk-in-the-environment"
     assert main.headers["x-secret"].reveal() == "sk-in-the-environment"
     azure = config.integrations["azure"]
-    assert azure.api_key is not None and azure.api_key.reveal() == "sk-in-a-file"
+    assert azure.azure is not None and azure.azure.token is not None and azure.azure.token.reveal() == "sk-in-a-file"
     price = config.models["alias"].price
     assert price is not None and price.request_nano_usd == 1
     expected = (0, 2_500_000_000, 10**10, 1_250_000_000, 3_125_000_000, 5 * 10**9, 40 * 10**9, 80 * 10**9)
@@ -131,6 +131,7 @@ WRONG = {
     "a version": "1",
     "one of": "7",
     '"env': "1.5",
+    '"file': "1",
     "1 to": "true",
     "dollars": '"2.50"',
     '"sha256': "1",
