@@ -74,7 +74,8 @@ def define_chain(ledger: Ledger, owner: str, words: str, limits: Limited, expire
         for source, name, view in moved:
             index = indexes[names.index(name)]
             ledger.set_spent(index, view.spent)
-            ledger.restore(index, view)
+            # the window it began in, too; each account keeps its own lifetimes, or days would show what was counted before
+            ledger.restore(index, view._replace(lifetime=0, lifetime_tokens=0, lifetime_requests=0))
             if source not in names:
                 ledger.define(source)           # its count has gone on elsewhere, and must not come back
     units = {budget.unit for budget in limits.budget}

@@ -30,6 +30,7 @@ def test_joined_accounts_are_settled_with_the_slot(ledger: Ledger) -> None:
     ledger.dispatch_slot(slot)
     ledger.settle_slot(slot, NOW, 7, 9, 4)
     ledger.settle_slot(slot, NOW, 7, 9, 4)
+    assert ledger.join_chain(slot, [first], NOW, 1) is None     # too late: nothing joins what is settled
     assert committed(ledger, [key, first, tokens]) == [(7, 0), (7, 0), (9, 0)]
     assert ledger.read(first, now_ns=NOW).lifetime_requests == 1
 
