@@ -130,8 +130,10 @@ def check_limits(place: Place, limits: Limited, problems: Problems) -> None:
             seen.add((budget.unit, budget.window))
 
 
-def check_depth(place: Place, above: Limited, limits: Limited, problems: Problems) -> None:
-    """The accounts of a request fit into one chain."""
-    depth = sum(len(accounts_of("", one)) for one in (above, limits) if not problems.found)
+def check_depth(place: Place, owners: Sequence[Limited], problems: Problems) -> None:
+    """The accounts that are charged together fit into one chain."""
+    if problems.found:
+        return                              # of budgets that do not hold there is nothing to count
+    depth = sum(len(accounts_of("", limits)) for limits in owners)
     if depth > MAX_CHAIN:
-        problems.add((*place, "budget"), f"at most {MAX_CHAIN} accounts with those of the workspace", f"{depth}")
+        problems.add((*place, "budget"), f"at most {MAX_CHAIN} accounts, one for each budget and one for each of whom they are", f"{depth}")

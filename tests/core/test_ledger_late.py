@@ -1,5 +1,7 @@
 """What the ledger promises of accounts that join a reservation later, and of its moves between them, whoever dies at whatever store."""
+import os
 import random
+import signal
 from functools import partial
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import pytest
 
 from fastgw._core.ledger import Ledger
 from tests.core.test_ledger import NOW, admitted
-from tests.core.test_ledger_processes import FUSE_BLEW, assert_nothing_is_left, exit_of, in_child
+from tests.core.test_ledger_processes import FORK, FUSE_BLEW, assert_nothing_is_left, exit_of, in_child
 
 
 @pytest.fixture
@@ -135,3 +137,36 @@ def test_death_after_any_store_counts_each_request_in_one_place(tmp_path: Path, 
             break
         assert status == FUSE_BLEW
     assert points > 90
+
+
+def test_kill_amid_moves_counts_each_request_in_one_place(tmp_path: Path) -> None:
+    """Twelve workers killed in full flight between two integrations, beside one that goes on with the same accounts."""
+    rng = random.Random(13)
+    ledger = Ledger(tmp_path / "ledger", workers=2, worker=1)
+    key, first, second = (ledger.define(name, budget=10**12) for name in ("key", "first", "second"))
+    chain, late = [key], [first, second]
+
+    def storm() -> None:
+        own = Ledger(tmp_path / "ledger", workers=2, worker=0)
+        while True:
+            slot = admitted(own.admit_chain(chain, NOW, 10))
+            for turn in range(3):
+                own.join_chain(slot, late[turn % 2 : turn % 2 + 1], NOW, 10)
+                own.dispatch_slot(slot)
+            own.settle_slot(slot, NOW, 7)
+            started.set()
+
+    for _ in range(12):
+        started = FORK.Event()
+        child = FORK.Process(target=storm)
+        child.start()
+        assert started.wait(20)
+        stop_at = ledger.read(key, now_ns=NOW).lifetime_requests + rng.randint(500, 3000)
+        while ledger.read(key, now_ns=NOW).lifetime_requests < stop_at:
+            ledger._bench([key, rng.choice(late)], NOW, 0, 5, 1, rng.randint(1, 20))
+        assert child.pid is not None
+        os.kill(child.pid, signal.SIGKILL)
+        child.join(10)
+        ledger.reclaim(0, now_ns=NOW)
+        assert_nothing_is_left(ledger, [*chain, *late])
+        assert ledger.read(key, now_ns=NOW).spent == sum(ledger.read(index, now_ns=NOW).spent for index in late)
