@@ -2,7 +2,7 @@
 
 A key costs nothing until it is used. What is made of it holds as long as its slot's version does, so that a change counts from the next
 request on, and as long as the snapshot. A key that cannot be used is kept as well, so that its reason is logged once. Memory: MOST_MADE
-callers of about a kilobyte; those that were not used while half as many others came are made again.
+callers of about 1.3 KB; those that were not used while half as many others came are made again.
 """
 import logging
 

@@ -4,6 +4,7 @@ Raises KeyUnusable, which says what is missing: it is in the log and goes to the
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, TypeVar
 
@@ -19,6 +20,7 @@ from fastgw.snapshot.types import Caller
 
 ADMISSIONS: Final = MappingProxyType({"strict": 0, "clamp": 1, "estimate": 2})
 MOST_ACCOUNTS: Final = 8
+MOST_LISTS: Final = 1024
 
 _decode = msgspec.msgpack.Decoder(KeyEntry).decode
 T = TypeVar("T")
@@ -30,6 +32,7 @@ class CallerMaker:
     def __init__(self, config: Config, ledger: Ledger) -> None:
         self.config = config
         self.ledger = ledger
+        self._both = lru_cache(MOST_LISTS)(both)  # many keys have the same lists
 
     def __repr__(self) -> str:
         return f"<CallerMaker over {len(self.config.workspaces)} workspaces>"
@@ -56,8 +59,8 @@ class CallerMaker:
             entry.name, entry.workspace, id=entry.id, user=entry.user, organisation=entry.organisation, enabled=view.enabled,
             chain=[index for index, _ in entry.chain], account_names=tuple(name for _, name in entry.chain),
             admission=ADMISSIONS[entry.admission or workspace.admission], has_budget=entry.has_budget or workspace.budget is not None,
-            refuse_unknown_price=workspace.unknown_price == "refuse", models=both(entry.models, workspace.models, str.encode),
-            integrations=both(entry.integrations, workspace.integrations, str), passthrough=entry.integration,
+            refuse_unknown_price=workspace.unknown_price == "refuse", models=self._both(entry.models, workspace.models, str.encode),
+            integrations=self._both(entry.integrations, workspace.integrations, str), passthrough=entry.integration,
             metadata=entry.metadata, config=entry.config, allow_config_override=entry.allow_config_override,
         )
 
