@@ -228,3 +228,20 @@ def test_ring_gives_back_what_it_published(tmp_path: Path) -> None:
         KeyRing(tmp_path)
     ring.close()
     assert sorted(KeyRing(tmp_path).rows()) == sorted(rows)
+
+
+def test_file_that_was_begun_anew_leaves_no_caller_of_before(tmp_path: Path) -> None:
+    """A ring that begins at the first generation again, with the same slots and places, changes all callers all the same."""
+    desk = Desk(tmp_path)
+    desk.ring.put(digest_of("fgw-a"), ENTRY)
+    desk.file.refresh()
+    assert desk.caller(bearer("fgw-a")).name == "app"
+    before = desk.file.view(desk.file.find_digest(digest_of("fgw-a")))
+    desk.ring.close()
+    (tmp_path / KEYS).unlink()
+    again = KeyRing(tmp_path)
+    again.put(digest_of("fgw-a"), structs.replace(ENTRY, name="new"))
+    assert not desk.file.is_current()
+    desk.file.refresh()
+    assert desk.file.view(desk.file.find_digest(digest_of("fgw-a"))).version == before.version
+    assert desk.caller(bearer("fgw-a")).name == "new"
