@@ -94,12 +94,10 @@ def run(document: Document, secret: str = "", lock: TextIO | None = None, vault:
         format="%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s")
 
     def started(supervisor: Supervisor) -> None:
-        host = f"[{supervisor.host}]" if ":" in supervisor.host else supervisor.host
-        scheme = "https" if supervisor.gateway.tls else "http"
         state = Path(document.config.gateway.state)
-        print(greeting(f"{scheme}://{host}:{supervisor.port}", supervisor.workers, secret, state), flush=True)
+        print(greeting(supervisor.url, supervisor.workers, secret, state), flush=True)
 
-    return Supervisor(document, started=started, lock=lock, vault=vault).run()
+    return Supervisor(document, started=started, lock=lock, vault=vault, is_demo=bool(secret)).run()
 
 
 def launch_demo(listen: str | None, workers: int | None, state: Path) -> int:

@@ -59,6 +59,7 @@ class WorkerOptions(Struct, frozen=True, kw_only=True):
     parent_pid: int = 0            # stop when this process is no longer the parent; 0: never
     watch: bool = True             # follow the file
     lost: tuple[Reclaimed, ...] = ()
+    has_control: bool = False      # whether a control plane listens on its socket
     vault: Vault | None = None     # opens the sealed secrets of the file and of what is published
     ready_fd: int = -1             # where to write a byte once connections are accepted; -1: nowhere
 
@@ -121,8 +122,8 @@ class Worker:
         if self.ring.moved_aside is not None:
             log.warning("%s is damaged or of another release: it is kept as %s, and a fresh one is made",
                         self.ring.path, self.ring.moved_aside)
-        self.pipeline = Pipeline(self.poller, self.ledger, self.ring, self.health, options.index, self.metrics_target(),
-                                 gateway.max_body_bytes)
+        self.pipeline = Pipeline(self.poller, self.ledger, self.ring, self.health, options.index, self.own_target("drain"),
+                                 gateway.max_body_bytes, self.own_target("control") if options.has_control else None)
         self.pipeline.record_lost(list(options.lost))
         self.pipeline.use_cache(self.make_cache(), gateway.cache)
         table = TargetTable(targets_path(options.state), workers=options.workers, worker=options.index)
@@ -155,11 +156,12 @@ class Worker:
         self.ring.close()
         return 0 if is_clean else 1
 
-    def metrics_target(self) -> Target:
-        """The drain's socket, as a target that /metrics is passed on to."""
-        origin = Origin(self.poller, "drain", 0, unix_path=str(self.options.state / "drain.sock"), connect_ms=1000, first_byte_ms=10_000)
+    def own_target(self, name: str) -> Target:
+        """The socket of another process of the gateway, as a target that requests are passed on to."""
+        origin = Origin(self.poller, name, 0, unix_path=str(self.options.state / f"{name}.sock"), connect_ms=1000, first_byte_ms=60_000)
+        fields = b"host: drain\r\n" if name == "drain" else b""       # who talks to the control plane names the host that it was reached by
         integration = Integration(
-            "drain", PROVIDERS["openai-compatible"], origin, host=b"drain", prefix=b"", cut=b"", query=b"", fields=b"host: drain\r\n",
+            name, PROVIDERS["openai-compatible"], origin, host=name.encode(), prefix=b"", cut=b"", query=b"", fields=fields,
             default_fields=b"", ask_usage=False, ways={}, output_limits={})
         return Target(integration, b"", PriceRow())
 

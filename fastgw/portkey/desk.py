@@ -131,9 +131,9 @@ class Desk:
     def _integration(self, connections: Connections, name: str, row: written.Integration, leaf: Leaf) -> Integration:
         """A stored one as it is; one of the request alone with its own pool, whose addresses are checked where a caller named the host."""
         fields = {field: written.Secret(value) for field, value in leaf.fields if field.lower() not in {one.lower() for one in row.headers}}
-        if name in self.paths.integrations and not fields:
+        if name in self.paths.integrations and not fields and not leaf.settings:
             return self.paths.integrations[name]
-        row = structs.replace(row, headers={**row.headers, **fields})
+        row = structs.replace(row, headers={**row.headers, **fields}, settings={**row.settings, **leaf.settings})
         check = None
         if leaf.is_checked:
 

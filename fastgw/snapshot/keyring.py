@@ -23,10 +23,11 @@ class KeyEntry(Struct, frozen=True, kw_only=True, array_like=True):
     """What a worker needs to know of a key; fields are added at the end, with defaults.
 
     id       another one for every key, kept when a key is rotated
-    chain    accounts in the ledger, widest first, each with the name that refusals have for it: (3, "workspace 'default'")
+    chain    its accounts in the ledger beside those of its workspace, widest first, each with the name that refusals have for it:
+             (3, "key 'app-1'")
     models   and integrations: what it may use of what its workspace may; empty: all of that
     integration   where unknown paths go; config: the saved config that holds where a request names none
-    admission     None: the workspace's; has_budget: whether any account of the chain has one
+    admission     None: the workspace's; has_budget: whether any account of the chain has one of dollars; counts_tokens: or of tokens
     """
 
     name: str
@@ -43,6 +44,7 @@ class KeyEntry(Struct, frozen=True, kw_only=True, array_like=True):
     allow_config_override: bool = True
     admission: Literal["strict", "clamp", "estimate"] | None = None
     has_budget: bool = False
+    counts_tokens: bool = False
 
 
 class KeyRow(NamedTuple):

@@ -131,6 +131,9 @@ class Reader:
         return read
 
     def items(self, annotation: object, value: object, place: Place) -> object:
+        if isinstance(value, dict) and note_of(annotation, "or_one"):
+            one = self.read(get_args(bare(annotation))[0], value, place)
+            return MISSING if one is MISSING else (one,)
         if not isinstance(value, list):
             self.problems.add(place, takes(annotation), found(value))
             return MISSING

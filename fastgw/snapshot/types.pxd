@@ -49,6 +49,7 @@ cdef class Way:
     cdef readonly bint is_shape        # it is one of dialects.shapes: no conversation
     cdef readonly bytes path           # template of path and query, {model} or {model_path} in it; None: the caller's own path
     cdef readonly bytes stream_path    # the same for streams
+    cdef readonly bytes prefix         # before the caller's own path instead of the integration's, or None
     cdef readonly int usage            # UsageDialect of replies that pass
     cdef readonly frozenset quirks
 
@@ -61,7 +62,9 @@ cdef class Caller:
     cdef readonly str workspace
     cdef readonly bint enabled
     cdef readonly int admission
-    cdef readonly bint has_budget      # somewhere in the chain
+    cdef readonly bint has_budget      # of dollars, somewhere in the chain
+    cdef readonly bint counts_tokens   # a budget of tokens, somewhere in the chain
+    cdef readonly dict shares          # integration's name -> snapshot.shares.Share; None: no integration is held to anything here
     cdef readonly bint refuse_unknown_price
     cdef readonly frozenset models     # of bytes; None: all
     cdef readonly frozenset integrations   # of str; None: all

@@ -12,6 +12,7 @@ from fastgw.providers.row import Provider
 from fastgw.providers.signer import Signer
 from fastgw.snapshot.caching import Caching
 from fastgw.snapshot.cors import Cors
+from fastgw.snapshot.shares import Share
 
 PARTS: dict[str, int]
 
@@ -61,6 +62,8 @@ class Caller:
     enabled: bool
     admission: int
     has_budget: bool
+    counts_tokens: bool
+    shares: Mapping[str, Share] | None
     refuse_unknown_price: bool
     models: frozenset[bytes] | None
     integrations: frozenset[str] | None
@@ -77,7 +80,8 @@ class Caller:
         admission: int = 1, has_budget: bool = False, refuse_unknown_price: bool = True, models: frozenset[bytes] | None = None,
         integrations: frozenset[str] | None = None, passthrough: str | None = None, metadata: Mapping[str, str] | None = None,
         config: str | None = None, allow_config_override: bool = True, id: str | None = None, user: str | None = None,
-        organisation: str = "",
+        organisation: str = "", counts_tokens: bool = False,
+        shares: Mapping[str, Share] | None = None,
     ) -> None: ...
 
 class Way:
@@ -88,11 +92,12 @@ class Way:
     is_shape: bool
     path: bytes | None
     stream_path: bytes | None
+    prefix: bytes | None
     usage: int
     quirks: frozenset[str]
     def __init__(
         self, operation: str, *, dialect: str | None = None, is_shape: bool = False, path: bytes | None = None,
-        stream_path: bytes | None = None, usage: int = 0, quirks: frozenset[str] = ...,
+        stream_path: bytes | None = None, usage: int = 0, prefix: bytes | None = None, quirks: frozenset[str] = ...,
     ) -> None: ...
 
 class Integration:

@@ -50,12 +50,13 @@ cdef class Operation:
 
 cdef class Way:
     def __init__(self, str operation, *, str dialect=None, bint is_shape=False, bytes path=None, bytes stream_path=None, int usage=0,
-                 frozenset quirks=frozenset()):
+                 bytes prefix=None, frozenset quirks=frozenset()):
         self.operation = operation
         self.dialect = dialect
         self.is_shape = is_shape
         self.path = path
         self.stream_path = stream_path if stream_path is not None else path
+        self.prefix = prefix
         self.usage = usage
         self.quirks = quirks
 
@@ -66,7 +67,8 @@ cdef class Way:
 cdef class Caller:
     def __init__(self, str name, str workspace, *, chain, account_names=(), bint enabled=True, int admission=CLAMP,
                  bint has_budget=False, bint refuse_unknown_price=True, models=None, integrations=None, passthrough=None,
-                 metadata=None, str config=None, bint allow_config_override=True, str id=None, str user=None, str organisation=""):
+                 metadata=None, str config=None, bint allow_config_override=True, str id=None, str user=None, str organisation="",
+                 bint counts_tokens=False, dict shares=None):
         cdef int i
         self.name = name
         self.id = name if id is None else id
@@ -76,6 +78,8 @@ cdef class Caller:
         self.enabled = enabled
         self.admission = admission
         self.has_budget = has_budget
+        self.counts_tokens = counts_tokens
+        self.shares = shares or None
         self.refuse_unknown_price = refuse_unknown_price
         self.models = models
         self.integrations = integrations
