@@ -34,7 +34,7 @@ admission = "strict"
 provider = "@main"
 """
 ENTRY = KeyEntry(
-    name="app", id="k-1", workspace="team", chain=((0, "workspace 'team'"), (1, "key 'app'")), organisation="org", user="ada",
+    name="app", id="k-1", workspace="team", chain=((1, "key 'app'"),), organisation="org", user="ada",
     models=("gpt-4.1",), integrations=("main", "other"), integration="main", metadata={"team": "a"}, config="saved",
     allow_config_override=False,
 )  # fmt: skip
@@ -155,9 +155,9 @@ def test_rotated_key_overlaps_with_the_one_that_takes_its_place(desk: Desk) -> N
     [
         (structs.replace(ENTRY, workspace="gone"), "key 'app' names workspace 'gone', which is not known here"),
         (structs.replace(ENTRY, config="gone"), "key 'app' names config 'gone', which is not known here"),
-        (structs.replace(ENTRY, chain=((0, "a"), (2, "b"))), "accounts that the ledger does not have"),
+        (structs.replace(ENTRY, chain=((1, "a"), (1000, "b"))), "accounts that the ledger does not have"),
         (structs.replace(ENTRY, chain=((-1, "a"),)), "accounts that the ledger does not have"),
-        (structs.replace(ENTRY, chain=((0, "a"),) * 9), "9 accounts, of which there may be 8"),
+        (structs.replace(ENTRY, chain=((1, "a"),) * 17), "accounts, of which there may be"),
         (structs.replace(ENTRY, admission="lavish"), "cannot be read: Invalid enum value 'lavish'"),
     ],
 )

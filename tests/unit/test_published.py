@@ -54,9 +54,9 @@ def test_both_are_one_configuration_and_the_file_comes_first(tmp_path: Path) -> 
     config = document.config
     assert {name: row.api_key.reveal() for name, row in config.integrations.items() if row.api_key} == {
         "main": "sk-of-the-file", "other": "sk-other"}  # fmt: skip
-    assert config.workspaces["theirs"].budget is None
-    budget = config.workspaces["published"].budget
-    assert budget is not None and budget.nano_usd == 100_000_000 and config.prices["openai/m"].tiers[0][1] == 1
+    assert config.workspaces["theirs"].budget == ()
+    (budget,) = config.workspaces["published"].budget
+    assert budget.amount == 100_000_000 and config.prices["openai/m"].tiers[0][1] == 1
     assert set(config.models) == {"fast"} and set(config.configs) == {"saved"}
     assert document.shadowed == ("integrations.main", "workspaces.theirs")
     assert document.marks[0] and document.marks[1]
