@@ -82,6 +82,9 @@ class KeyFileWriter(KeyFile):
         count   how many there will be, roughly: spares the growing of the table
         """
 
+    def sync(self) -> None:
+        """Have the disk take what was changed; takes as long as the disk does. raises OSError"""
+
     def compact(self) -> None:
         """Write what is alive to a next generation."""
 

@@ -18,8 +18,9 @@ A digest, once it stands in a slot, stays; one that is removed has a flag, and m
 Where the heap or the table is full, or most of it is garbage, the writer makes the next generation aside, renames it into place and then
 marks the old one as superseded. Readers go on with what they have mapped until they look: `is_current`.
 
-After the death of the machine, unlike that of a process, pages of before and after may stand side by side. Check sums tell damage from
-entries, but a revocation may be undone: whoever writes the file brings it up to date from the store before anything is served.
+After the death of the machine, unlike that of a process, pages of before and after the last `sync` may stand side by side. Check sums tell
+damage from entries, but a revocation may be undone: whoever writes the file calls `sync` before it notes that the store is published, or
+publishes all anew.
 """
 import fcntl
 import os
@@ -546,6 +547,8 @@ cdef class KeyFileWriter(KeyFile):
                 check_entry(entry, until_ns)
                 draft.add(words, entry, <uint32_t>len(entry), 0 if enabled else KEY_DISABLED, until_ns)
             draft.finish(self.generation + 1)
+            # Must come before the renaming, or a machine that dies might come back with a name that leads to nothing.
+            os.fsync(file)
             self.crash_point()
             os.rename(aside, self.path)
         except BaseException:
@@ -562,6 +565,14 @@ cdef class KeyFileWriter(KeyFile):
         self.damage = ""
         self.recount()
         return self.count
+
+    def sync(self):
+        """Have the disk take what was changed: a machine that dies keeps it then, as a process that dies always does."""
+        file = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
 
     def compact(self):
         """Write what is alive to a next generation."""

@@ -226,6 +226,7 @@ def test_ring_gives_back_what_it_published(tmp_path: Path) -> None:
     assert sorted(ring.rows()) == sorted(rows) and repr(ring).startswith("<KeyRing of <KeyFileWriter")
     with pytest.raises(BlockingIOError):
         KeyRing(tmp_path)
+    ring.sync()
     ring.close()
     assert sorted(KeyRing(tmp_path).rows()) == sorted(rows)
 
