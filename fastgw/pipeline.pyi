@@ -21,6 +21,7 @@ class Pipeline:
     worker: int
     health: Health
     metrics: Target | None
+    control: Target | None
     max_body_bytes: int
     in_flight: int
     served: int
