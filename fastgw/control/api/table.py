@@ -3,12 +3,13 @@
 from fastgw.control.api.channels import Channels
 from fastgw.control.api.endpoint import Endpoint
 from fastgw.control.api.integrations import Integrations
+from fastgw.control.api.keys import Keys
 from fastgw.control.api.resource import Resource
 from fastgw.control.api.shares import Shares
 from fastgw.control.api.signin import SignIn
 from fastgw.control.api.workspaces import Workspaces
 
-RESOURCES: tuple[type[Resource], ...] = (Workspaces, Integrations, Shares, Channels)
+RESOURCES: tuple[type[Resource], ...] = (Workspaces, Integrations, Shares, Keys, Channels)
 
 
 def endpoints() -> list[Endpoint]:
