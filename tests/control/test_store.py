@@ -150,7 +150,7 @@ def test_writers_take_turns(store_url: str, tmp_path: Path) -> None:
 
     async def count(store: Store) -> None:
         async with store.write() as transaction:
-            await transaction.execute(STATE.insert().values(id=1, revision=0, config_revision=0, keys_revision=0))
+            await transaction.execute(STATE.insert().values(id=1, revision=0, identity="this", config_revision=0, keys_revision=0))
 
         async def once() -> int:
             async with store.write() as transaction:
