@@ -77,8 +77,13 @@ class Resource:
         """What else a change brings about; what it returns is told in this one reply only."""
         return {}
 
-    async def removing(self, call: Call, row: Stored) -> None:
-        """Refuse to delete what others need, or take along what goes with it. raises ApiError"""
+    async def removing(self, call: Call, row: Stored) -> Document | None:
+        """Refuse to delete what others need, or take along what goes with it, and say what that was. raises ApiError"""
+        return None
+
+    def named(self, name: str) -> ColumnElement[bool]:
+        """The rows that a path may mean by a name."""
+        return or_(self.table.c.id == name, self.table.c[self.by] == name)
 
     async def owner(self, call: Call, row: Stored) -> Owner | None:
         """Whose limits stand in the row; None where no limits do."""
@@ -206,7 +211,7 @@ class Resource:
         once = await self.after(call, stored, None)
         shown = await self.render(call, [stored])
         await self.audit(call, "create", stored, changes({}, without_secrets(self.written, document)))  # type: ignore[arg-type]  # a document
-        location = f"/api/v1/{self.name}/{stored['id']}"
+        location = f"{call.request.url.path}/{stored['id']}"
         return Answer({**shown[0], **once}, 201, {"location": location, "etag": '"1"'})
 
     async def change_row(self, call: Call) -> Answer:
@@ -235,13 +240,13 @@ class Resource:
     async def delete_row(self, call: Call) -> Answer:
         row = await self.find(call, "delete")
         await self.match(call, row)
-        await self.removing(call, row)
+        told = await self.removing(call, row)
         await call.writing.revision(*self.touches)
         if (owner := await self.owner(call, row)) is not None:
             await drop_rules(call.writing, owner.account)
         await call.writing.execute(delete(self.table).where(self.table.c.id == row["id"]))
         await self.audit(call, "delete", row, {})
-        return Answer(status=204)
+        return Answer(status=204) if told is None else Answer(told)
 
     # the pieces
 
@@ -294,8 +299,7 @@ class Resource:
         name = call.path[self.noun] if name is None else name
         if verb != "read" and self.filed_as(call, name) is not None:
             raise ApiError("managed_by_file", f"{self.noun} {name!r} stands in the configuration file: change it there")
-        columns = self.table.c
-        query = select(self.table).where(or_(columns.id == name, columns[self.by] == name), self.visible(call, "read"))
+        query = select(self.table).where(self.named(name), self.visible(call, "read"))
         if call.transaction is not None and call.plane.store.kind == "postgresql":
             query = query.with_for_update()
         found = (await call.reading.execute(query)).mappings().first()
