@@ -22,8 +22,8 @@ cdef extern from *:
     int __builtin_clzll(unsigned long long) nogil
 
 SUMS = (
-    "requests", "errors", "timed", "first_bytes", "latency_ns", "first_byte_ns", "gateway_ns", "cost_nano_usd", "unpriced", "saved_nano_usd",
-    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "retries", "rescued_by_retry",
+    "requests", "errors", "timed", "first_bytes", "latency_ns", "first_byte_ns", "gateway_ns", "cost_nano_usd", "unpriced",
+    "saved_nano_usd", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "retries", "rescued_by_retry",
     "rescued_by_fallback", "last_seen_s",
 )
 HISTOGRAMS = ("latency", "first_byte", "gateway", "retries")

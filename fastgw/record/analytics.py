@@ -6,6 +6,7 @@ themselves, within the time that a query has. A minute that is gone, because min
 its hour, and an hour by its day; so the ends of an old range are as coarse as what is kept.
 """
 import sqlite3
+import time
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -176,12 +177,14 @@ class Asked:
     def answer(self, path: Path, seconds: float, most_cells: int = MOST_NAMES) -> Cube:
         """Return the cells, by slot of time where steps were asked for, and by group."""
         cube = Cube(("slot", "group"), most_cells=most_cells)
-        with reading(path, seconds) as connection:
-            listing = Listing(connection, self.filters)
+        with reading(path, seconds) as (connection, deadline):
+            listing = Listing(connection, self.filters, deadline)
             if self.is_summed and listing.is_current:
                 # of the same moment as the sums: all is read in one transaction
                 rolled = progress_of(connection, "rolled")
                 for step_s, start_s in self.covers(connection, listing.first, min(listing.last, rolled)):
+                    if time.monotonic() > deadline:
+                        raise QueryTooLong(f"expected an answer within {seconds:g} s: take a shorter range or longer steps")
                     body, = connection.execute(
                         "SELECT body FROM rollups WHERE cube = ? AND step_s = ? AND start_s = ?", (self.cube, step_s, start_s)).fetchone()
                     cube.merge(body, self.slot(start_s), self.keep, self.allowed, self.histograms)

@@ -188,6 +188,8 @@ def allowed_pairs(filters: Filters, name: str | None) -> tuple[tuple[int, frozen
     plain = msgspec.structs.replace(filters, user=None, metadata=())
     wanted = filters.pairs
     columns = dict(wanted_names(plain))
+    if name is None and not wanted:
+        return None
     if not is_summed(plain) or statuses_of(plain) is not None or columns.keys() - {"workspace"} or len(wanted) > 1:
         return None
     if wanted and name not in (None, wanted[0][0]):

@@ -18,7 +18,7 @@ from fastgw.record.search import NEVER, has_fts5, matching
 
 MOST_RECORDS = 10_000
 MOST_HITS = 10_000             # of the index of texts, for one page
-STEPS_BETWEEN_LOOKS = 20_000   # of SQLite's machine: how often it is asked whether the time is over
+STEPS_BETWEEN_LOOKS = 5000     # of SQLite's machine, in one statement: how often it is asked whether the time is over
 SECONDS = 5.0
 LONGEST_EXCHANGE_NS = 3_600_000_000_000        # how long after its start a search for an id goes on
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -49,8 +49,8 @@ class Page(Struct, frozen=True):
 
 def list_page(path: Path, filters: Filters, seconds: float = SECONDS) -> Page:
     """Return up to `limit` records, the latest first, as far as the time allows."""
-    with reading(path, seconds) as connection:
-        listing = Listing(connection, filters)
+    with reading(path, seconds) as (connection, deadline):
+        listing = Listing(connection, filters, deadline)
         found: list[Listed] = []
         reached: int | None = None
         try:
@@ -59,8 +59,8 @@ def list_page(path: Path, filters: Filters, seconds: float = SECONDS) -> Page:
                 if len(found) >= listing.limit:
                     return Page(found, found[-1].seq)
                 reached = first
-        except sqlite3.OperationalError as error:
-            if reached is None or not is_interrupted(error):
+        except (QueryTooLong, sqlite3.OperationalError) as error:
+            if reached is None or not (isinstance(error, QueryTooLong) or is_interrupted(error)):
                 raise
             return Page(found, reached, is_cut=True)
         return Page(found, listing.first, is_cut=True) if listing.has_more_hits else Page(found, None)
@@ -76,8 +76,8 @@ def list_records(path: Path, filters: Filters, seconds: float = SECONDS) -> list
 
 def find_record(path: Path, record_id: str, workspaces: frozenset[str] | None = None, seconds: float = SECONDS) -> Listed | None:
     """Return the record with this id, with its payloads."""
-    with reading(path, seconds) as connection:
-        listing = Listing(connection, Filters(workspaces=workspaces, payloads=True, limit=1))
+    with reading(path, seconds) as (connection, deadline):
+        listing = Listing(connection, Filters(workspaces=workspaces, payloads=True, limit=1), deadline)
         listing.where.append("id = ?")
         listing.values.append(record_id)
         found = listing.select("ASC", started_ns(record_id), LAST_SEQ, 1)
@@ -94,12 +94,12 @@ def list_since(path: Path, filters: Filters, seconds: float = SECONDS) -> Page:
 
     The page's cursor is never None, and goes on past records that the filters leave out.
     """
-    with reading(path, seconds) as connection:
+    with reading(path, seconds) as (connection, deadline):
         last = last_seq(connection)
         if filters.after is None:
             return Page([], last)
         first = max(filters.after + 1, filters.since_ns or 0)
-        listing = Listing(connection, structs.replace(filters, since_ns=first, after=None))
+        listing = Listing(connection, structs.replace(filters, since_ns=first, after=None), deadline)
         found = listing.select("ASC", first, min(last, listing.last), listing.limit)
         return Page(found, found[-1].seq if len(found) >= listing.limit else max(last, filters.after))
 
@@ -142,8 +142,11 @@ def json_line(listed: Listed) -> bytes:
 # -- the file
 
 @contextmanager
-def reading(path: Path, seconds: float) -> Iterator[sqlite3.Connection]:
-    """Open the log for reading only, at one moment of it. Raises RecordsUnavailable, and QueryTooLong when the time is over."""
+def reading(path: Path, seconds: float) -> Iterator[tuple[sqlite3.Connection, float]]:
+    """Open the log for reading only, at one moment of it, until a deadline on the monotonic clock.
+
+    Raises RecordsUnavailable, and QueryTooLong when the time is over.
+    """
     if not path.exists():
         raise RecordsUnavailable(f"expected a log at {path}, found nothing: has the gateway run with this state?")
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=2.0, isolation_level=None)
@@ -152,7 +155,7 @@ def reading(path: Path, seconds: float) -> Iterator[sqlite3.Connection]:
         connection.set_progress_handler(lambda: time.monotonic() > deadline, STEPS_BETWEEN_LOOKS)
         connection.execute("BEGIN")
         connection.execute("SELECT seq FROM records LIMIT 1").fetchone()
-        yield connection
+        yield connection, deadline
     except sqlite3.Error as error:
         if is_interrupted(error):
             raise QueryTooLong(f"expected an answer within {seconds:g} s") from error
@@ -172,8 +175,9 @@ def last_seq(connection: sqlite3.Connection) -> int:
 class Listing:
     """One search: which stretches may hold what is wanted, and what of them is."""
 
-    def __init__(self, connection: sqlite3.Connection, filters: Filters) -> None:
+    def __init__(self, connection: sqlite3.Connection, filters: Filters, deadline: float) -> None:
         self.connection = connection
+        self.deadline = deadline
         self.filters = filters
         self.first = filters.since_ns or 0
         self.last = min(LAST_SEQ if bound is None else bound - 1 for bound in (filters.until_ns, filters.after))
@@ -184,8 +188,9 @@ class Listing:
         self.hits: list[int] = []                 # of the index of texts, ascending
         self.has_more_hits = False                # older ones, than `first` then
         self.unindexed = NEVER                    # up to here payloads are looked through themselves
-        if filters.text:
-            self.search(filters.text)
+        self.text = filters.text.replace("\0", " ") if filters.text else None     # where SQLite's LIKE would end
+        if self.text:
+            self.search(self.text)
 
     def __repr__(self) -> str:
         return f"Listing({self.filters})"
@@ -204,17 +209,20 @@ class Listing:
     def stretches(self) -> Iterator[tuple[int, int]]:
         """Yield (first seq, last seq), the latest first, of what may hold something."""
         where, values = block_conditions(self.filters, worded_after(self.connection, self.is_current))
-        text = self.filters.text
+        text = self.text
         if not where and not text and not self.where:
             yield self.first, self.last
             return
         covered = unblocked_after(self.connection)
-        yield max(self.first, covered + 1), self.last           # the youngest records are in no block yet
+        if covered < self.last:
+            yield max(self.first, covered + 1), self.last       # the youngest records are in no block yet
         said = " AND ".join(["first_seq <= ?", "last_seq >= ?", *where])
         blocks = self.connection.execute(
             f"SELECT first_seq, last_seq, {'names' if text else 'NULL'} FROM blocks WHERE {said} ORDER BY first_seq DESC",
             (self.last, self.first, *values))
         for block_first, block_last, names in blocks:
+            if time.monotonic() > self.deadline:
+                raise QueryTooLong("expected to be through before the time is over")
             if text is None or self.may_hold(text, block_first, block_last, names):
                 yield max(self.first, block_first), min(self.last, block_last)
 
@@ -235,8 +243,8 @@ class Listing:
 
     def rows(self, columns: list[str], order: str, first: int, last: int, limit: int = -1, join: str = "") -> sqlite3.Cursor:
         where, values = ["seq BETWEEN ? AND ?", *self.where], [first, last, *self.values]
-        if self.filters.text:
-            said, more = self.text_condition(self.filters.text, first, last)
+        if self.text:
+            said, more = self.text_condition(self.text, first, last)
             where.append(said)
             values += more
         return self.connection.execute(

@@ -93,7 +93,7 @@ def text_of(record: Record) -> str:
 
 def phrases(text: str) -> str:
     """Return what FTS5 is asked: every word must occur, as a word or as the beginning of one."""
-    words = [word for word in text.replace("\0", " ").split() if any(character.isalnum() for character in word)]
+    words = [word for word in text.split() if any(character.isalnum() for character in word)]
     return " ".join('"{}"*'.format(word.replace('"', '""')) for word in words)
 
 

@@ -17,7 +17,8 @@ SHARES = (0.5, 0.9, 0.95, 0.99, 1.0)
 
 RECORDS = st.builds(
     record_of,
-    workspace=st.sampled_from(["a", "ö", ""]), model=st.sampled_from(["m", "m\n", "\ud800"]), status=st.sampled_from([200, 429, 503, 0, 1234]),
+    workspace=st.sampled_from(["a", "ö", ""]), model=st.sampled_from(["m", "m\n", "\ud800"]),
+    status=st.sampled_from([200, 429, 503, 0, 1234]),
     outcome=st.sampled_from(["served", "refused", "failed", "cancelled", "lost"]),
     finished_ns=st.integers(0, 2**43), first_byte_ns=st.integers(-1, 2**20), gateway_ns=st.integers(0, 2000),
     cost_nano_usd=st.integers(-1, 10**15), saved_nano_usd=st.integers(0, 5), input_tokens=st.integers(0, 10**9),
