@@ -6,8 +6,6 @@ HISTOGRAMS: tuple[str, ...]
 SOURCES: tuple[str, ...]
 OTHER: str
 
-
-
 class Cube:
     """Cells by tuples of names, in the order of `dimensions`. Not for use by two threads at a time."""
 

@@ -23,8 +23,8 @@ cdef extern from *:
 
 SUMS = (
     "requests", "errors", "timed", "first_bytes", "latency_ns", "first_byte_ns", "gateway_ns", "cost_nano_usd", "unpriced",
-    "saved_nano_usd", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "retries", "rescued_by_retry",
-    "rescued_by_fallback", "last_seen_s",
+    "saved_nano_usd", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "retries",
+    "rescued_by_retry", "rescued_by_fallback", "last_seen_s",
 )
 HISTOGRAMS = ("latency", "first_byte", "gateway", "retries")
 SOURCES = (
@@ -147,7 +147,8 @@ cdef class Cube:
     cdef Py_ssize_t sources[N_SOURCES]
     cdef Py_ssize_t places[MOST_DIMENSIONS]
 
-    def __cinit__(self, tuple dimensions, tuple fields=(), Py_ssize_t most_cells=20_000):
+    def __init__(self, tuple dimensions, tuple fields=(), Py_ssize_t most_cells=20_000):
+        self.empty()
         if len(dimensions) > MOST_DIMENSIONS:
             raise ValueError(f"expected up to {MOST_DIMENSIONS} dimensions, got {len(dimensions)}")
         self.dimensions = dimensions

@@ -68,10 +68,28 @@ def list_page(path: Path, filters: Filters, seconds: float = SECONDS) -> Page:
 
 def list_records(path: Path, filters: Filters, seconds: float = SECONDS) -> list[Listed]:
     """Return up to `limit` records, the latest first; the next page follows the last one's seq. Raises QueryTooLong."""
-    page = list_page(path, filters, seconds)
-    if page.is_cut:
-        raise QueryTooLong(f"expected {filters.limit} records within {seconds:g} s, found {len(page.records)}")
-    return page.records
+    return list(all_records(path, filters, filters.limit, seconds))
+
+
+def all_records(path: Path, filters: Filters, most: int | None = None, seconds: float = SECONDS) -> Iterator[Listed]:
+    """Yield records, the latest first, up to `most`; `limit` is how many are read at a time.
+
+    No transaction lasts longer than one reading. Raises QueryTooLong where nothing comes of one within `seconds`.
+    """
+    left = most
+    while left is None or left > 0:
+        page = list_page(path, filters if left is None else structs.replace(filters, limit=min(filters.limit, left)), seconds)
+        yield from page.records
+        if page.after is None:
+            return
+        left = None if left is None else left - len(page.records)
+        filters = structs.replace(filters, after=page.after)
+
+
+def export_records(path: Path, filters: Filters, most: int | None = None, seconds: float = SECONDS) -> Iterator[bytes]:
+    """Yield a line of JSON for each of `all_records`."""
+    for listed in all_records(path, filters, most, seconds):
+        yield json_line(listed) + b"\n"
 
 
 def find_record(path: Path, record_id: str, workspaces: frozenset[str] | None = None, seconds: float = SECONDS) -> Listed | None:
@@ -114,24 +132,6 @@ def follow_records(
         yield from page.records
         if len(page.records) < filters.limit:
             time.sleep(poll_seconds)
-
-
-def export_records(path: Path, filters: Filters, most: int | None = None, seconds: float = SECONDS) -> Iterator[bytes]:
-    """Yield a line of JSON for each record, the latest first, up to `most`; `limit` is how many are read at a time.
-
-    No transaction lasts longer than one reading. Raises QueryTooLong where one takes longer than `seconds`.
-    """
-    left = most
-    while left is None or left > 0:
-        page = list_page(path, filters if left is None else structs.replace(filters, limit=min(filters.limit, left)), seconds)
-        for listed in page.records:
-            yield json_line(listed) + b"\n"
-        if page.after is None:
-            return
-        if page.is_cut and page.after == filters.after:
-            raise QueryTooLong(f"expected some records within {seconds:g} s")
-        left = None if left is None else left - len(page.records)
-        filters = structs.replace(filters, after=page.after)
 
 
 def json_line(listed: Listed) -> bytes:

@@ -11,6 +11,7 @@ from fastgw.record.filters import Filters
 from fastgw.record.listing import heading, lines
 from fastgw.record.query import MOST_RECORDS, Listed, QueryTooLong, RecordsUnavailable, follow_records, json_line, list_records
 
+SECONDS = 60.0                 # somebody at a terminal would rather wait than take a shorter range
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -30,7 +31,7 @@ def show(path: Path, *, follow: bool, as_json: bool, status: str | None = None, 
     try:
         # must come before the listing, so that what is written between the two is followed
         seen = max((listed.seq for listed in list_records(path, Filters(limit=1))), default=0)
-        found = list_records(path, filters)
+        found = list_records(path, filters, SECONDS)
         if not as_json:
             yield heading()
         for listed in reversed(found):
