@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from fastgw._core.cube import HISTOGRAMS, SUMS, Cube
 from fastgw.record.filters import USER, Filters, allowed_pairs, allowed_sets, is_summed
 from fastgw.record.query import SECONDS, Listing, QueryTooLong, reading
-from fastgw.record.rollups import DAY_S, DIMENSIONS, SECOND_NS, STEPS_S, Names, fold_pairs, minute_of, tagged_rows
+from fastgw.record.rollups import DAY_S, DIMENSIONS, SECOND_NS, STEPS_S, Names, fold_pairs, leaving_out, minute_of, tagged_rows
 from fastgw.record.schema import ROW, progress_of
 
 MOST_POINTS = 20_000           # of a series, times its groups
@@ -141,7 +141,7 @@ class Asked:
     """A question: which cube answers it, with which names and filters."""
 
     def __init__(self, filters: Filters, step_s: int | None, by: tuple[str, ...], histograms: int = EVERY_HISTOGRAM) -> None:
-        self.filters = filters
+        self.filters = structs.replace(filters, after=None)     # pages are for listings
         self.step_s = step_s
         self.histograms = histograms
         self.origin_s = 0
@@ -187,7 +187,8 @@ class Asked:
                         raise QueryTooLong(f"expected an answer within {seconds:g} s: take a shorter range or longer steps")
                     body, = connection.execute(
                         "SELECT body FROM rollups WHERE cube = ? AND step_s = ? AND start_s = ?", (self.cube, step_s, start_s)).fetchone()
-                    cube.merge(body, self.slot(start_s), self.keep, self.allowed, self.histograms)
+                    with leaving_out(self.cube, step_s, start_s):
+                        cube.merge(body, self.slot(start_s), self.keep, self.allowed, self.histograms)
                 listing.first = max(listing.first, rolled + 1)
             self.add_records(cube, listing)
         if len(cube) > most_cells:

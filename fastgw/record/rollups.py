@@ -9,7 +9,8 @@ import sqlite3
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from operator import itemgetter
 
 import msgspec
@@ -21,7 +22,7 @@ from fastgw.record.schema import ROW, keep_progress, progress_of
 SECOND_NS = 1_000_000_000
 DAY_S = 86_400
 STEPS_S = (60, 3600, DAY_S)
-DAYS_KEPT = {60: 3, 3600: 100, DAY_S: 1100}      # hours at least as long as records
+DAYS_KEPT = {60: 3, 3600: 100, DAY_S: 1100}      # hours and days at least as long as records
 DIMENSIONS = {
     "sets": ("workspace", "key", "model", "provider", "integration", "operation", "status", "outcome", "error", "cache"),
     "pairs": ("workspace", "name", "value"),
@@ -55,7 +56,7 @@ class Rollups:
 
     def open(self, connection: sqlite3.Connection, retention_days: int, most_bytes: int) -> None:
         """Take up the minute where the file has it, and what came after, as far as there is time."""
-        self.days_kept = DAYS_KEPT | {3600: max(DAYS_KEPT[3600], retention_days)}
+        self.days_kept = {step_s: days if step_s == 60 else max(days, retention_days) for step_s, days in DAYS_KEPT.items()}
         self.most_bytes = most_bytes
         self.folded, self.unkept = progress_of(connection, "rolled"), 0
         self.minute_s = minute_of(self.folded)
@@ -117,7 +118,7 @@ class Rollups:
             start_s = self.minute_s - self.minute_s % step_s
             if self.minute_s and start_s != minute_s - minute_s % step_s:
                 for name, dimensions in DIMENSIONS.items():
-                    cube = Cube(dimensions, most_cells=10 * MOST_CELLS)
+                    cube = Cube(dimensions, most_cells=4 * MOST_CELLS)
                     merge_all(cube, connection, name, finer_s, start_s, start_s + step_s)
                     keep(connection, name, step_s, start_s, cube)
                 if step_s == 3600:
@@ -176,10 +177,17 @@ def merge_all(cube: Cube, connection: sqlite3.Connection, name: str, step_s: int
         "SELECT start_s, body FROM rollups WHERE cube = ? AND step_s = ? AND start_s >= ? AND start_s < ?",
         (name, step_s, first_s, until_s))
     for start_s, body in rows:
-        try:
+        with leaving_out(name, step_s, start_s):
             cube.merge(body)
-        except ValueError as error:
-            log.error("the sums %s of %d s from %d on cannot be read, and are left out: %s", name, step_s, start_s, error)
+
+
+@contextmanager
+def leaving_out(name: str, step_s: int, start_s: int) -> Iterator[None]:
+    """Log a body that is damaged and go on without it."""
+    try:
+        yield
+    except ValueError as error:
+        log.error("the sums %s of %d s from %d on cannot be read, and are left out: %s", name, step_s, start_s, error)
 
 
 def keep(connection: sqlite3.Connection, name: str, step_s: int, start_s: int, cube: Cube) -> None:
