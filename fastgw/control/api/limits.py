@@ -1,0 +1,43 @@
+"""Limits as administrators write them, wherever they stand, and what of them is used up."""
+
+from decimal import Decimal
+from typing import Annotated
+
+from msgspec import Meta
+
+from fastgw.control.api.written import Document
+from fastgw.snapshot.config import Dollars, Parallel, Rate, Window
+from fastgw.snapshot.section import Section
+
+Share = Annotated[Decimal, Meta(extra={"expected": "a share of the budget from 0.01 to 1", "most": 1})]
+Amount = Annotated[int, Meta(ge=0, le=10**15)]
+
+
+class LimitBudget(Section, frozen=True):
+    """The most that may be used in a window of time: one of dollars, tokens and requests."""
+
+    usd: Annotated[Dollars | None, Meta(description="dollars")] = None
+    tokens: Annotated[Amount | None, Meta(description="tokens, input and output")] = None
+    requests: Annotated[Amount | None, Meta(description="requests")] = None
+    window: Annotated[Window, Meta(description='"total", or a calendar "day", "week", "month" in UTC, or "Nd"')] = "total"
+    alert_at: Annotated[tuple[Share, ...], Meta(description="shares of the budget at which an alert goes out, such as 0.8")] = (Decimal(1),)
+
+
+class Limited(Section, frozen=True):
+    """What limits there are; each is one more bound, and all hold at once."""
+
+    budgets: Annotated[tuple[LimitBudget, ...], Meta(description="budgets that hold at once")] = ()
+    rate: Annotated[Rate | None, Meta(description="the most in a minute")] = None
+    max_parallel: Annotated[Parallel | None, Meta(description="requests at once")] = None
+
+
+LIMIT_MEMBERS = ("budgets", "rate", "max_parallel")
+
+
+def published_limits(document: Document) -> Document:
+    """The limits of a document as the data plane's configuration has them."""
+    limits: Document = {name: document[name] for name in ("rate", "max_parallel") if document.get(name) is not None}
+    budgets = document.get("budgets")
+    if isinstance(budgets, list) and budgets:
+        limits["budget"] = [{name: value for name, value in one.items() if name != "alert_at"} for one in budgets]
+    return limits

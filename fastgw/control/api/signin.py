@@ -1,0 +1,110 @@
+"""Sign in, sign out, and who one is."""
+
+import asyncio
+import time
+from typing import Annotated
+
+from msgspec import Meta
+from sqlalchemy import delete, select
+
+from fastgw import __version__
+from fastgw.control.access.gate import COOKIE, cookie_field, digest_of, is_active, open_session
+from fastgw.control.access.passwords import MOST_CHARACTERS, is_password
+from fastgw.control.access.throttle import Throttle
+from fastgw.control.api.call import Answer, Call
+from fastgw.control.api.endpoint import Endpoint
+from fastgw.control.api.problem import ApiError
+from fastgw.control.api.written import read_written
+from fastgw.control.store.tables import MEMBERS, ORGANISATIONS, SESSIONS, USERS, WORKSPACES
+from fastgw.snapshot.section import Section
+
+Entered = Annotated[str, Meta(max_length=MOST_CHARACTERS, extra={"expected": f"a text of at most {MOST_CHARACTERS} characters"})]
+
+
+class Login(Section, frozen=True):
+    """What a person enters."""
+
+    email: Annotated[Entered, Meta(description="e-mail address")]
+    password: Annotated[Entered, Meta(description="password")]
+
+
+class SignIn:
+    """The endpoints of signing in, and who has failed to lately."""
+
+    def __init__(self) -> None:
+        self.throttle = Throttle()
+
+    def __repr__(self) -> str:
+        return f"<SignIn {self.throttle!r}>"
+
+    def endpoints(self) -> list[Endpoint]:
+        return [
+            Endpoint(
+                method="POST",
+                path="/login",
+                run=self.login,
+                summary="Sign in with e-mail and password",
+                scope=None,
+                uses="none",
+                body=Login,
+                tag="sign-in",
+                codes=("wrong_credentials", "too_many_logins"),
+            ),
+            Endpoint(method="POST", path="/logout", run=self.logout, summary="Sign out", scope="", uses="write", status=204, tag="sign-in"),
+            Endpoint(
+                method="GET", path="/me", run=self.me, summary="Show who has signed in, and what they may do", scope="", tag="sign-in"
+            ),
+        ]
+
+    async def login(self, call: Call) -> Answer:
+        entered = read_written(Login, call.document, call.plane.sealer)
+        email, now = entered.email.strip().lower(), time.monotonic()
+        who = (email, call.address)
+        if (wait := self.throttle.wait_s(who, now)) > 0:
+            raise ApiError("too_many_logins", f"too many failed attempts: try again in {wait:.0f} s", fields={"retry-after": f"{wait:.0f}"})
+        # counted before the slow check, or many at once would all be let through
+        self.throttle.failed(who, now)
+        async with call.plane.store.read() as connection:
+            user = (await connection.execute(select(USERS).where(USERS.c.email == email))).first()
+        is_right = await asyncio.to_thread(is_password, entered.password, user.password_hash if user is not None else None)
+        if user is None or not is_right or not is_active(user):
+            raise ApiError("wrong_credentials", "expected an e-mail address and its password, found a pair that does not go together")
+        self.throttle.passed(who)
+        async with call.plane.store.write() as transaction:
+            call.transaction, call.connection = transaction, transaction.connection
+            cookie, csrf = await open_session(transaction, user.id, call.address)
+        return Answer(
+            {"user": {"id": user.id, "email": user.email, "role": user.role}, "csrf": csrf}, fields={"set-cookie": cookie_field(cookie)}
+        )
+
+    async def logout(self, call: Call) -> Answer:
+        cookie = call.request.cookies.get(COOKIE, "")
+        await call.writing.execute(delete(SESSIONS).where(SESSIONS.c.digest == digest_of(cookie)))
+        return Answer(status=204, fields={"set-cookie": cookie_field("")})
+
+    async def me(self, call: Call) -> Answer:
+        principal = call.principal
+        organisation = (await call.reading.execute(select(ORGANISATIONS).where(ORGANISATIONS.c.id == principal.organisation_id))).one()
+        places = (
+            await call.reading.execute(
+                select(WORKSPACES.c.id, WORKSPACES.c.slug, MEMBERS.c.role)
+                .join(MEMBERS, MEMBERS.c.workspace_id == WORKSPACES.c.id)
+                .where(MEMBERS.c.user_id == (principal.user_id or ""))
+            )
+        ).all()
+        csrf = None
+        if cookie := call.request.cookies.get(COOKIE):
+            csrf = (await call.reading.execute(select(SESSIONS.c.csrf).where(SESSIONS.c.digest == digest_of(cookie)))).scalar_one_or_none()
+        return Answer(
+            {
+                "user": {"id": principal.id, "email": principal.name, "kind": principal.kind},
+                "role": principal.role,
+                "organisation": {"id": organisation.id, "slug": organisation.slug},
+                "csrf": csrf,
+                "scopes": sorted(principal.scopes.union(*principal.workspaces.values())),
+                "is_organisation_wide": bool(principal.scopes),
+                "workspaces": [{"id": row.id, "slug": row.slug, "role": row.role} for row in places],
+                "version": __version__,
+                "demo": call.plane.is_demo,
+            }
+        )

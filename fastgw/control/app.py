@@ -1,0 +1,24 @@
+"""The control plane as an ASGI application."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+
+from fastgw.control.api.endpoint import Endpoint, not_found, route
+from fastgw.control.api.table import endpoints
+from fastgw.control.plane import Plane
+
+PREFIX = "/api/v1"
+
+
+def make_app(plane: Plane, lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None) -> Starlette:
+    """Everything that is served, over one plane."""
+    paths: dict[str, list[Endpoint]] = {}
+    for endpoint in endpoints():
+        paths.setdefault(endpoint.path, []).append(endpoint)
+    # what is spelt out must come before what takes any name
+    ordered = sorted(paths.values(), key=lambda rows: ["{" in part for part in rows[0].path.split("/")])
+    routes: list[BaseRoute] = [route(plane, rows, PREFIX) for rows in ordered]
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: not_found})
