@@ -9,12 +9,13 @@ from msgspec import structs
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from fastgw.auth.keys import PREFIX, digest_of, make_key
+from fastgw.control.alerts.rules import account_digest
 from fastgw.control.api.call import Answer, Call, lacks, moment
 from fastgw.control.api.endpoint import Endpoint
 from fastgw.control.api.keyform import KeyShown, KeyWritten, Overlap, PlaygroundPlace, Rotation
 from fastgw.control.api.known import each_unknown, find_workspace, known_in, models_of, serves, unknown
 from fastgw.control.api.problem import ApiError, Fault, invalid, missing
-from fastgw.control.api.resource import MOST_LISTED, USUAL_LISTED, Resource, Stored, read_cursor, write_cursor
+from fastgw.control.api.resource import MOST_LISTED, USUAL_LISTED, Owner, Resource, Stored, read_cursor, write_cursor
 from fastgw.control.api.spending import Spend, spend_of
 from fastgw.control.api.written import Document, changes, decode, merge, read_written, refused
 from fastgw.control.ids import make_id
@@ -231,20 +232,24 @@ class Keys(Resource):
 
     async def view(self, call: Call, rows: Sequence[Stored]) -> list[Document]:
         spends = await spend_of(call, [(account_of(row), self.document_of(row)) for row in rows])
-        used = select(ACCOUNTS.c.name, func.max(ACCOUNTS.c.updated_ns)).where(ACCOUNTS.c.lifetime_requests > 0)
-        used = used.where(ACCOUNTS.c.name.in_([account_of(row) for row in rows])).group_by(ACCOUNTS.c.name)
+        accounts = [account_digest(account_of(row)) for row in rows]
+        used = select(ACCOUNTS.c.account, func.max(ACCOUNTS.c.updated_ns)).where(ACCOUNTS.c.lifetime_requests > 0)
+        used = used.where(ACCOUNTS.c.account.in_(accounts)).group_by(ACCOUNTS.c.account)
         last = {name: at_ns for name, at_ns in await call.reading.execute(used)}
         return [
             {
                 "status": self.state(call, row, spend),
                 "masked": row["masked"],
                 "spend": spend,
-                "last_used_at": moment(last.get(account_of(row))),
+                "last_used_at": moment(last.get(account)),
                 "rotate_at": moment(row["rotate_at_ns"]),
                 "previous_valid_until": moment(row["previous_until_ns"]),
             }
-            for row, spend in zip(rows, spends, strict=True)
+            for row, spend, account in zip(rows, spends, accounts, strict=True)
         ]
+
+    async def owner(self, call: Call, row: Stored) -> Owner:
+        return Owner(account_of(row), f"key {row['name']!r}", row["workspace_id"])
 
     async def render(self, call: Call, rows: Sequence[Stored]) -> list[Document]:
         return [
