@@ -59,7 +59,7 @@ async def recover(options: ControlOptions) -> None:
     store = await open_store(options.document.config.control.store, options.state)
     ring = KeyRing(options.state)
     try:
-        ledger = Ledger(options.state / "ledger", workers=options.workers)
+        ledger = Ledger(options.state / "ledger", workers=len(options.rings))
         CallerMaker(options.document.config, ledger).stated(options.document)
         await StorePublisher(store, options, ring, LedgerAccounts(ledger)).publish()
         restored = await WriteThrough(store, ledger, options.state).restore()
@@ -79,7 +79,7 @@ async def serve(options: ControlOptions) -> int:
     ring = KeyRing(options.state)
     try:
         password = await bootstrap(store)
-        ledger = Ledger(options.state / "ledger", workers=options.workers)
+        ledger = Ledger(options.state / "ledger", workers=len(options.rings))
         accounts = LedgerAccounts(ledger)
         publisher = StorePublisher(store, options, ring, accounts)
         plane = Plane(

@@ -23,6 +23,9 @@ class Publisher(Protocol):
     async def check(self, transaction: Transaction) -> None:
         """Hold the configuration that a transaction would leave to the rules of the data plane. raises ApiError"""
 
+    async def reached(self, revision: int) -> bool:
+        """Wait until all workers serve by what was committed up to this revision of the store, but not for long."""
+
     def wake(self) -> None:
         """Something was committed: publish it now rather than at the next look."""
 

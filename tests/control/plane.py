@@ -50,6 +50,9 @@ class FakeWorkers:
     async def check(self, transaction: Transaction) -> None:
         assert "config" in transaction.touched
 
+    async def reached(self, revision: int) -> bool:
+        return revision > 0
+
     def wake(self) -> None:
         self.woken += 1
 
