@@ -45,7 +45,8 @@ def user_of(control: Control, person: Control) -> str:
 
 def test_a_key_is_made_read_changed_and_revoked(teams: Control) -> None:
     """The key is told once; its digest is kept; revoked, it is forgotten by data planes, and its name is free again."""
-    limits: Json = {"budgets": [{"usd": 100.5, "window": "month", "alert_at": [0.8, 1]}], "rate": {"requests_per_minute": 5}, "max_parallel": 2}
+    limits: Json = {"budgets": [{"usd": 100.5, "window": "month", "alert_at": [0.8]}], "max_parallel": 2}
+    limits["rate"] = {"requests_per_minute": 5}
     made = key(teams, models=["gpt-4.1"], integrations=["main"], integration="main", metadata={"team": "x"}, expires_at=LATER, **limits)
     assert made["status"] == "active" and made["masked"] == f"fgw-…{made['key'][-4:]}" and made["spend"]["usd"] == 0
     assert {name: made[name] for name in limits} == limits and made["last_used_at"] is None

@@ -1,17 +1,21 @@
 """The one table of what the admin API serves."""
 
+from fastgw.control.api.catalogue import Catalogue
+from fastgw.control.api.configs import Configs
 from fastgw.control.api.endpoint import Endpoint
 from fastgw.control.api.integrations import Integrations
 from fastgw.control.api.keys import Keys
+from fastgw.control.api.models import Models
+from fastgw.control.api.prices import Prices
 from fastgw.control.api.resource import Resource
 from fastgw.control.api.shares import Shares
 from fastgw.control.api.signin import SignIn
 from fastgw.control.api.workspaces import Workspaces
 
-RESOURCES: tuple[type[Resource], ...] = (Workspaces, Integrations, Shares, Keys)
+RESOURCES: tuple[type[Resource], ...] = (Workspaces, Integrations, Shares, Keys, Configs, Models, Prices)
 
 
 def endpoints() -> list[Endpoint]:
     """Every endpoint, each path's together."""
     rows = [endpoint for resource in RESOURCES for endpoint in resource().endpoints()]
-    return [*SignIn().endpoints(), *rows]
+    return [*SignIn().endpoints(), *Catalogue().endpoints(), *rows]
