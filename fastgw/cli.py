@@ -64,12 +64,11 @@ def check(file: Path) -> None:
     import os
 
     from fastgw.portkey.plan import check_saved
-    from fastgw.snapshot.certificates import check_certificates
-    from fastgw.snapshot.load import ConfigError, explain, load
+    from fastgw.snapshot.load import ConfigError, explain
+    from fastgw.snapshot.opening import open_alone
 
     try:
-        document = load(file, os.environ)
-        check_certificates(document.config, document.path)
+        document = open_alone(file, os.environ)
     except ConfigError as error:
         click.echo(explain(error.problems), err=True)
         sys.exit(1)

@@ -170,6 +170,9 @@ _ROWS = (
     ("NoTarget", CallerError, "no_target", 400, False, INVALID,
      "a condition of the route, or a highest price that the request names, leaves no target for it",
      "change what the message names, or give the route a default"),
+    ("KeyUnusable", CallerError, "key_unusable", 403, False, DENIED,
+     "the key is known, but names something that is not here (a workspace, a config), or its entry is damaged; the message says which",
+     "publish what the message names, or issue the key again; a key that is new together with its workspace works within a second"),
 )
 
 TABLE: dict[str, type[GatewayError]] = {}

@@ -79,6 +79,8 @@ cdef class Exchange(Flow):
     # may it, and where to
     cdef int slot                  # of the ledger; -1 none
     cdef int64_t limit_set         # output tokens put into the body; -1 none
+    cdef int64_t limit_admitted    # of these, what the caller's own accounts set
+    cdef object share              # snapshot.shares.Share: the accounts of the target's integration, where they have been joined
     cdef object walk               # route.plan.Walk: the way through the route, and the leaf it is at
     cdef list candidates           # of Target: any of them may be asked before this is over
     cdef Target target

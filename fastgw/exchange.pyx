@@ -138,7 +138,8 @@ cdef class Exchange(Flow):
         self.scanned.media = 0
         self.scanned.model.end = 0
         self.slot = -1
-        self.limit_set = -1
+        self.limit_set = self.limit_admitted = -1
+        self.share = None
         self.walk = self.candidates = None
         self.target = None
         self.way = None

@@ -12,10 +12,11 @@ import msgspec
 
 from fastgw.auth.keys import hash_of, make_key
 from fastgw.serve import CannotServe, Supervisor, hold_state
-from fastgw.snapshot.certificates import check_certificates
 from fastgw.snapshot.check import LISTEN
 from fastgw.snapshot.config import Config
-from fastgw.snapshot.load import ConfigError, Document, explain, load
+from fastgw.snapshot.load import ConfigError, Document, explain
+from fastgw.snapshot.opening import open_first
+from fastgw.snapshot.seal import Vault
 
 DEMO_STATE = Path(".fastgw")
 PR_SET_PDEATHSIG = 1           # prctl(2)
@@ -65,7 +66,8 @@ def launch(config: Path | None, *, listen: str | None, workers: int | None, stat
             check_listen(listen)
         if config is None:
             return launch_demo(listen, workers, state or DEMO_STATE)
-        return run(with_options(read(config), listen, workers, state))
+        document, vault = open_first(config, os.environ, state)
+        return run(with_options(document, listen, workers, state), vault=vault)
     except ConfigError as error:
         print(explain(error.problems), file=sys.stderr)
     except WrongOption as error:
@@ -85,26 +87,17 @@ def check_listen(listen: str) -> None:
         raise WrongOption(f"--listen: expected HOST:PORT with a port from 0 to 65535, found {listen!r}")
 
 
-def read(config: Path) -> Document:
-    """The configuration, with every file that it names. raises ConfigError"""
-    document = load(config, os.environ)
-    check_certificates(document.config, document.path)
-    return document
-
-
-def run(document: Document, secret: str = "", lock: TextIO | None = None) -> int:
+def run(document: Document, secret: str = "", lock: TextIO | None = None, vault: Vault | None = None) -> int:
     """Serve by a document until told to stop. raises CannotServe"""
     logging.basicConfig(
         level=document.config.gateway.log_level.upper(), stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s")
 
     def started(supervisor: Supervisor) -> None:
-        host = f"[{supervisor.host}]" if ":" in supervisor.host else supervisor.host
-        scheme = "https" if supervisor.gateway.tls else "http"
         state = Path(document.config.gateway.state)
-        print(greeting(f"{scheme}://{host}:{supervisor.port}", supervisor.workers, secret, state), flush=True)
+        print(greeting(supervisor.url, supervisor.workers, secret, state), flush=True)
 
-    return Supervisor(document, started=started, lock=lock).run()
+    return Supervisor(document, started=started, lock=lock, vault=vault, is_demo=bool(secret)).run()
 
 
 def launch_demo(listen: str | None, workers: int | None, state: Path) -> int:
@@ -114,7 +107,8 @@ def launch_demo(listen: str | None, workers: int | None, state: Path) -> int:
     mock, address = start_mock()
     try:
         config, secret = prepare_demo(state, address)
-        return run(with_options(read(config), listen, workers, state), secret, lock)
+        document, vault = open_first(config, os.environ, state)
+        return run(with_options(document, listen, workers, state), secret, lock, vault)
     except OSError as error:
         raise CannotServe(f"cannot use the state directory {state}: {error.strerror or error}") from error
     finally:

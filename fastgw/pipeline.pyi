@@ -27,6 +27,7 @@ class Pipeline:
     def __init__(
         self, poller: Poller, ledger: Ledger, ring: RingWriter, health: Health, worker: int = 0, metrics: Target | None = None,
         max_body_bytes: int = ...,
+        control: Target | None = None,
     ) -> None: ...
     def use_cache(self, cache: ResponseCache, settings: CacheSettings) -> None:
         """Look for answers here before a provider is asked, where the route of a request says so."""

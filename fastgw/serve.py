@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TextIO
 
@@ -21,7 +22,9 @@ from fastgw.record.daemon import run_drain
 from fastgw.record.options import DrainOptions
 from fastgw.record.pace import LOOK_SECONDS as PACE_LOOK_SECONDS
 from fastgw.record.pace import Pace
+from fastgw.snapshot.keyring import KEYS
 from fastgw.snapshot.load import Document
+from fastgw.snapshot.seal import KEY_FILE, SealError, Vault, open_vault
 from fastgw.worker import WorkerOptions, ring_path, run_worker, targets_path
 
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
@@ -33,6 +36,10 @@ HEALTHY_SECONDS = 30.0         # a child that lived this long died by accident
 MOST_FAILED_STARTS = 8         # of a worker, in a row; then whoever started the gateway should know
 DRAIN_STOP_SECONDS = 15.0
 MOST_WORKERS = 64
+DRAIN = "drain"
+STORE_FILE = "store.db"
+MARK = "keys.mark"             # up to where keys are published
+CONTROL_PACKAGES = ("alembic", "cryptography", "granian", "sqlalchemy", "starlette")
 
 log = logging.getLogger("fastgw.serve")
 
@@ -68,8 +75,10 @@ class Supervisor:
 
     def __init__(
         self, document: Document, *, started: Callable[["Supervisor"], None] | None = None, lock: TextIO | None = None,
+        vault: Vault | None = None, is_demo: bool = False,
     ) -> None:
         self.document = document
+        self.is_demo = is_demo
         self.gateway = document.config.gateway
         self.state = Path(self.gateway.state).absolute()
         self.workers = self.gateway.workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
@@ -77,10 +86,17 @@ class Supervisor:
         self.pace = Pace([ring_path(self.state, index) for index in range(self.workers)])
         self.started = started
         self.lock = lock
+        self.vault = vault         # children have it by the fork, and by no other way
         self.host, self.port = "", 0
 
     def __repr__(self) -> str:
         return f"<Supervisor of {self.children!r}>"
+
+    @property
+    def url(self) -> str:
+        """Where it is reached from this machine."""
+        host = "127.0.0.1" if self.host == "0.0.0.0" else f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.gateway.tls else 'http'}://{host}:{self.port}"
 
     def run(self) -> int:
         """Serve until told to stop; return the exit status: 0 where nothing was cut off.
@@ -92,17 +108,25 @@ class Supervisor:
 
     def serve(self) -> int:
         """Start everything, watch it, stop it."""
+        is_fresh = not (self.state / "ledger").exists()
         ledger = self.open_ledger()
         # how targets fared before is old news: breakers start closed
         self.targets = TargetTable(targets_path(self.state), workers=self.workers, worker=-1, fresh=True)
         lost = ledger.recover()
         if lost:
             log.warning("%d exchanges were in hand when the gateway died; those on their way are charged", len(lost))
+        has_control = self.has_control()
+        if has_control:
+            self.make_vault()
+            if is_fresh:
+                self.recover_ledger()
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         for index in range(self.workers):
             run = self.worker_run(index, tuple(lost) if index == 0 else ())
             self.children.append(Child(f"worker {index}", run, index))
-        self.children.append(Child("drain", self.drain_run()))
+        self.children.append(Child(DRAIN, self.drain_run()))
+        if has_control:
+            self.children.append(Child("control", self.control_run()))
         try:
             for child in self.children:
                 self.start(child)
@@ -155,7 +179,8 @@ class Supervisor:
             return run_worker(WorkerOptions(
                 document=self.document, host=self.host, port=self.port, state=self.state, index=index,
                 workers=self.workers,
-                parent_pid=supervisor_pid, watch=bool(self.document.path), lost=lost, ready_fd=ready_fd))
+                parent_pid=supervisor_pid, watch=bool(self.document.path), lost=lost, ready_fd=ready_fd, vault=self.vault,
+                has_control=self.document.config.control.enabled))
         return run
 
     def drain_run(self) -> Callable[[int], int]:
@@ -173,6 +198,54 @@ class Supervisor:
             os.close(ready_fd)
             return run_drain(options)
         return run
+
+    def has_control(self) -> bool:
+        """Whether the control plane is wanted and installed."""
+        if not self.document.config.control.enabled:
+            return False
+        missing = [name for name in CONTROL_PACKAGES if find_spec(name) is None]
+        if missing:
+            log.info("no control plane: it needs %s; pip install 'fastgw[control]', or say enabled = false under [control]",
+                     ", ".join(missing))
+        return not missing
+
+    def make_vault(self) -> None:
+        """What is stored is sealed, whether or not the file holds anything that is. raises CannotServe"""
+        if self.vault is None:
+            try:
+                self.vault = open_vault(f"file:{self.state / KEY_FILE}", self.state, os.environ)
+            except SealError as error:
+                raise CannotServe(f"cannot use the key that secrets are sealed with: {error}") from error
+
+    def control_run(self, is_recovery: bool = False) -> Callable[[int], int]:
+        assert self.vault is not None  # it was made
+        vault, parent_pid = self.vault, os.getpid()
+
+        def run(ready_fd: int) -> int:
+            # what it needs is for its own process alone, and takes a while to import
+            logging.getLogger("alembic").setLevel(logging.WARNING)
+            from fastgw.control.daemon import run_control, run_recovery
+            from fastgw.control.options import ControlOptions
+
+            os.close(ready_fd)
+            options = ControlOptions(self.document, self.state, vault, self.workers, self.url, parent_pid, self.is_demo)
+            return run_recovery(options) if is_recovery else run_control(options)
+        return run
+
+    def recover_ledger(self) -> None:
+        """Before anything is served by a ledger that was made afresh: what the store knows of its accounts counts.
+
+        Keys that were published lead into the ledger that is no more: where the store cannot be asked they are forgotten until it can.
+        """
+        if not self.document.config.control.store and not (self.state / STORE_FILE).exists():
+            return              # nothing was ever kept
+        child = Child("recovery", self.control_run(is_recovery=True))
+        self.start(child)
+        _, status = os.waitpid(child.pid, 0)
+        os.close(child.ready_fd)
+        if status != 0:
+            for name in (KEYS, MARK):
+                (self.state / name).unlink(missing_ok=True)
 
     def remove_old_rings(self) -> None:
         """Rings of workers that this gateway does not have: the drain has read them out."""
@@ -228,7 +301,7 @@ class Supervisor:
         """
         while True:
             caught = signal.sigtimedwait(SIGNALS, min(self.next_restart(), PACE_LOOK_SECONDS))
-            self.pace.look(next(child.pid for child in self.children if child.worker is None))
+            self.pace.look(next(child.pid for child in self.children if child.name == DRAIN))
             if caught is not None and caught.si_signo in STOP_SIGNALS:
                 log.info("stopping; a second signal cuts off what still runs")
                 return

@@ -28,7 +28,10 @@ from fastgw.record.names import GAUGES
 from fastgw.snapshot.certificates import server_context
 from fastgw.snapshot.compile import Compiler
 from fastgw.snapshot.health import Health
+from fastgw.snapshot.keyring import KEYS
+from fastgw.snapshot.keywatch import KeyWatch
 from fastgw.snapshot.load import Document
+from fastgw.snapshot.seal import Vault
 from fastgw.snapshot.types import Integration, Snapshot, Target
 from fastgw.snapshot.watch import LOOK_SECONDS, Watch
 
@@ -56,6 +59,8 @@ class WorkerOptions(Struct, frozen=True, kw_only=True):
     parent_pid: int = 0            # stop when this process is no longer the parent; 0: never
     watch: bool = True             # follow the file
     lost: tuple[Reclaimed, ...] = ()
+    has_control: bool = False      # whether a control plane listens on its socket
+    vault: Vault | None = None     # opens the sealed secrets of the file and of what is published
     ready_fd: int = -1             # where to write a byte once connections are accepted; -1: nowhere
 
 
@@ -117,27 +122,25 @@ class Worker:
         if self.ring.moved_aside is not None:
             log.warning("%s is damaged or of another release: it is kept as %s, and a fresh one is made",
                         self.ring.path, self.ring.moved_aside)
-        self.pipeline = Pipeline(self.poller, self.ledger, self.ring, self.health, options.index, self.metrics_target(),
-                                 gateway.max_body_bytes)
+        self.pipeline = Pipeline(self.poller, self.ledger, self.ring, self.health, options.index, self.own_target("drain"),
+                                 gateway.max_body_bytes, self.own_target("control") if options.has_control else None)
         self.pipeline.record_lost(list(options.lost))
         self.pipeline.use_cache(self.make_cache(), gateway.cache)
         table = TargetTable(targets_path(options.state), workers=options.workers, worker=options.index)
-        self.compiler = Compiler(self.ledger, self.poller, Catalog.load(), table)
-        self.watch = Watch(options.document.path, self.compiler, self.publish, self.health)
+        self.keys = KeyWatch(options.state / KEYS, self.health)
+        self.keys.refresh()
+        self.compiler = Compiler(self.ledger, self.poller, Catalog.load(), table, keys=self.keys.file)
+        self.watch = Watch(options.document.path, self.compiler, self.publish, self.health, options.state, options.vault)
         self.watch.start(options.document)
         loop.add_signal_handler(signal.SIGHUP, self.watch.reload)
-        times = gateway.timeouts
-        self.lane = Lane(
-            self.poller, Gateway(self.pipeline), max_connections=gateway.max_connections, max_body_bytes=gateway.max_body_bytes,
-            head_ms=times.head_ms, body_ms=times.body_ms, idle_ms=times.idle_ms, write_ms=times.write_ms,
-            tls=server_context(gateway.tls.cert, gateway.tls.key) if gateway.tls else None,
-        )
+        self.lane = self.make_lane()
         # what was made to serve by stays for good: no collection need look at it
         gc.collect()
         gc.freeze()
         self.lane.listen(listening_socket(options.host, options.port))
         self.ring.set_gauge(GAUGES.index("pid"), os.getpid())
-        acts = [(GAUGE_SECONDS, self.show_gauges), (QUIET_SECONDS, self.tidy), (RENEW_SECONDS, self.renew_tokens)]
+        acts = [(GAUGE_SECONDS, self.show_gauges), (QUIET_SECONDS, self.tidy), (RENEW_SECONDS, self.renew_tokens),
+                (LOOK_SECONDS, self.keys.look)]
         acts += [(LOOK_SECONDS, self.watch.look)] if options.watch else []
         acts += [(QUIET_SECONDS, look_for_parent)] if options.parent_pid else []
         tasks = [loop.create_task(self.every(seconds, act)) for seconds, act in acts]
@@ -153,13 +156,23 @@ class Worker:
         self.ring.close()
         return 0 if is_clean else 1
 
-    def metrics_target(self) -> Target:
-        """The drain's socket, as a target that /metrics is passed on to."""
-        origin = Origin(self.poller, "drain", 0, unix_path=str(self.options.state / "drain.sock"), connect_ms=1000, first_byte_ms=10_000)
+    def own_target(self, name: str) -> Target:
+        """The socket of another process of the gateway, as a target that requests are passed on to."""
+        origin = Origin(self.poller, name, 0, unix_path=str(self.options.state / f"{name}.sock"), connect_ms=1000, first_byte_ms=60_000)
+        fields = b"host: drain\r\n" if name == "drain" else b""       # who talks to the control plane names the host that it was reached by
         integration = Integration(
-            "drain", PROVIDERS["openai-compatible"], origin, host=b"drain", prefix=b"", cut=b"", query=b"", fields=b"host: drain\r\n",
+            name, PROVIDERS["openai-compatible"], origin, host=name.encode(), prefix=b"", cut=b"", query=b"", fields=fields,
             default_fields=b"", ask_usage=False, ways={}, output_limits={})
         return Target(integration, b"", PriceRow())
+
+    def make_lane(self) -> Lane:
+        gateway = self.options.document.config.gateway
+        times = gateway.timeouts
+        return Lane(
+            self.poller, Gateway(self.pipeline), max_connections=gateway.max_connections, max_body_bytes=gateway.max_body_bytes,
+            head_ms=times.head_ms, body_ms=times.body_ms, idle_ms=times.idle_ms, write_ms=times.write_ms,
+            tls=server_context(gateway.tls.cert, gateway.tls.key) if gateway.tls else None,
+        )
 
     def make_cache(self) -> ResponseCache:
         """What keeps replies: in this worker, and in Redis for all; what is wrong with that costs only the cache."""

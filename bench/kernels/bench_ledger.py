@@ -11,7 +11,7 @@ from fastgw._core.ledger import Ledger
 
 NOW = 1_800_000_000_000_000_000
 COUNT = 200_000
-LIMITED = {"budget_nano_usd": 10**17, "requests_per_minute": 6 * 10**9, "tokens_per_minute": 10**12}
+LIMITED = {"budget": 10**17, "requests_per_minute": 6 * 10**9, "tokens_per_minute": 10**12}
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_admit(benchmark: BenchmarkFixture, ledger: Ledger) -> None:
 def test_refuse(benchmark: BenchmarkFixture, ledger: Ledger) -> None:
     """Refuse at the last of three accounts, and give back what the first two had taken."""
     chain = chain_of(ledger, LIMITED)
-    ledger.define("key", budget_nano_usd=0)
+    ledger.define("key", budget=0)
     admitted = benchmark.pedantic(ledger._bench, args=(chain, NOW, 1000, 1000, 900, COUNT), rounds=9)  # type: ignore[no-untyped-call]
     assert admitted == 0
     state(benchmark, "refuse at the third of three accounts", COUNT)

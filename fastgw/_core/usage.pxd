@@ -31,7 +31,8 @@ cdef enum StreamForm:
 cdef enum:
     READER_LEVELS = 8          # how deep the reader remembers under which key it is
     READER_NAME_BYTES = 32     # how much of a string it remembers across pieces
-    READER_COUNTS = 13         # numbers that a usage object states: Count in usage.pyx
+    READER_TOLD = 16           # numbers that a usage object states, the sums of its compactions among them
+    READER_COUNTS = 21         # and those of one iteration: the first enum of usage.pyx
     MAX_HELD_BYTES = 1048576   # a longer event is never held back whole
 
 # Reads one JSON value in pieces and keeps what it says of usage; nothing else of it is kept.
@@ -52,9 +53,10 @@ cdef struct Reader:
     int usage_depth            # of the usage object that is open, or 0
     int number                 # state of the number in hand
     int64_t value
-    bint is_audio              # modality of the element in hand
+    int element                # modality or type of the element in hand
     int64_t element_tokens
     int64_t counts[READER_COUNTS]  # of the usage object in hand; -1 where it says nothing
+    int64_t told[READER_TOLD]      # Anthropic: the last that any said; kept from one value to the next
     int choices
     bint has_choices
     bint has_usage             # the value in hand has stated a usage

@@ -23,9 +23,12 @@ cdef extern from "json_scan.h" nogil:
 # What a key means inside a usage object, by dialect and by the object it stands in: a number to keep or a group to go into.
 cdef extern from *:
     """
-    enum { INPUT, OUTPUT, TOTAL, CACHED, CACHE_HIT, CACHE_WRITE, CACHE_WRITE_1H, REASONING, AUDIO_INPUT, AUDIO_OUTPUT, TOOL_INPUT };
+    enum { INPUT, OUTPUT, TOTAL, CACHED, CACHE_HIT, CACHE_WRITE, CACHE_WRITE_1H, REASONING, AUDIO_INPUT, AUDIO_OUTPUT, TOOL_INPUT,
+           /* of all compactions, and of the iteration in hand: the same PARTS in the same order */
+           COMPACTED, COMPACTED_OUTPUT, COMPACTED_CACHED, COMPACTED_CACHE_WRITE, COMPACTED_CACHE_WRITE_1H,
+           ITERATION, ITERATION_OUTPUT, ITERATION_CACHED, ITERATION_CACHE_WRITE, ITERATION_CACHE_WRITE_1H, PARTS = 5 };
     enum { IN_USAGE = 32, IN_INPUT, IN_OUTPUT, IN_CREATION, IN_PROMPT_MODALITIES, IN_CANDIDATE_MODALITIES,
-           ELEMENT_MODALITY, ELEMENT_TOKENS, MEANS_NOTHING };
+           IN_ITERATIONS, IN_ITERATION, IN_ITERATION_CREATION, ITERATION_TYPE, ELEMENT_MODALITY, ELEMENT_TOKENS, MEANS_NOTHING };
     typedef struct { int within, length, means; const char *name; } UsageRow;
     #define ROW(within, name, means) {within, sizeof name - 1, means, name}
     static const UsageRow USAGE_ROWS[] = {
@@ -57,6 +60,14 @@ cdef extern from *:
         ROW(IN_USAGE, "output_tokens_details", IN_OUTPUT),
         ROW(IN_CREATION, "ephemeral_1h_input_tokens", CACHE_WRITE_1H),
         ROW(IN_OUTPUT, "thinking_tokens", REASONING),
+        ROW(IN_USAGE, "iterations", IN_ITERATIONS),
+        ROW(IN_ITERATION, "type", ITERATION_TYPE),
+        ROW(IN_ITERATION, "input_tokens", ITERATION),
+        ROW(IN_ITERATION, "output_tokens", ITERATION_OUTPUT),
+        ROW(IN_ITERATION, "cache_read_input_tokens", ITERATION_CACHED),
+        ROW(IN_ITERATION, "cache_creation_input_tokens", ITERATION_CACHE_WRITE),
+        ROW(IN_ITERATION, "cache_creation", IN_ITERATION_CREATION),
+        ROW(IN_ITERATION_CREATION, "ephemeral_1h_input_tokens", ITERATION_CACHE_WRITE_1H),
         /* Gemini */
         ROW(IN_USAGE, "promptTokenCount", INPUT),
         ROW(IN_USAGE, "candidatesTokenCount", OUTPUT),
@@ -72,7 +83,7 @@ cdef extern from *:
         ROW(IN_CANDIDATE_MODALITIES, "tokenCount", ELEMENT_TOKENS),
     };
     /* Where the rows of each UsageDialect begin. */
-    static const int FIRST_ROW[] = {0, 0, 18, 26, sizeof USAGE_ROWS / sizeof USAGE_ROWS[0]};
+    static const int FIRST_ROW[] = {0, 0, 18, 34, sizeof USAGE_ROWS / sizeof USAGE_ROWS[0]};
     static const char DATA_FIELD[] = "data:", BYTE_ORDER_MARK[] = "\\xef\\xbb\\xbf";
     #define MAX_STATED_TOKENS ((int64_t)1 << 53)
     """
@@ -91,9 +102,21 @@ cdef extern from *:
         AUDIO_INPUT
         AUDIO_OUTPUT
         TOOL_INPUT
+        COMPACTED
+        COMPACTED_OUTPUT
+        COMPACTED_CACHED
+        COMPACTED_CACHE_WRITE
+        COMPACTED_CACHE_WRITE_1H
+        ITERATION
+        ITERATION_CACHE_WRITE
+        ITERATION_CACHE_WRITE_1H
+        PARTS
         IN_USAGE
         IN_PROMPT_MODALITIES
         IN_CANDIDATE_MODALITIES
+        IN_ITERATIONS
+        IN_ITERATION
+        ITERATION_TYPE
         ELEMENT_MODALITY
         ELEMENT_TOKENS
         MEANS_NOTHING
@@ -129,6 +152,11 @@ cdef enum Number:
     NO_NUMBER
     WHOLE_NUMBER
     OTHER_NUMBER
+
+cdef enum Element:
+    ELEMENT_OTHER
+    ELEMENT_AUDIO
+    ELEMENT_COMPACTION
 
 cdef enum Choices:
     NO_CHOICES
@@ -166,7 +194,7 @@ cdef bint merge(Reader* r, Usage* usage) noexcept nogil:
     if r.dialect == USAGE_ANTHROPIC:
         if counts[INPUT] < 0 and counts[OUTPUT] < 0:
             return False
-        merge_anthropic(counts, usage)
+        merge_anthropic(r, usage)
     elif counts[INPUT] < 0 and counts[OUTPUT] < 0 and counts[TOTAL] < 0:
         return False
     elif r.dialect == USAGE_GEMINI:
@@ -198,22 +226,20 @@ cdef void take_openai(const int64_t* counts, Usage* usage) noexcept nogil:
     usage.audio_output_tokens = stated(counts[AUDIO_OUTPUT])
 
 
-cdef void merge_anthropic(const int64_t* counts, Usage* usage) noexcept nogil:
-    # A later usage is cumulative but may leave out what has not changed. input_tokens there is without the cached ones.
-    cdef int64_t fresh = usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens
-    if counts[INPUT] >= 0:
-        fresh = counts[INPUT]
-    if counts[CACHED] >= 0:
-        usage.cache_read_tokens = counts[CACHED]
-    if counts[CACHE_WRITE] >= 0:
-        usage.cache_write_tokens = counts[CACHE_WRITE]
-    if counts[CACHE_WRITE_1H] >= 0:
-        usage.cache_write_1h_tokens = counts[CACHE_WRITE_1H]
-    if counts[OUTPUT] >= 0:
-        usage.output_tokens = counts[OUTPUT]
-    if counts[REASONING] >= 0:
-        usage.reasoning_tokens = counts[REASONING]
-    usage.input_tokens = fresh + usage.cache_read_tokens + usage.cache_write_tokens
+cdef void merge_anthropic(Reader* r, Usage* usage) noexcept nogil:
+    # A later usage is cumulative but may leave out what has not changed. input_tokens there is without the cached ones, and both
+    # are without what compactions took, which is charged all the same.
+    cdef int64_t* told = r.told
+    cdef int k
+    for k in range(READER_TOLD):
+        if r.counts[k] >= 0:
+            told[k] = r.counts[k]
+    usage.cache_read_tokens = told[CACHED] + told[COMPACTED_CACHED]
+    usage.cache_write_tokens = told[CACHE_WRITE] + told[COMPACTED_CACHE_WRITE]
+    usage.cache_write_1h_tokens = min(told[CACHE_WRITE_1H], told[CACHE_WRITE]) + told[COMPACTED_CACHE_WRITE_1H]
+    usage.output_tokens = told[OUTPUT] + told[COMPACTED_OUTPUT]
+    usage.reasoning_tokens = told[REASONING]
+    usage.input_tokens = told[INPUT] + told[COMPACTED] + usage.cache_read_tokens + usage.cache_write_tokens
 
 
 cdef void take_gemini(const int64_t* counts, Usage* usage) noexcept nogil:
@@ -241,6 +267,7 @@ cdef void start_reader(Reader* r) noexcept nogil:
     r.number = NO_NUMBER
     r.choices = NO_CHOICES
     r.usage_depth = 0
+    r.element = ELEMENT_OTHER
     r.valued = r.name_in_piece = r.has_choices = r.has_usage = r.usage_on_top = r.finished = r.failed = r.whole = False
     r.name = r.kept
 
@@ -352,7 +379,9 @@ cdef void end_string_value(Reader* r) noexcept nogil:
     elif r.key == KEY_ERROR:
         r.failed = True
     elif r.key == ELEMENT_MODALITY:
-        r.is_audio = r.name_len == 5 and memcmp(r.name, "AUDIO", 5) == 0
+        r.element = ELEMENT_AUDIO if r.name_len == 5 and memcmp(r.name, "AUDIO", 5) == 0 else ELEMENT_OTHER
+    elif r.key == ITERATION_TYPE:
+        r.element = ELEMENT_COMPACTION if r.name_len == 10 and memcmp(r.name, "compaction", 10) == 0 else ELEMENT_OTHER
     r.valued = False
     r.key = KEY_OTHER
 
@@ -366,6 +395,36 @@ cdef inline void end_number(Reader* r) noexcept nogil:
     r.number = NO_NUMBER
 
 
+cdef int open_element(Reader* r, int key, char c) noexcept nogil:
+    """An array of modalities or of iterations has begun, or one of them; what stands in the container."""
+    r.element = ELEMENT_OTHER
+    r.element_tokens = 0
+    if key != IN_ITERATIONS:
+        return key
+    if r.valued and c == c'[':
+        memset(&r.counts[COMPACTED], 0, PARTS * sizeof(int64_t))
+        return IN_ITERATIONS
+    if r.valued or c == c'[':
+        return MEANS_NOTHING
+    memset(&r.counts[ITERATION], 0xFF, PARTS * sizeof(int64_t))
+    return IN_ITERATION
+
+
+cdef void close_element(Reader* r) noexcept nogil:
+    """Add what an element of audio, or an iteration that was a compaction, has stated."""
+    cdef int within = place(r), k
+    cdef int64_t* counts = r.counts
+    if r.element == ELEMENT_AUDIO and (within == IN_PROMPT_MODALITIES or within == IN_CANDIDATE_MODALITIES):
+        k = AUDIO_INPUT if within == IN_PROMPT_MODALITIES else AUDIO_OUTPUT
+        counts[k] = stated(counts[k]) + r.element_tokens
+        r.element = ELEMENT_OTHER     # the array that closes next stands under the same key
+    elif r.element == ELEMENT_COMPACTION and within == IN_ITERATION:
+        counts[ITERATION_CACHE_WRITE_1H] = min(counts[ITERATION_CACHE_WRITE_1H], counts[ITERATION_CACHE_WRITE])
+        for k in range(PARTS):
+            counts[COMPACTED + k] = min(counts[COMPACTED + k] + stated(counts[ITERATION + k]), MAX_STATED_TOKENS)
+        r.element = ELEMENT_OTHER
+
+
 cdef void open_container(Reader* r, char c) noexcept nogil:
     cdef int key = r.key
     if r.usage_depth:
@@ -376,13 +435,12 @@ cdef void open_container(Reader* r, char c) noexcept nogil:
     r.depth += 1
     if key == KEY_USAGE and c == c'{':
         r.usage_depth = <int>r.depth
-        memset(r.counts, 0xFF, sizeof(r.counts))
+        memset(r.counts, 0xFF, READER_TOLD * sizeof(int64_t))
         key = IN_USAGE
     elif key == KEY_ERROR:
         r.failed = True
-    elif key == IN_PROMPT_MODALITIES or key == IN_CANDIDATE_MODALITIES:
-        r.is_audio = False
-        r.element_tokens = 0
+    elif IN_PROMPT_MODALITIES <= key <= IN_ITERATIONS:     # one test for the three: this runs for every container
+        key = open_element(r, key, c)
     if key == KEY_CHOICES and c == c'[':
         r.has_choices = True
         r.choices = CHOICES_OPEN
@@ -398,7 +456,6 @@ cdef void open_container(Reader* r, char c) noexcept nogil:
 
 
 cdef void close_container(Reader* r, Usage* usage) noexcept nogil:
-    cdef int audio
     if r.usage_depth:
         end_number(r)
         if r.depth == r.usage_depth:
@@ -406,10 +463,8 @@ cdef void close_container(Reader* r, Usage* usage) noexcept nogil:
             if merge(r, usage):
                 r.has_usage = True
                 r.usage_on_top = r.usage_on_top or r.depth == 2
-        elif r.is_audio and (place(r) == IN_PROMPT_MODALITIES or place(r) == IN_CANDIDATE_MODALITIES):
-            audio = AUDIO_INPUT if place(r) == IN_PROMPT_MODALITIES else AUDIO_OUTPUT
-            r.counts[audio] = stated(r.counts[audio]) + r.element_tokens
-            r.is_audio = False     # the array that closes next stands under the same key
+        elif r.element != ELEMENT_OTHER:
+            close_element(r)
     elif r.choices == CHOICES_OPEN:
         r.choices = CHOICES_EMPTY
     if r.depth > 0:
@@ -530,6 +585,7 @@ cdef void read_piece(Reader* r, Usage* usage, const char* p, Py_ssize_t n) noexc
 cdef bint read_usage(int dialect, const char* p, Py_ssize_t n, Usage* out) noexcept nogil:
     cdef Reader reader
     memset(out, 0, sizeof(Usage))
+    memset(reader.told, 0, sizeof(reader.told))
     reader.dialect = dialect
     start_reader(&reader)
     read_piece(&reader, out, p, n)

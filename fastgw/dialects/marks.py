@@ -1,6 +1,7 @@
 """Name the marks of what may be cached where a provider takes none: what is lost is only a hint, which no policy refuses."""
 
-from fastgw.dialects.canonical import Notes, Part, Request, ToolResult
+from fastgw.dialects.canonical import Part, Request, ToolResult
+from fastgw.dialects.notes import Notes
 
 
 def note_marks(request: Request, notes: Notes) -> None:

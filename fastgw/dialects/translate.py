@@ -15,7 +15,6 @@ from fastgw.dialects.canonical import (
     Dialect,
     Event,
     Failure,
-    Notes,
     Reply,
     Request,
     StreamWriter,
@@ -23,6 +22,7 @@ from fastgw.dialects.canonical import (
     UsageStated,
 )
 from fastgw.dialects.framing import SPLITTERS
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import an_object
 from fastgw.errors import GatewayError, error
 

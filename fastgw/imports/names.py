@@ -74,7 +74,7 @@ REASONS: Final = MappingProxyType(
         "max_budget": "budgets are set for keys and workspaces",
         "budget_duration": "budgets are set for keys and workspaces",
         "cooldown_time": "set `breaker` at the model",
-        "azure_ad_token": "tokens are fetched by the gateway: state tenant_id, client_id and client_secret, or an identity",
+        "azure_ad_token": "state `azure.token`, or what tokens are fetched by: tenant_id, client_id and client_secret, or an identity",
         "region_name": "no routing by region",
     }
 )

@@ -14,14 +14,15 @@ from fastgw.imports.names import BEGINNINGS
 from fastgw.imports.report import Report, Unreadable, free_name
 from fastgw.imports.source import read_json
 from fastgw.portkey.config import Config, read_config
-from fastgw.portkey.leaf import document_of
+from fastgw.portkey.leaf import PLACING, document_of
 from fastgw.portkey.models import address_of
-from fastgw.portkey.names import LEGACY_SETTINGS, SETTINGS, camel
+from fastgw.portkey.names import LEGACY_SETTINGS, camel
 from fastgw.portkey.refusal import Refused
 from fastgw.providers.table import find_provider
 
 # Members that an integration takes over from a leaf with credentials.
-MOVED: Final = frozenset({"provider", "api_key", "custom_host", *SETTINGS, *LEGACY_SETTINGS})
+PLACED: Final = frozenset({*PLACING, *(old for old, name in LEGACY_SETTINGS.items() if name in PLACING)})
+MOVED: Final = frozenset({"provider", "api_key", "custom_host", *PLACED})
 MOVED_ALIKE: Final = MOVED | {camel(name) for name in MOVED}
 NESTED: Final = frozenset({"strategy", "retry", "cache", "sticky", "cb_config"})
 
@@ -103,7 +104,10 @@ class Maker:
         provider = find_provider(config.provider)
         if provider is None:
             raise Unreadable(f"{place or 'the config'}: expected a provider that fastgw has, found {config.provider}")
-        table = document_of(config, provider)
+        try:
+            table = document_of(config, provider, place or "config")
+        except Refused as error:
+            raise Unreadable(f"{place or 'the config'}: {error.detail}") from None
         if config.api_key:
             self.report.warn(f"{place or 'the config'} has a secret in plain text, and so has its integration: write env:NAME instead")
         identity = json.dumps(table, sort_keys=True)

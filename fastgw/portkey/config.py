@@ -159,7 +159,9 @@ def provider(reading: Reading, value: object, path: Path) -> object:
 
 
 def setting(reading: Reading, value: object, path: Path) -> object:
-    """A setting's text; a service account may be an object, which is kept as the text of it."""
+    """A setting's text; a service account may be an object, which is kept as the text of it, and so is a flag."""
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, dict):
         return json.dumps(value)
     return text(reading, value, path)

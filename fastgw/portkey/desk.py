@@ -58,7 +58,7 @@ class Desk:
         self.saved: dict[str, Config] = read_saved(paths.config.configs)
         self.rules: HostRules = read_rules(gateway.allow, gateway.public)
         self.hosts = gateway.enabled
-        self._kept: OrderedDict[tuple[str, str, bytes], Served] = OrderedDict()
+        self._kept: OrderedDict[tuple[Caller, str, bytes], Served] = OrderedDict()
 
     def __repr__(self) -> str:
         return f"<Desk of {len(self.saved)} saved configs, {len(self._kept)} routes>"
@@ -68,7 +68,7 @@ class Desk:
 
         raises  portkey.refusal.Refused, ModelNotAllowed, IntegrationNotAllowed
         """
-        place = caller.name, model, digest_of(fields, is_own)
+        place = caller, model, digest_of(fields, is_own)
         served = self._kept.get(place)
         if served is None:
             asked = read_headers(fields, is_own)
@@ -94,14 +94,12 @@ class Desk:
 
     def _made(self, caller: Caller, asked: Asked, model: str) -> Served:
         address = address_of(model)
-        key = self.paths.key(caller.name)
         workspace = self.paths.config.workspaces.get(caller.workspace) or written.Workspace()
         is_free = workspace.inline == "allow"
         routed = plan(
             asked, saved=self.saved, stored=self.paths.config.integrations, hosts=self.rules, environ=self.environ,
             allowed=Allowed(configs=is_free, providers=is_free, hosts=is_free and self.hosts, forwarding=is_free),
-            slug=address.integration, default=key.config if key is not None and key.config else "",
-            may_override=key is None or key.allow_config_override,
+            slug=address.integration, default=caller.config or "", may_override=caller.allow_config_override,
         )
         bare = address.model if address.integration or address.provider else model
         check_models(caller, routed.route, bare)
@@ -133,9 +131,9 @@ class Desk:
     def _integration(self, connections: Connections, name: str, row: written.Integration, leaf: Leaf) -> Integration:
         """A stored one as it is; one of the request alone with its own pool, whose addresses are checked where a caller named the host."""
         fields = {field: written.Secret(value) for field, value in leaf.fields if field.lower() not in {one.lower() for one in row.headers}}
-        if name in self.paths.integrations and not fields:
+        if name in self.paths.integrations and not fields and not leaf.settings:
             return self.paths.integrations[name]
-        row = structs.replace(row, headers={**row.headers, **fields})
+        row = structs.replace(row, headers={**row.headers, **fields}, settings={**row.settings, **leaf.settings})
         check = None
         if leaf.is_checked:
 

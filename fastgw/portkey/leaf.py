@@ -5,6 +5,7 @@ itself, never with an identity that the gateway has of its own.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -15,6 +16,7 @@ from fastgw.portkey.refusal import BAD_CONFIG, BAD_HOST, Refused
 from fastgw.providers.row import Provider
 from fastgw.providers.table import find_provider
 from fastgw.snapshot.config import Integration, Secret
+from fastgw.snapshot.credentials import LABEL_PATTERN
 from fastgw.snapshot.hosts import HostRefused, HostRules, check_url
 from fastgw.snapshot.integrations import check_integration
 from fastgw.snapshot.names import Place
@@ -40,6 +42,7 @@ PLACES: Final = MappingProxyType(
         "azure_workload_client_id": "azure.client_id",
         "azure_entra_client_secret": "azure.client_secret",
         "azure_entra_scope": "azure.scope",
+        "azure_ad_token": "azure.token",
         "azure_api_version": "api_version",
         "azure_foundry_url": "base_url",
         "huggingface_base_url": "base_url",
@@ -51,17 +54,29 @@ PLACES: Final = MappingProxyType(
         "oracle_key_passphrase": "oracle.passphrase",
         "oracle_compartment_id": "oracle.compartment",
         "workers_ai_account_id": "settings.account_id",
+        "fireworks_account_id": "settings.account_id",
         "snowflake_account": "settings.account",
     }
 )
 SIGNED_BY: Final = MappingProxyType({"aws": "aws", "google": "google", "azure": "entra", "oracle": "oci"})
 ADDRESSES: Final = MappingProxyType({"azure_foundry_url": "azure-ai", "huggingface_base_url": "huggingface"})
+# Where models of azure-ai run that have no resource: by the kind of deployment, the setting that begins the host, and the address.
+ENDPOINTS: Final = MappingProxyType(
+    {
+        "managed": ("azure_endpoint_name", "https://{}.{}.inference.ml.azure.com/score"),
+        "serverless": ("azure_deployment_name", "https://{}.{}.models.ai.azure.com/v1"),
+    }
+)
+# Settings that say where an integration is and how it signs; the others are said beside one.
+PLACING: Final = frozenset({*PLACES, "azure_auth_mode", "azure_deployment_type", "azure_endpoint_name", "azure_region"})
 # Settings that are fields of the request to the provider, by the rows that they are for.
 FIELDS: Final = MappingProxyType(
     {
         "openai_organization": ("openai-organization", ("openai",)),
         "openai_project": ("openai-project", ("openai",)),
         "openai_beta": ("openai-beta", ("openai", "azure-openai")),
+        "azure_deployment_name": ("azureml-model-deployment", ("azure-ai",)),
+        "azure_extra_params": ("extra-parameters", ("azure-ai", "github")),
         "anthropic_beta": ("anthropic-beta", ("anthropic",)),
         "anthropic_version": ("anthropic-version", ("anthropic",)),
         "stability_client_id": ("stability-client-id", ("stability-ai",)),
@@ -79,6 +94,8 @@ FIELDS: Final = MappingProxyType(
 )
 # Settings that name the model where the body's name is none that the provider knows.
 MODELS: Final = MappingProxyType({"azure-openai": "azure_deployment_id", "sagemaker": "amzn_sagemaker_model_name"})
+# What a value of a setting puts into a setting of the integration, a stored one's too, and for which row.
+MADE_OF: Final = MappingProxyType({"mistral_fim_completion": ("mistral-ai", "chat", MappingProxyType({"true": "fim"}))})
 IDENTITIES: Final = MappingProxyType({"entra": "client_secret", "managed": "managed", "workload": "workload"})
 TOKEN_HOSTS: Final = ("oauth2.googleapis.com", "accounts.google.com", "www.googleapis.com")
 
@@ -102,7 +119,7 @@ def ad_hoc(one: Config, path: str, hosts: HostRules, environ: Mapping[str, str])
     provider = find_provider(one.provider)
     if provider is None:
         raise wrong(path, f"the gateway has no provider {one.provider} yet")
-    document = document_of(one, provider)
+    document = document_of(one, provider, path)
     if one.is_callers:
         if isinstance(url := document.get("base_url"), str) and not one.custom_host:
             check_callers_url(url, hosts)
@@ -132,8 +149,8 @@ def check_callers_url(url: str, hosts: HostRules) -> None:
         raise Refused(BAD_HOST, field="x-portkey-custom-host", detail=str(error)) from None
 
 
-def document_of(one: Config, provider: Provider) -> dict[str, object]:
-    """The leaf as a table of the configuration file would state it."""
+def document_of(one: Config, provider: Provider, path: str) -> dict[str, object]:
+    """The leaf as a table of the configuration file would state it. raises Refused"""
     document: dict[str, object] = {"provider": provider.name}
     if one.api_key:
         document["api_key"] = one.api_key
@@ -148,13 +165,51 @@ def document_of(one: Config, provider: Provider) -> dict[str, object]:
             table[name] = value
         else:
             document[place] = value
-    azure = document.get("azure")
-    mode = one.settings.get("azure_auth_mode", "entra" if isinstance(azure, dict) and "client_secret" in azure else "")
-    if mode in IDENTITIES and provider.auth == "entra":
-        document["azure"] = (azure if isinstance(azure, dict) else {}) | {"identity": IDENTITIES[mode]}
+    if provider.auth == "entra":
+        settle_azure(one, provider, document, path)
     if one.custom_host:
         document["base_url"] = one.custom_host
     return document
+
+
+def settle_azure(one: Config, provider: Provider, document: dict[str, object], path: str) -> None:
+    """One of the credentials, in Portkey's order, and the address of an endpoint that has no resource. raises Refused"""
+    written = document.get("azure")
+    azure = written if isinstance(written, dict) else {}
+    mode = one.settings.get("azure_auth_mode", "entra" if "client_secret" in azure else "")
+    if provider.name == "azure-ai" and "base_url" not in document and not one.custom_host and (url := endpoint_of(one, path)):
+        document["base_url"] = url
+        if "token" not in azure and mode not in IDENTITIES and (key := document.get("api_key")):
+            azure["token"] = key  # an endpoint reads its key there
+    if "token" in azure:
+        resource = {name: value for name, value in azure.items() if name == "resource"}
+        azure = resource | {"token": str(azure["token"]).removeprefix("Bearer ")}
+        document.pop("api_key", None)
+    elif mode in IDENTITIES:
+        azure["identity"] = IDENTITIES[mode]
+    if azure:
+        document["azure"] = azure
+
+
+def endpoint_of(one: Config, path: str) -> str:
+    """The address of an endpoint of Azure Machine Learning or of a serverless deployment; "" where the leaf names none. raises Refused"""
+    kind = one.settings.get("azure_deployment_type", "managed" if "azure_endpoint_name" in one.settings else "")
+    if kind not in ENDPOINTS:
+        return ""
+    setting, address = ENDPOINTS[kind]
+    parts = [one.settings.get(name, "") for name in (setting, "azure_region")]
+    for name, part in zip((setting, "azure_region"), parts, strict=True):
+        if re.match(LABEL_PATTERN, part) is None:
+            found = "another" if part else "nothing"
+            raise wrong(path, f"expected {name} as a label of a host name for a {kind} deployment, found {found}")
+    return address.format(*parts).lower()
+
+
+def settings_of(one: Config, provider: Provider | None) -> Mapping[str, str]:
+    """What a leaf's settings add to those of its integration, a stored one's too."""
+    name = provider.name if provider else ""
+    made = {place: values.get(one.settings.get(setting, "").lower()) for setting, (row, place, values) in MADE_OF.items() if row == name}
+    return {place: value for place, value in made.items() if value is not None}
 
 
 def counts(setting: str, place: str, provider: Provider) -> bool:
@@ -178,11 +233,14 @@ def refuse_borrowed(provider: Provider, document: Mapping[str, object], path: st
     needed = {
         "aws": ("aws", ("access_key_id", "secret_access_key"), "aws_access_key_id and aws_secret_access_key, or api_key"),
         "google": ("google", ("service_account",), "vertex_service_account_json, or api_key"),
-        "entra": ("azure", ("tenant_id", "client_id", "client_secret"), "azure_entra_ tenant_id, client_id and client_secret, or api_key"),
+        "entra": ("azure", ("tenant_id", "client_id", "client_secret"),
+                  "azure_ad_token, or azure_entra_ tenant_id, client_id and client_secret, or api_key"),
         "oci": ("oracle", ("user", "private_key"), "the oracle_ settings of a user's key, or api_key"),
     }
     table, names, words = needed.get(provider.auth, ("", ("",), "api_key, or the name of a stored integration"))
     stated = tables.get(table, {})
+    if provider.auth == "entra" and stated.get("token"):
+        return
     if not all(stated.get(name) for name in names) or stated.get("identity") in ("managed", "workload"):
         raise wrong(path, f"expected {words} for {provider.name}, found nothing: the gateway's own credentials are not lent")
     if table == "google":

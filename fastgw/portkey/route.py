@@ -7,13 +7,14 @@ nothing is repeated and no target is left alone unless the config says so.
 from collections.abc import Mapping
 from fractions import Fraction
 from math import lcm
+from types import MappingProxyType
 from typing import Final, get_args
 
 from msgspec import Struct, structs
 
 from fastgw.portkey.config import MOST_RETRIES, Cache, Condition, Config
 from fastgw.portkey.config import Breaker as Opening
-from fastgw.portkey.leaf import ADDRESSES, MODELS, PLACES, ad_hoc, fields_of, wrong
+from fastgw.portkey.leaf import ADDRESSES, MODELS, PLACES, ad_hoc, fields_of, settings_of, wrong
 from fastgw.portkey.refusal import BAD_HOST, BAD_PROVIDER, NO_TARGET, Refused, blocked
 from fastgw.portkey.tree import Node, integration_of, model_of
 from fastgw.providers.table import find_provider
@@ -56,6 +57,7 @@ class Leaf(Struct, frozen=True):
     integration   a stored one's name, or a name of Routed.integrations
     is_checked    each address that is connected to is checked against the rules, as the caller had a hand in the host
     is_callers    the credential came with the request, so that an error about it is the caller's to see
+    settings      added to those of the integration
     fields        added to the request; forward: names of the caller's fields that are added to it
     strict        whether the reply holds only what OpenAI defines; None where nobody says
     before, after guardrails, hooks and mutators, as they stand
@@ -65,6 +67,7 @@ class Leaf(Struct, frozen=True):
     integration: str
     is_checked: bool
     is_callers: bool = False
+    settings: Mapping[str, str] = MappingProxyType({})
     fields: tuple[tuple[str, str], ...] = ()
     forward: tuple[str, ...] = ()
     strict: bool | None = None
@@ -157,6 +160,7 @@ class Router:
                 integration=integration,
                 is_checked=is_ad_hoc and (one.host_is_callers if one.custom_host else one.is_callers),
                 is_callers=is_ad_hoc and one.is_callers,
+                settings=settings_of(one, provider),
                 fields=fields_of(one, provider, node.path),
                 forward=one.forward_headers or (),
                 strict=one.strict,
@@ -227,7 +231,7 @@ def is_equipped(one: Config) -> bool:
     """Whether a leaf states more of its integration than the provider."""
     provider = find_provider(one.provider)
     is_open = provider is not None and provider.auth == "none"
-    return bool(one.api_key or one.custom_host or is_open or any(name in PLACES for name in one.settings))
+    return bool(one.api_key or one.custom_host or is_open or any(name in PLACES or name == "azure_endpoint_name" for name in one.settings))
 
 
 def names_of(nodes: tuple[Node, ...]) -> list[str]:

@@ -1,5 +1,7 @@
 """Hosts of models that take OpenAI's chat requests: a line or two each."""
 
+from msgspec.structs import replace
+
 from fastgw.providers.making import compatible, paths
 
 EMBEDS = "completions embeddings"
@@ -14,9 +16,13 @@ HOSTED = (
     compatible("together-ai", "Together AI", "https://api.together.xyz/v1", "https://docs.together.ai/reference", catalog="together",
                also="completions embeddings images rerank speech transcriptions translations files batches", aliases="together togetherai",
                chat="max_tokens top_k"),
-    compatible("fireworks-ai", "Fireworks AI", "https://api.fireworks.ai/inference/v1", "https://docs.fireworks.ai/api-reference",
-               also="completions embeddings responses messages rerank", aliases="fireworks", catalog="fireworks", generation=("chat",),
-               chat="max_tokens top_k echo_reasoning_content"),
+    replace(
+        compatible("fireworks-ai", "Fireworks AI", "https://api.fireworks.ai/inference/v1", "https://docs.fireworks.ai/api-reference",
+                   also="completions embeddings responses messages rerank", aliases="fireworks", catalog="fireworks", generation=("chat",),
+                   chat="max_tokens top_k echo_reasoning_content", requires=("settings.account_id",),
+                   note="with `settings.account_id`, paths that the gateway does not know are the account's: `/v1/datasets` and the like"),
+        passing_prefix="/v1/accounts/{account_id}",
+    ),
     compatible("openrouter", "OpenRouter", "https://openrouter.ai/api/v1", "https://openrouter.ai/docs/api-reference", catalog="openrouter",
                also="completions embeddings responses messages", generation=("chat",),
                chat="cache_control reasoning_object echo_reasoning_details file_url video_url top_k"),

@@ -14,7 +14,7 @@ SIGNS: Final = MappingProxyType(
     {
         "aws": "AWS Signature Version 4 (keys, role, or the place's own)",
         "google": "Google Cloud (service account, or the place's own)",
-        "entra": "Entra (client secret, managed or workload identity)",
+        "entra": "Entra (a token, client secret, managed or workload identity)",
         "oci": "OCI signature (API key of a user)",
         "ibm": "IBM Cloud (api_key is exchanged)",
         "none": "nothing",

@@ -51,7 +51,9 @@ MISTRAL = compatible(
     "mistral-ai", "Mistral AI", "https://api.mistral.ai/v1", "https://docs.mistral.ai/api/",
     aliases="mistral mistralai", also="embeddings mistral_moderations transcriptions files batches", catalog="mistral",
     chat="mistral max_tokens system_role", unsupported="stream_options metadata", stream_options=False,
-    note="states the usage of every stream unasked, and refuses members that it does not know",
+    paths=paths(chat="/{chat}/completions"), requires=("settings.chat",), defaults={"settings.chat": "chat"},
+    note="states the usage of every stream unasked, and refuses members that it does not know; with `settings.chat = \"fim\"`, chats are"
+    " asked at `/fim/completions` and have `prompt` and `suffix`",
 )  # fmt: skip
 
 COHERE = Provider(

@@ -63,6 +63,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     regional         a value of the setting `region` to the base_url that takes the place of the other
     prefix           begins every upstream path where base_url has none of its own
     cut              the beginning of a caller's path that the prefix stands for: "/v1" of "/v1/chat/completions"
+    passing_prefix   takes the place of the prefix for requests that only pass, where the settings in it are stated and
+                     base_url has no path of its own
     versioned_prefix, version_query   take the place of the prefix where the config states api_version: {model} is
                      the target's model, and the query field carries the version; "" where there is no such thing
     auth             how it is signed for: "bearer" and "field" by api_key alone, "none" where it wants none, else by a
@@ -96,6 +98,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     regional: Templates = NOTHING
     prefix: str
     cut: str = "/v1"
+    passing_prefix: str = ""
     versioned_prefix: str = ""
     version_query: str = ""
     auth: Auth = "bearer"

@@ -57,6 +57,7 @@ SETTINGS: Final = MappingProxyType(
             Setting("oracle.region", "label", "region", "us-chicago-1"),
             Setting("settings.account_id", "segment", "id of the account", "0123456789abcdef0123456789abcdef"),
             Setting("settings.gateway_id", "segment", "name of the gateway", "my-gateway"),
+            Setting("settings.chat", "segment", "kind of completions that chats are asked for", "fim"),
             Setting("settings.account", "host", "identifier of the account", "myorg-myaccount"),
             Setting("settings.host", "host", "host of the workspace", "dbc-a1b2345c-d6e7.cloud.databricks.com"),
             Setting("settings.region", "label", "region", "us-south"),

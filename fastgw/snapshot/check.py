@@ -9,7 +9,8 @@ from fastgw.auth.keys import digest_in, digest_of
 from fastgw.meter.catalog import Catalog
 from fastgw.providers.table import ALIASES, PROVIDERS
 from fastgw.route.check import objections_to
-from fastgw.snapshot.config import Config, Key, Model, Price
+from fastgw.snapshot.accounts import check_depth, check_limits
+from fastgw.snapshot.config import Config, Key, Model, Price, ShareLimits, Workspace
 from fastgw.snapshot.hosts import read_rules
 from fastgw.snapshot.integrations import check_file, check_integration
 from fastgw.snapshot.names import Place, shown
@@ -60,9 +61,20 @@ class Checker:
             place = ("workspaces", name)
             self.each(place, "integrations", workspace.integrations, "a known integration", self.integrations)
             self.reachable(place, workspace.models, workspace.integrations)
+            check_limits(place, workspace, self.problems)
+            for shared, limits in workspace.limits.items():
+                self.share((*place, "limits", shared), shared, workspace, limits)
         for index, key in zip(self.indices, self.config.keys, strict=True):
             self.key(("keys", index), key)
         self.unique()
+
+    def share(self, place: Place, integration: str, workspace: Workspace, limits: ShareLimits) -> None:
+        allowed = set(workspace.integrations) or self.integrations
+        if integration not in allowed:
+            self.unknown(place, "an integration of the workspace", integration, allowed)
+        else:
+            self.reachable(place, limits.models, (integration,))
+        check_limits(place, limits, self.problems)
 
     def gateway(self) -> None:
         gateway = self.config.gateway
@@ -116,6 +128,8 @@ class Checker:
             known = set(key.integrations) or allowed
             self.unknown((*place, "integration"), "an integration that the key may use", key.integration, known)
         self.reachable(place, key.models, key.integrations or tuple(allowed))
+        check_limits(place, key, self.problems)
+        check_depth(place, workspace or Workspace(), key, self.problems)
         if key.expires_at is not None and not FIRST_EXPIRY <= key.expires_at < LAST_EXPIRY:
             self.problems.add((*place, "expires_at"), "a time from 1970 to 2261", f"the year {key.expires_at.year}")
 

@@ -62,6 +62,8 @@ class Connections:
         fields = [("host", host_field(upstream))]
         if row.api_key is not None and signer is None and provider.auth != "none":
             fields.append((provider.auth_field, provider.auth_prefix + row.api_key.reveal()))
+        if row.azure is not None and row.azure.token is not None:
+            fields.append(("authorization", f"Bearer {row.azure.token.reveal()}"))
         fields.extend((field, value.reveal()) for field, value in row.headers.items())
         own = {field.lower() for field, _ in fields}
         defaults = [(field, value) for field, value in provider.extra_fields if field not in own]
@@ -133,7 +135,7 @@ def secrets_of(row: written.Integration) -> tuple[bytes, ...]:
     """The credentials of an integration, as they may come back in a reply's head."""
     values = [row.api_key, *(value for name, value in row.headers.items() if CREDENTIAL.search(name))]
     values += [getattr(row.aws, name, None) for name in ("secret_access_key", "session_token")]
-    values.append(getattr(row.azure, "client_secret", None))
+    values += [getattr(row.azure, name, None) for name in ("client_secret", "token")]
     texts = [value.reveal() for value in values if value is not None]
     return tuple(text.encode("latin-1") for text in texts if len(text) >= SHORTEST_SECRET)
 

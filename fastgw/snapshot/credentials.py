@@ -50,6 +50,7 @@ class Azure(Section, frozen=True):
     tenant_id: Annotated[Segment | None, Meta(description="tenant of the application")] = None
     client_id: Annotated[Segment | None, Meta(description="application, or user-assigned managed identity")] = None
     client_secret: Annotated[Secret | None, Meta(description="the application's secret")] = None
+    token: Annotated[Secret | None, Meta(description="sent as `authorization: Bearer`: of Entra, and made elsewhere")] = None
     token_file: Annotated[File | None, Meta(description="federated token; by default AZURE_FEDERATED_TOKEN_FILE")] = None
     scope: Annotated[Word, Meta(description="what the token is for")] = "https://cognitiveservices.azure.com/.default"
 

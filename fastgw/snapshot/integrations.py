@@ -48,6 +48,7 @@ def check_integration(place: Place, integration: Integration, problems: Problems
         check_settings(place, integration, provider, problems)
         check_credentials(place, integration, provider, problems)
     is_signed = provider is not None and provider.auth in ("aws", "google", "oci", "ibm") and integration.api_key is None
+    is_signed = is_signed or integration.azure is not None and (integration.azure.token or integration.azure.identity) is not None
     for name in integration.headers:
         if name.lower() in OWN_FIELDS or (is_signed and name.lower() in SIGNED_FIELDS):
             problems.add((*place, "headers", name), "a field that the gateway does not write itself", f'"{name}"')
@@ -138,8 +139,10 @@ def check_azure(place: Place, integration: Integration, problems: Problems) -> N
             problems.add((*place, "azure", name), 'what identity = "client_secret" needs', "nothing")
     if azure.client_secret is not None and azure.identity != "client_secret":
         problems.add((*place, "azure", "identity"), '"client_secret", as a secret is stated', "another or none")
-    if azure.identity is not None and integration.api_key is not None:
-        problems.add((*place, "api_key"), "either api_key or azure.identity", "both")
+    stated = {"api_key": integration.api_key, "azure.identity": azure.identity, "azure.token": azure.token}
+    one, *others = [name for name, value in stated.items() if value is not None] or [""]
+    if others:
+        problems.add((*place, *one.split(".")), f"either {one} or {others[0]}", "both")
     if azure.token_file is not None:
         check_file(problems, (*place, "azure", "token_file"), azure.token_file)
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from fastgw.dialects.shapes.table import SHAPES
 from fastgw.dialects.table import CALLERS, GENERATIONS, dialect_of
-from fastgw.providers.address import Upstream, path_of
+from fastgw.providers.address import VARIABLE, Upstream, fill, path_of
+from fastgw.providers.operations import PATHS
 from fastgw.providers.row import Provider, quirks_of
 from fastgw.record.names import OPERATIONS
 from fastgw.snapshot.types import PARTS, Way, place_of
@@ -23,7 +24,10 @@ def ways_of(provider: Provider, upstream: Upstream, settings: Mapping[str, str])
     """The provider's ways by the place of the operation (types.place_of). raises ValueError for a setting that is not known"""
     usage = int(provider.usage)
     own = max(usage - 1, 0)
-    ways = {place("proxy", spoken): Way("proxy", usage=usage) for spoken in (OPENAI, ANTHROPIC, GEMINI)}
+    # an address with a path of its own is another's, who may know nothing of the provider's other paths
+    is_own = upstream.prefix == provider.prefix and settings.keys() >= set(VARIABLE.findall(provider.passing_prefix))
+    prefix = fill(provider.passing_prefix, settings).encode() or None if is_own else None
+    ways = {place("proxy", spoken): Way("proxy", usage=usage, prefix=prefix) for spoken in (OPENAI, ANTHROPIC, GEMINI)}
     names = set(provider.operations)
     if upstream.query:
         names.discard("responses")      # addressed by deployment and version there is none
@@ -33,6 +37,8 @@ def ways_of(provider: Provider, upstream: Upstream, settings: Mapping[str, str])
         if name in provider.paths or name in provider.stream_paths:
             path = path_of(provider, upstream, name, False, settings).encode()
             stream_path = path_of(provider, upstream, name, True, settings).encode()
+            if path == stream_path == (upstream.prefix + PATHS.get(name, "")).encode():
+                path = stream_path = None      # the caller's own, whose heads are kept
         ways[place(name, spoken)] = Way(name, path=path, stream_path=stream_path, usage=spoken + 1 if name in SPOKEN else usage)
     for generation in provider.generation:
         dialect_of(GENERATIONS[generation])      # imported now rather than while a request waits

@@ -75,9 +75,14 @@ class Control:
         self.csrf = answer.json()["csrf"]
         return answer.json()  # type: ignore[no-any-return]  # of JSON
 
+    @property
+    def fields(self) -> dict[str, str]:
+        """What a browser sends of who has signed in."""
+        return {"cookie": self.cookie, "x-csrf-token": self.csrf}
+
     def ask(self, method: str, path: str, json: object = None, status: int = 200, **fields: str) -> Any:
         """Send a request as who has signed in, hold the status, and return the body."""
-        headers = {"cookie": self.cookie, "x-csrf-token": self.csrf} | {name.replace("_", "-"): value for name, value in fields.items()}
+        headers = self.fields | {name.replace("_", "-"): value for name, value in fields.items()}
         answer = self.client.request(method, f"/api/v1{path}", json=json, headers=headers)
         assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None

@@ -154,6 +154,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=65536)
+        # asyncio sets it for sockets whose protocol it knows to be TCP, which one that was accepted does not say
+        self._transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.number = self._upstream._add(self)
         self._task = asyncio.ensure_future(self._serve())
 

@@ -7,7 +7,8 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from fastgw.dialects.canonical import Message, Notes, Request, Text
+from fastgw.dialects.canonical import Message, Request, Text
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.table import CALLERS, dialect_of
 from tests.recordings import Recording
 from tests.unit.dialects.bedrock_converse import asking as converse

@@ -11,7 +11,7 @@ import portkey_ai
 import pytest
 
 from tests.fakes.raw_client import Response
-from tests.fakes.script import json_reply
+from tests.fakes.script import json_reply, sse_reply
 from tests.fakes.upstream import Upstream
 from tests.gateway.lane_gateway import record_of
 from tests.gateway.limited import CHAT, QUESTION, ask, key_lines
@@ -50,6 +50,10 @@ api_key = "sk-of-the-operator-56789"
 provider = "anthropic"
 base_url = "{provider.url}"
 api_key = "sk-of-the-operator-90123"
+[integrations.codestral]
+provider = "mistral-ai"
+base_url = "{provider.url}/mistral/v1"
+api_key = "sk-of-the-operator-34567"
 [configs.pc-fallback]
 strategy = {{ mode = "fallback" }}
 targets = [{{ virtual_key = "stored" }}, {{ virtual_key = "backup", override_params = {{ model = "gpt-4.1-mini" }} }}]
@@ -238,3 +242,85 @@ def test_strictness_of_a_translated_reply(gateway: RunningGateway, provider: Ups
     assert choice["message"]["content"] == "Paris" and choice["finish_reason"] == "stop"
     assert set(choice["message"]) - {"role", "content", "refusal"} == members
     assert ("native_finish_reason" in choice) is (stated != "true")
+
+
+OWN = ("authorization", f"Bearer {CALLERS_OWN}")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("by", ["field", "config"])
+def test_fill_in_the_middle_goes_to_mistrals_path(gateway: RunningGateway, provider: Upstream, by: str, stream: bool) -> None:
+    """x-portkey-mistral-fim-completion, or its member of a config, sends a chat's prompt and suffix to /fim/completions, and bills it."""
+    chunk = {**REPLY, "object": "chat.completion.chunk"}
+    provider.play(sse_reply([chunk, b"data: [DONE]\n\n"]) if stream else json_reply(REPLY), "/mistral/v1/fim/completions")
+    stated = [("x-portkey-provider", "@codestral"), ("x-portkey-mistral-fim-completion", "true")]
+    fields = stated if by == "field" else [config({"virtual_key": "codestral", "mistral_fim_completion": "true"})]
+    asked = {"model": "codestral-latest", "prompt": "def f(", "suffix": "return a", "stream": stream}
+    reply = ask(gateway.url, CHAT, asked, [("x-portkey-api-key", KEY), *fields])
+    sent = provider.received[-1]
+    assert (reply.status, sent.path, json.loads(sent.body)) == (200, "/mistral/v1/fim/completions", asked)
+    assert sent.field("authorization") == "Bearer sk-of-the-operator-34567"
+    row = record_of(gateway, reply)
+    assert (row["integration"], row["input_tokens"], row["output_tokens"]) == ("codestral", 10, 5) and row["cost_nano_usd"] > 0
+    assert chat(gateway, ("x-portkey-virtual-key", "codestral")).status == 200
+    assert provider.received[-1].path == "/mistral/v1/chat/completions"
+
+
+def test_fireworks_account_stands_in_paths_that_pass(gateway: RunningGateway, provider: Upstream) -> None:
+    """x-portkey-fireworks-account-id leads what is no inference to the account, and leaves inference where it is."""
+    fields = [("x-portkey-api-key", KEY), ("x-portkey-provider", "fireworks-ai"), OWN]
+    bare, mirror = ("x-portkey-custom-host", provider.url), ("x-portkey-custom-host", host_of(provider))
+    account = ("x-portkey-fireworks-account-id", "acme")
+    for path, stated, expected in (
+        ("/v1/datasets", [bare, account], "/v1/accounts/acme/datasets"),
+        ("/v1/datasets", [bare], "/inference/v1/datasets"),
+        ("/v1/datasets", [mirror, account], "/inline/v1/datasets"),
+        (CHAT, [bare, account], "/inference/v1/chat/completions"),
+    ):
+        assert ask(gateway.url, path, {"model": "m", "messages": QUESTION}, [*fields, *stated]).status == 200
+        assert (provider.received[-1].path, provider.received[-1].field("authorization")) == (expected, f"Bearer {CALLERS_OWN}")
+    refused = ask(gateway.url, "/v1/datasets", {}, [*fields, bare, ("x-portkey-fireworks-account-id", "../x")])
+    assert (refused.status, "settings.account_id" in refused.body.decode()) == (400, True)
+
+
+def test_token_of_entra_goes_where_the_key_would(gateway: RunningGateway, provider: Upstream) -> None:
+    """x-portkey-azure-ad-token is sent as a bearer token instead of the key, and is nobody else's to see."""
+    fields = [("x-portkey-provider", "azure-openai"), OWN, ("x-portkey-custom-host", host_of(provider))]
+    assert chat(gateway, *fields, ("x-portkey-azure-ad-token", "eyJ0.e30")).status == 200
+    sent = provider.received[-1]
+    assert (sent.field("authorization"), sent.field("api-key")) == ("Bearer eyJ0.e30", None)
+    assert CALLERS_OWN not in str(sent.fields) and "eyJ0.e30" not in gateway.log()
+
+
+FILE_FIELDS = [
+    ("x-portkey-aws-s3-bucket", "b"), ("x-portkey-aws-s3-object-key", "o"), ("x-portkey-provider-file-name", "f.jsonl"),
+    ("x-portkey-provider-batch-endpoint", "/v1/embeddings"), ("x-portkey-file-purpose", "batch"), ("x-portkey-file-upload-size", "9"),
+]  # fmt: skip
+KEYS_OF_AWS = [("x-portkey-aws-access-key-id", "AKID"), ("x-portkey-aws-secret-access-key", "s"), ("x-portkey-aws-region", "us-east-1")]
+
+
+@pytest.mark.parametrize("path", ["/v1/files", "/v1/batches"])
+@pytest.mark.parametrize(
+    ("name", "credentials"),
+    [
+        ("bedrock", KEYS_OF_AWS), ("fireworks-ai", [OWN]),
+        ("vertex-ai", [OWN, ("x-portkey-vertex-project-id", "p"), ("x-portkey-vertex-region", "us-central1")]),
+    ],
+)  # fmt: skip
+def test_files_are_not_made_of_buckets(gateway: RunningGateway, path: str, name: str, credentials: list[tuple[str, str]]) -> None:
+    """Files and batches that Portkey makes out of a bucket or a data set are refused in words, not sent astray."""
+    fields = [("x-portkey-api-key", KEY), ("x-portkey-provider", name), *credentials, *FILE_FIELDS]
+    refused = ask(gateway.url, path, {"input_file_id": "s3://b/o"}, fields)
+    message = refused.json()["error"]["message"]  # type: ignore[index]
+    assert (refused.status, refused.field("x-fastgw-error")) == (404, "model_not_found")
+    assert message.startswith(f"{name} has nothing like {path}: ") and message.endswith("none is made of a bucket or a data set")
+
+
+def test_settings_of_files_leave_other_requests_alone(gateway: RunningGateway, provider: Upstream) -> None:
+    """Where nothing needs them they say nothing, as at Portkey, and reach no provider."""
+    provider.play(json_reply({"id": "file-1", "object": "file"}), "/stored/v1/files")
+    for path in (CHAT, "/v1/files"):
+        fields = [("x-portkey-api-key", KEY), ("x-portkey-provider", "@stored"), *FILE_FIELDS]
+        assert ask(gateway.url, path, {"model": "gpt-4.1", "messages": QUESTION}, fields).status == 200
+        assert provider.received[-1].path.startswith("/stored/v1/")
+        assert not [field for field, _ in provider.received[-1].fields if field.startswith("x-portkey")]

@@ -42,6 +42,7 @@ class Watched:
     saw_done: bool = False
     saw_error: bool = False
     passed_on: bytes = b""
+    told: dict[str, int] = field(default_factory=dict, compare=False)
 
 
 def watch_json(dialect: int, body: bytes) -> Watched:
@@ -139,21 +140,21 @@ def _take_usage(dialect: int, reply: Json, watched: Watched) -> bool:
         if isinstance(place, dict):
             counts = {OPENAI: _openai, ANTHROPIC: _anthropic, GEMINI: _gemini}[dialect](place)
             if counts is not None:
-                watched.usage = _bounded(counts | _carried(dialect, counts, watched))
+                watched.usage = _bounded(_merged(counts, watched) if dialect == ANTHROPIC else dict.fromkeys(NAMES, 0) | counts)
                 watched.seen = taken = True
     return taken
 
 
-def _carried(dialect: int, counts: dict[str, int], watched: Watched) -> dict[str, int]:
-    """Anthropic's later usages leave out what has not changed; other dialects repeat everything."""
-    if dialect != ANTHROPIC:
-        return {name: 0 for name in NAMES if name not in counts}
-    before = watched.usage
-    kept = {name: before[name] for name in NAMES if name not in counts and name != "input_tokens"}
-    now = kept | counts
-    before_fresh = before["input_tokens"] - before["cache_read_tokens"] - before["cache_write_tokens"]
-    fresh = counts.get("fresh", before_fresh)
-    return kept | {"input_tokens": fresh + now["cache_read_tokens"] + now["cache_write_tokens"]}
+def _merged(counts: dict[str, int], watched: Watched) -> dict[str, int]:
+    """Anthropic's later usages leave out what has not changed, compactions among it; the sums are without compactions."""
+    watched.told = told = watched.told | counts
+    parts = [
+        {name: told.get(f"{group}{name}", 0) for name in (*NAMES, "fresh")} for group in ("", "compacted_")
+    ]
+    for part in parts:
+        part["cache_write_1h_tokens"] = min(part["cache_write_1h_tokens"], part["cache_write_tokens"])
+        part["input_tokens"] = part["fresh"] + part["cache_read_tokens"] + part["cache_write_tokens"]
+    return {name: sum(part[name] for part in parts) for name in NAMES}
 
 
 def _bounded(counts: dict[str, int]) -> dict[str, int]:
@@ -213,16 +214,29 @@ def _openai(usage: Json) -> dict[str, int] | None:
 
 
 def _anthropic(usage: Json) -> dict[str, int] | None:
-    rows = {
-        "fresh": _count(usage, "input_tokens"),
-        "output_tokens": _count(usage, "output_tokens"),
-        "cache_read_tokens": _count(usage, "cache_read_input_tokens"),
-        "cache_write_tokens": _count(usage, "cache_creation_input_tokens"),
-        "cache_write_1h_tokens": _count(usage.get("cache_creation"), "ephemeral_1h_input_tokens"),
-        "reasoning_tokens": _count(usage.get("output_tokens_details"), "thinking_tokens"),
-    }
-    if rows["fresh"] is None and rows["output_tokens"] is None:
+    counts = _iteration(usage)
+    thoughts = _count(usage.get("output_tokens_details"), "thinking_tokens")
+    if "fresh" not in counts and "output_tokens" not in counts:
         return None
+    if thoughts is not None:
+        counts["reasoning_tokens"] = thoughts
+    if isinstance(iterations := usage.get("iterations"), list):
+        taken = [_iteration(one) for one in iterations if isinstance(one, dict) and one.get("type") == "compaction"]
+        for one in taken:
+            one["cache_write_1h_tokens"] = min(one.get("cache_write_1h_tokens", 0), one.get("cache_write_tokens", 0))
+        names = (*NAMES, "fresh")
+        counts |= {f"compacted_{name}": min(sum(one.get(name, 0) for one in taken), 2**53) for name in names}
+    return counts
+
+
+def _iteration(stated: Json) -> dict[str, int]:
+    rows = {
+        "fresh": _count(stated, "input_tokens"),
+        "output_tokens": _count(stated, "output_tokens"),
+        "cache_read_tokens": _count(stated, "cache_read_input_tokens"),
+        "cache_write_tokens": _count(stated, "cache_creation_input_tokens"),
+        "cache_write_1h_tokens": _count(stated.get("cache_creation"), "ephemeral_1h_input_tokens"),
+    }
     return {name: count for name, count in rows.items() if count is not None}
 
 

@@ -19,6 +19,7 @@ FULL = """
 listen = "[::1]:0"
 workers = 0
 state = "/var/lib/fastgw"
+secrets_key = "env:FASTGW_KEY"
 max_connections = 5
 max_body_bytes = 6
 buffer_reply_bytes = 0
@@ -60,6 +61,9 @@ path = "records.jsonl"
 rotate_bytes = 4096
 keep = 0
 
+[control]
+enabled = false
+store = "sqlite:///store.db"
 [integrations.openai-main]
 provider = "openai"
 base_url = "http://127.0.0.1:9001/v1"
@@ -79,7 +83,7 @@ total_ms = 4
 [integrations.azure]
 provider = "azure-openai"
 base_url = "https://x.openai.azure.com"
-api_key = "file:@SECRET@"
+azure = { token = "file:@SECRET@" }
 api_version = "2024-10-21"
 
 [integrations.foundry]
@@ -201,7 +205,7 @@ audio_output = 5
 request = 6
 
 [workspaces.team]
-budget = { usd = 1000.5, window = "30d" }
+budget = [{ usd = 1000.5, window = "30d" }, { tokens = 1000000, window = "day" }, { requests = 500, window = "week" }]
 rate = { requests_per_minute = 60, tokens_per_minute = 100000 }
 max_parallel = 9
 admission = "strict"
@@ -209,6 +213,15 @@ unknown_price = "allow"
 integrations = ["openai-main", "azure"]
 models = ["alias", "gpt-4.1"]
 inline = "saved"
+
+[workspaces.team.limits.azure]
+budget = { usd = 0.5 }
+rate = { requests_per_minute = 7, tokens_per_minute = 9 }
+max_parallel = 2
+models = ["gpt-4.1"]
+
+[workspaces.team.limits.openai-main]
+budget = [{ tokens = 2000, window = "3d" }, { requests = 100, window = "day" }]
 
 [configs.pc-fall]
 strategy = { mode = "fallback" }
@@ -221,7 +234,7 @@ workspace = "team"
 models = ["alias"]
 integrations = ["openai-main"]
 integration = "openai-main"
-budget = { usd = 100, window = "day" }
+budget = [{ usd = 100, window = "month" }, { tokens = 1000000, window = "day" }, { requests = 500, window = "week" }]
 rate = { requests_per_minute = 6, tokens_per_minute = 1 }
 max_parallel = 1
 expires_at = 2027-01-01T00:00:00+01:00

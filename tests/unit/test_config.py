@@ -64,14 +64,16 @@ def test_file_with_every_field_is_read(full: str, catalog: Catalog) -> None:
     assert main.api_key is not None and main.api_key.reveal() == "sk-in-the-environment"
     assert main.headers["x-secret"].reveal() == "sk-in-the-environment"
     azure = config.integrations["azure"]
-    assert azure.api_key is not None and azure.api_key.reveal() == "sk-in-a-file"
+    assert azure.azure is not None and azure.azure.token is not None and azure.azure.token.reveal() == "sk-in-a-file"
     price = config.models["alias"].price
     assert price is not None and price.request_nano_usd == 1
     expected = (0, 2_500_000_000, 10**10, 1_250_000_000, 3_125_000_000, 5 * 10**9, 40 * 10**9, 80 * 10**9)
     assert price.tiers == (expected,)
     assert config.prices["openai/own"].tiers[0][:3] == (0, 1, 10**15)
-    budget = config.workspaces["team"].budget
-    assert budget is not None and (budget.nano_usd, budget.window) == (1_000_500_000_000, "30d")
+    (budget,) = config.workspaces["team"].limits["azure"].budget
+    assert (budget.unit, budget.amount, budget.window) == ("usd", 500_000_000, "total")
+    several = [(one.unit, one.amount, one.window) for one in config.workspaces["team"].budget]
+    assert several == [("usd", 1_000_500_000_000, "30d"), ("tokens", 1_000_000, "day"), ("requests", 500, "week")]
     assert config.keys[0].expires_at == datetime(2026, 12, 31, 23, tzinfo=UTC)
     assert document.digests == (digest_of("fgw-in-the-environment"), digest_of("another"))
 
@@ -109,7 +111,7 @@ def test_least_file_has_the_documented_defaults(catalog: Catalog) -> None:
     main = config.integrations["main"]
     assert (main.base_url, main.max_connections, main.timeouts.total_ms) == (None, 256, 1_800_000)
     key = config.keys[0]
-    assert (key.workspace, key.models, key.enabled, key.budget, key.expires_at) == ("default", (), True, None, None)
+    assert (key.workspace, key.models, key.enabled, key.budget, key.expires_at) == ("default", (), True, (), None)
 
 
 def test_empty_file_is_a_configuration() -> None:
@@ -129,6 +131,7 @@ WRONG = {
     "a version": "1",
     "one of": "7",
     '"env': "1.5",
+    '"file': "1",
     "1 to": "true",
     "dollars": '"2.50"',
     '"sha256': "1",

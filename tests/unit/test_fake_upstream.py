@@ -1,6 +1,7 @@
 """The scripted upstream and the raw client do what their names say, since all gateway tests trust them."""
 from __future__ import annotations
 
+import socket
 import ssl
 import time
 from collections.abc import Callable, Sequence
@@ -262,3 +263,11 @@ def test_chunks_are_read_strictly(raw: bytes, is_good: bool) -> None:
             with pytest.raises(FramingError):
                 for piece in pieces:
                     reader.feed(piece)
+
+
+def test_bytes_leave_at_once() -> None:
+    """No connection waits for an acknowledgement before it sends a small piece (TCP_NODELAY)."""
+    with Upstream(json_reply({})) as upstream, RawClient(upstream.url) as client:
+        client.ask_json("/", {}, [])
+        accepted = upstream.wait_for_connections(1)[0]._transport.get_extra_info("socket")
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1

@@ -82,7 +82,8 @@ def test_quirks_are_words_of_the_dialect(row: Provider) -> None:
 @every_row
 def test_settings_of_a_template_are_required(row: Provider) -> None:
     """Whatever stands in braces in an address or a path is a setting that the row names, or the model."""
-    texts = [row.base_url, row.prefix, *row.regional.values(), *row.paths.values(), *row.stream_paths.values(), row.versioned_prefix]
+    texts = [row.base_url, row.prefix, *row.regional.values(), *row.paths.values(), *row.stream_paths.values(), row.versioned_prefix,
+             row.passing_prefix]
     used = {name for text in texts for name in VARIABLE.findall(text)} - {"model", "model_path"}
     assert used == {SETTINGS[place].name for place in row.requires}
     assert set(row.defaults) <= set(row.requires)

@@ -21,7 +21,8 @@ from fastgw.dialects.anthropic_messages.settings import write_sampling, write_th
 from fastgw.dialects.anthropic_messages.tools import declare, write_output, write_tools
 from fastgw.dialects.anthropic_messages.turns import Turns
 from fastgw.dialects.anthropic_messages.vocabulary import BEDROCK_VERSION, NAME, REQUEST_TIERS, TIERS_TO_ASK, VERTEX_VERSION
-from fastgw.dialects.canonical import Message, Native, Notes, OutputFormat, Reasoning, Request, Role, Tool, ToolChoice
+from fastgw.dialects.canonical import Message, Native, OutputFormat, Reasoning, Request, Role, Tool, ToolChoice
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json, an_object, array, flag, integer, mapping, number, required_text, text, texts, unknown
 from fastgw.dialects.schema import check, schema_member
 

@@ -8,8 +8,9 @@ thinking, which is noted. max_tokens is never raised, since admission reserved w
 
 from fastgw.dialects.anthropic_messages.models import Traits
 from fastgw.dialects.anthropic_messages.vocabulary import NAME
-from fastgw.dialects.canonical import Notes, Reasoning, Request
+from fastgw.dialects.canonical import Reasoning, Request
 from fastgw.dialects.effort import BUDGETS, effort_of
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json
 
 LEAST_BUDGET_TOKENS = 1024

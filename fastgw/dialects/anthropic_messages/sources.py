@@ -6,7 +6,8 @@ from urllib.parse import unquote_to_bytes
 
 from fastgw.dialects.anthropic_messages.tools import write_cache
 from fastgw.dialects.anthropic_messages.vocabulary import NAME
-from fastgw.dialects.canonical import Media, Notes
+from fastgw.dialects.canonical import Media
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json
 
 PDF = "application/pdf"

@@ -12,7 +12,8 @@ import msgspec
 from fastgw.dialects.anthropic_messages.models import Traits
 from fastgw.dialects.anthropic_messages.naming import MOST_NAME_CHARACTERS, OUTPUT_PREFIX, TEXT_PREFIX, written_name
 from fastgw.dialects.anthropic_messages.vocabulary import NAME
-from fastgw.dialects.canonical import Cache, Notes, OutputFormat, Request, Tool, ToolChoice
+from fastgw.dialects.canonical import Cache, OutputFormat, Request, Tool, ToolChoice
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json
 
 MOST_STRICT_TOOLS = 20  # Anthropic, structured outputs: limits of a request

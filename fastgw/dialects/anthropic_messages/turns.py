@@ -12,7 +12,8 @@ from fastgw.dialects.anthropic_messages.naming import TEXT_PREFIX, written_id, w
 from fastgw.dialects.anthropic_messages.sources import write_media
 from fastgw.dialects.anthropic_messages.tools import write_cache
 from fastgw.dialects.anthropic_messages.vocabulary import NAME
-from fastgw.dialects.canonical import Media, Message, Native, Notes, Part, Refusal, Text, Thinking, ToolCall, ToolResult
+from fastgw.dialects.canonical import Media, Message, Native, Part, Refusal, Text, Thinking, ToolCall, ToolResult
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json
 from fastgw.errors import error
 

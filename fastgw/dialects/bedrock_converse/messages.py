@@ -10,8 +10,9 @@ import msgspec
 from fastgw.dialects.anthropic_messages.naming import TEXT_PREFIX, written_name
 from fastgw.dialects.bedrock_converse.media import Blocks
 from fastgw.dialects.bedrock_converse.models import Model
-from fastgw.dialects.canonical import Cache, Media, Message, Native, Notes, Part, Refusal, Text, Thinking, ToolCall, ToolResult
+from fastgw.dialects.canonical import Cache, Media, Message, Native, Part, Refusal, Text, Thinking, ToolCall, ToolResult
 from fastgw.dialects.marks import note_parts
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json
 from fastgw.errors import error
 

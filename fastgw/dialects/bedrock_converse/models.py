@@ -6,8 +6,9 @@ from msgspec import Struct
 
 from fastgw.dialects.anthropic_messages.models import Traits, traits_of
 from fastgw.dialects.anthropic_messages.settings import write_sampling, write_thinking
-from fastgw.dialects.canonical import Notes, Reasoning, Request
+from fastgw.dialects.canonical import Reasoning, Request
 from fastgw.dialects.effort import effort_of, nearest_of_three
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json
 
 AS_ON_AWS = frozenset({"bedrock"})

@@ -8,7 +8,8 @@ from fastgw.dialects.anthropic_messages.tools import JSON_OBJECT, closed
 from fastgw.dialects.bedrock_converse.messages import MessageWriter
 from fastgw.dialects.bedrock_converse.models import Model, fit, model_of
 from fastgw.dialects.bedrock_converse.tools import one_tool_at_once, tool_config
-from fastgw.dialects.canonical import Notes, Request
+from fastgw.dialects.canonical import Request
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json, an_object
 
 # members of Converse that no canonical type has: a caller may state them beside its own

@@ -5,7 +5,8 @@ import msgspec
 from fastgw.dialects.anthropic_messages.tools import FREE_TEXT, MOST_STRICT_TOOLS, NO_ARGUMENTS
 from fastgw.dialects.bedrock_converse.messages import cache_point, name_on_wire
 from fastgw.dialects.bedrock_converse.models import Model
-from fastgw.dialects.canonical import Notes, Request, Tool, ToolChoice
+from fastgw.dialects.canonical import Request, Tool, ToolChoice
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json
 
 

@@ -3,7 +3,8 @@
 from base64 import b64decode
 from binascii import Error
 
-from fastgw.dialects.canonical import Media, Message, Notes, Part, Refusal, Text, Thinking, ToolCall, ToolResult
+from fastgw.dialects.canonical import Media, Message, Part, Refusal, Text, Thinking, ToolCall, ToolResult
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json
 
 NAME = "cohere_chat"

@@ -2,10 +2,11 @@
 
 import re
 
-from fastgw.dialects.canonical import Notes, Reasoning, Request, Tool
+from fastgw.dialects.canonical import Reasoning, Request, Tool
 from fastgw.dialects.cohere_chat.messages import MessageWriter
 from fastgw.dialects.effort import BUDGETS
 from fastgw.dialects.marks import note_marks
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json, an_array
 
 # members of Cohere's body that no canonical type has: a caller may state them beside its own

@@ -6,7 +6,6 @@ from fastgw.dialects.canonical import (
     Media,
     Message,
     Native,
-    Notes,
     Part,
     Refusal,
     Request,
@@ -19,6 +18,7 @@ from fastgw.dialects.gemini_generate.arguments import MADE, object_of, write_res
 from fastgw.dialects.gemini_generate.media import write_media
 from fastgw.dialects.gemini_generate.spelling import NAME, SIGNERS
 from fastgw.dialects.gemini_generate.thinking import LEVELS_SINCE, generation
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json
 from fastgw.errors import error
 

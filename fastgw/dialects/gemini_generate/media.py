@@ -2,8 +2,9 @@
 
 from base64 import b64encode
 
-from fastgw.dialects.canonical import Media, MediaKind, Native, Notes
+from fastgw.dialects.canonical import Media, MediaKind, Native
 from fastgw.dialects.gemini_generate.spelling import NAME
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json, as_text
 
 FILES = "https://generativelanguage.googleapis.com/v1beta/"  # before the name of an uploaded file, files/...

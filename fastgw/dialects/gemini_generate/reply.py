@@ -6,7 +6,6 @@ from fastgw.dialects.canonical import (
     Choice,
     Media,
     Native,
-    Notes,
     Part,
     Refusal,
     Reply,
@@ -22,6 +21,7 @@ from fastgw.dialects.gemini_generate.media import read_media, write_media
 from fastgw.dialects.gemini_generate.spelling import NAME
 from fastgw.dialects.gemini_generate.usage import loose_metadata, read_usage, write_usage
 from fastgw.dialects.gemini_generate.vocabulary import finish_of, reason_of
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json, as_array, as_object, as_text
 
 MEMBERS = frozenset(("candidates", "promptFeedback", "usageMetadata", "modelVersion", "responseId", "createTime"))

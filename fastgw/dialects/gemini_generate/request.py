@@ -12,13 +12,14 @@ Members that only this dialect has are kept in Request.extra; those of generatio
 
 import re
 
-from fastgw.dialects.canonical import Notes, Request
+from fastgw.dialects.canonical import Request
 from fastgw.dialects.gemini_generate.history import History
 from fastgw.dialects.gemini_generate.settings import read_settings, write_settings
 from fastgw.dialects.gemini_generate.spelling import NAME, camel
 from fastgw.dialects.gemini_generate.tools import read_tool_config, read_tools, write_tools
 from fastgw.dialects.gemini_generate.turns import Turns, read_system
 from fastgw.dialects.marks import note_marks
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json, flag, text
 
 KNOWN = frozenset((

@@ -1,8 +1,9 @@
 """generationConfig: how to answer."""
 
-from fastgw.dialects.canonical import Notes, OutputFormat, Request
+from fastgw.dialects.canonical import OutputFormat, Request
 from fastgw.dialects.gemini_generate.spelling import camel
 from fastgw.dialects.gemini_generate.thinking import read_reasoning, write_reasoning
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json, as_object, flag, integer, mapping, number, text, texts
 from fastgw.dialects.schema import check, from_gemini, to_gemini
 

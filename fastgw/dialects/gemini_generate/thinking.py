@@ -6,7 +6,8 @@ of ai.google.dev/gemini-api/docs/thinking.
 
 import re
 
-from fastgw.dialects.canonical import Notes, Reasoning
+from fastgw.dialects.canonical import Reasoning
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json, flag, integer, text
 
 LEVELS_SINCE = 3.0  # the first generation with thinkingLevel; before it thinkingBudget

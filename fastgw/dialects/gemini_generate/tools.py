@@ -1,8 +1,9 @@
 """tools and toolConfig: what the model may call, and whether it must."""
 
-from fastgw.dialects.canonical import Native, Notes, Request, Tool, ToolChoice
+from fastgw.dialects.canonical import Native, Request, Tool, ToolChoice
 from fastgw.dialects.gemini_generate.spelling import NAME, camel, several
 from fastgw.dialects.gemini_generate.thinking import THINKS_SINCE, generation
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json, mapping, required_text, text, texts, unknown
 from fastgw.dialects.schema import check, from_gemini, to_gemini
 

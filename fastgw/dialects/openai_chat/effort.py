@@ -1,7 +1,8 @@
 """How much a model shall think: the many members that say so, read from callers and written as a provider knows them."""
 
-from fastgw.dialects.canonical import Notes, Reasoning, Request
+from fastgw.dialects.canonical import Reasoning, Request
 from fastgw.dialects.effort import effort_of, nearest_of_three
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.openai_chat.quirks import NAME
 from fastgw.dialects.reading import Json, as_object, flag, integer, mapping, text
 

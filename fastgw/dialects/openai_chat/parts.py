@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable
 from types import MappingProxyType
 
-from fastgw.dialects.canonical import Cache, Media, MediaKind, Native, Notes, Part, Refusal, Text, ToolResult
+from fastgw.dialects.canonical import Cache, Media, MediaKind, Native, Part, Refusal, Text, ToolResult
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.openai_chat.quirks import NAME
 from fastgw.dialects.openai_chat.thinking import thinking_chunk
 from fastgw.dialects.reading import (

@@ -5,8 +5,9 @@ Reference: https://platform.openai.com/docs/api-reference/chat/create
 
 from types import MappingProxyType
 
-from fastgw.dialects.canonical import Notes, OutputFormat, Request
+from fastgw.dialects.canonical import OutputFormat, Request
 from fastgw.dialects.marks import note_marks
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.openai_chat.effort import MEMBERS, read_reasoning, write_reasoning
 from fastgw.dialects.openai_chat.history import read_messages
 from fastgw.dialects.openai_chat.quirks import MARKS, NAME, implied

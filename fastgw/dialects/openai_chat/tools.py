@@ -6,7 +6,8 @@ import re
 from types import MappingProxyType
 from typing import Literal
 
-from fastgw.dialects.canonical import Native, Notes, Request, Tool, ToolCall, ToolChoice
+from fastgw.dialects.canonical import Native, Request, Tool, ToolCall, ToolChoice
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.openai_chat.parts import read_cache, write_cache
 from fastgw.dialects.openai_chat.quirks import NAME
 from fastgw.dialects.reading import (

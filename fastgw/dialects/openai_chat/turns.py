@@ -1,6 +1,7 @@
 """The messages of a request, written for a provider: roles, contents, calls and the results of tools in messages of their own."""
 
-from fastgw.dialects.canonical import Media, Message, Native, Notes, Part, Refusal, Request, Text, Thinking, ToolCall, ToolResult
+from fastgw.dialects.canonical import Media, Message, Native, Part, Refusal, Request, Text, Thinking, ToolCall, ToolResult
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.openai_chat.parts import plainest, write_cache, write_part, write_parts
 from fastgw.dialects.openai_chat.quirks import NAME
 from fastgw.dialects.openai_chat.thinking import chunk_of, echo_thoughts

@@ -1,6 +1,7 @@
 """A canonical request as a provider's POST /v1/responses; the quirks stand in `request`."""
 
-from fastgw.dialects.canonical import Notes, OutputFormat, Reasoning, Request, Text, Thinking, Tool, ToolChoice
+from fastgw.dialects.canonical import OutputFormat, Reasoning, Request, Text, Thinking, Tool, ToolChoice
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.openai_chat.effort import effort_to_ask
 from fastgw.dialects.openai_responses.proof import NAME
 from fastgw.dialects.openai_responses.request import BOUND, IDLE, LOGPROBS

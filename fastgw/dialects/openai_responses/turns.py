@@ -1,6 +1,7 @@
 """Messages as the items of a provider's input: the way back of `items`."""
 
-from fastgw.dialects.canonical import Media, Message, Native, Notes, Part, Refusal, Request, Text, Thinking, ToolCall, ToolResult
+from fastgw.dialects.canonical import Media, Message, Native, Part, Refusal, Request, Text, Thinking, ToolCall, ToolResult
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.openai_responses.content import PART_KEY, write_breakpoint, write_media, write_text
 from fastgw.dialects.openai_responses.proof import NAME
 from fastgw.dialects.reading import Json

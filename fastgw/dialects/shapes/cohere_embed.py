@@ -2,8 +2,9 @@
 
 from msgspec import Raw, Struct, json
 
-from fastgw.dialects.canonical import Notes, Usage
+from fastgw.dialects.canonical import Usage
 from fastgw.dialects.cohere_chat import DIALECT as COHERE
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.openai_chat import DIALECT as OPENAI
 from fastgw.dialects.reading import Json, array, as_count, as_object, integer, texts, unknown
 from fastgw.dialects.shapes.embedding import (

@@ -2,8 +2,8 @@
 
 from msgspec import Struct, json
 
-from fastgw.dialects.canonical import Notes
 from fastgw.dialects.cohere_chat import DIALECT
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json, as_object
 from fastgw.dialects.shapes.embedding import usage_of
 from fastgw.dialects.shapes.rerank import Rank, Ranks, RerankRequest, texts_of

@@ -2,7 +2,7 @@
 
 from msgspec import Struct, field, json
 
-from fastgw.dialects.canonical import Notes
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json
 from fastgw.dialects.shapes.failure import PLAIN
 from fastgw.dialects.shapes.speech import with_query

@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from fastgw.dialects.canonical import Notes
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json
 from fastgw.dialects.shapes.failure import PLAIN
 from fastgw.dialects.shapes.speech import PCM_RATE, Sound, SpeechRequest, no_instructions, read_sound, settle, wave, with_query

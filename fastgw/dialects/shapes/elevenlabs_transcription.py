@@ -2,7 +2,7 @@
 
 from msgspec import Struct, json
 
-from fastgw.dialects.canonical import Notes
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json
 from fastgw.dialects.shapes.failure import PLAIN
 from fastgw.dialects.shapes.multipart import write_form

@@ -13,7 +13,8 @@ from typing import NoReturn
 import msgspec
 from msgspec import Raw, Struct
 
-from fastgw.dialects.canonical import Notes, Usage
+from fastgw.dialects.canonical import Usage
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json, a_text, an_array, an_object, as_count, wrong
 from fastgw.dialects.shapes.translation import Found, encode, has_no
 from fastgw.dialects.translate import Asked

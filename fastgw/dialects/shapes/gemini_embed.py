@@ -6,11 +6,11 @@ is said beside the content in an object of its own.
 
 from msgspec import Raw, Struct, json
 
-from fastgw.dialects.canonical import Notes
 from fastgw.dialects.gemini_generate import DIALECT
 from fastgw.dialects.gemini_generate.media import standard
 from fastgw.dialects.gemini_generate.spelling import camel
 from fastgw.dialects.gemini_generate.usage import loose_metadata, read_usage
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json, array, as_object, integer, mapping, text
 from fastgw.dialects.shapes.embedding import (
     EmbedRequest,

@@ -1,7 +1,7 @@
 """Pictures by Gemini's generateContent, which makes one a call."""
 
-from fastgw.dialects.canonical import Notes
 from fastgw.dialects.gemini_generate import DIALECT
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json
 from fastgw.dialects.shapes.gemini_words import media_of, read_body, words_of, write_body
 from fastgw.dialects.shapes.image import FORMATS, ImageRequest, Picture, Pictures, nearest_ratio, one_picture

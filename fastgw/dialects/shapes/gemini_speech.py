@@ -3,8 +3,8 @@
 import re
 from base64 import b64decode
 
-from fastgw.dialects.canonical import Notes
 from fastgw.dialects.gemini_generate import DIALECT
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json
 from fastgw.dialects.shapes.gemini_words import media_of, read_body, words_of, write_body
 from fastgw.dialects.shapes.speech import PCM_RATE, Sound, SpeechRequest, settle, wave

@@ -2,8 +2,8 @@
 
 from base64 import b64encode
 
-from fastgw.dialects.canonical import Notes
 from fastgw.dialects.gemini_generate import DIALECT
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json
 from fastgw.dialects.shapes.gemini_words import read_body, words_of, write_body
 from fastgw.dialects.shapes.transcription import Transcript, TranscriptionRequest, refuse_times

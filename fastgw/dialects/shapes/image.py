@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from fastgw.dialects.canonical import Notes, Usage
+from fastgw.dialects.canonical import Usage
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.openai_chat import DIALECT
 from fastgw.dialects.reading import Json, flag, integer, required_text, text, unknown
 from fastgw.dialects.shapes.translation import JSON, SSE, Caller, Found, an_object_of, encode, events, rest_of

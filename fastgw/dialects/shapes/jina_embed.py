@@ -1,6 +1,6 @@
 """Jina's /v1/embeddings: OpenAI's shape with tasks, and pictures among the inputs."""
 
-from fastgw.dialects.canonical import Notes
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json
 from fastgw.dialects.shapes.embedding import EmbedRequest, Input, split_image, word_of
 from fastgw.dialects.shapes.failure import PLAIN

@@ -2,7 +2,7 @@
 
 from msgspec import Struct, json
 
-from fastgw.dialects.canonical import Notes
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.openai_chat import DIALECT
 from fastgw.dialects.reading import Json, wrong
 from fastgw.dialects.shapes.embedding import Input, read_input, usage_of

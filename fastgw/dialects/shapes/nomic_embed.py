@@ -2,7 +2,7 @@
 
 from msgspec import Raw, Struct, json
 
-from fastgw.dialects.canonical import Notes
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json
 from fastgw.dialects.shapes.embedding import EmbedRequest, Vectors, expect_count, texts_of, usage_of, word_of
 from fastgw.dialects.shapes.failure import PLAIN

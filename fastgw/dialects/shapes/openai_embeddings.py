@@ -6,7 +6,7 @@ it, and may give an input as {"text"} or {"image"} to models that embed pictures
 
 from msgspec import Raw, Struct, json
 
-from fastgw.dialects.canonical import Notes
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.openai_chat import DIALECT
 from fastgw.dialects.reading import Json, integer, text, unknown, wrong
 from fastgw.dialects.shapes.embedding import (

@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode
 
 from msgspec import Struct
 
-from fastgw.dialects.canonical import Notes
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.openai_chat import DIALECT
 from fastgw.dialects.reading import Json, number, required_text, text, unknown
 from fastgw.dialects.shapes.translation import SSE, Caller, Found, an_object_of, encode, events, rest_of

@@ -7,7 +7,7 @@ from base64 import b64encode
 
 from msgspec import Struct, json
 
-from fastgw.dialects.canonical import Notes
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json
 from fastgw.dialects.shapes.failure import PLAIN
 from fastgw.dialects.shapes.image import ImageRequest, Picture, Pictures, nearest_ratio, one_picture

@@ -6,7 +6,8 @@ They embed one input a call; a request with more is refused, and not split, as a
 from msgspec import Raw, Struct, json
 
 from fastgw.dialects.bedrock_converse import DIALECT
-from fastgw.dialects.canonical import Notes, Usage
+from fastgw.dialects.canonical import Usage
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json
 from fastgw.dialects.shapes.embedding import EmbedRequest, Vectors, only_input, split_image
 from fastgw.dialects.shapes.translation import Provider, Sent, carry, encode, has_no

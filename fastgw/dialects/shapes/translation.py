@@ -8,7 +8,8 @@ from typing import Generic, NoReturn, TypeVar
 
 import msgspec
 
-from fastgw.dialects.canonical import Dialect, Failure, Notes, Usage
+from fastgw.dialects.canonical import Dialect, Failure, Usage
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json, an_object
 from fastgw.dialects.sse import framed
 from fastgw.dialects.translate import Asked, NotOfDialect, problem_of, read_failure

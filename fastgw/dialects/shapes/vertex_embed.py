@@ -2,8 +2,9 @@
 
 from msgspec import Raw, Struct, json
 
-from fastgw.dialects.canonical import Notes, Usage
+from fastgw.dialects.canonical import Usage
 from fastgw.dialects.gemini_generate import DIALECT
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json, as_count, as_object
 from fastgw.dialects.shapes.embedding import EmbedRequest, Vectors, expect_count, texts_of, word_of
 from fastgw.dialects.shapes.gemini_embed import TASKS

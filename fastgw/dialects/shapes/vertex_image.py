@@ -2,8 +2,8 @@
 
 from msgspec import Struct, json
 
-from fastgw.dialects.canonical import Notes
 from fastgw.dialects.gemini_generate import DIALECT
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json
 from fastgw.dialects.shapes.image import FORMATS, ImageRequest, Picture, Pictures, nearest_ratio
 from fastgw.dialects.shapes.translation import Provider, Sent, Withheld, carry, encode

@@ -1,6 +1,6 @@
 """Voyage's /v1/embeddings: OpenAI's shape with other names. Pictures have a path of their own there, which is not asked."""
 
-from fastgw.dialects.canonical import Notes
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.reading import Json
 from fastgw.dialects.shapes.embedding import EmbedRequest, texts_of, word_of
 from fastgw.dialects.shapes.failure import PLAIN

@@ -2,8 +2,9 @@
 
 import pytest
 
-from fastgw.dialects.canonical import Notes, Reasoning, Request
+from fastgw.dialects.canonical import Reasoning, Request
 from fastgw.dialects.effort import BUDGETS, effort_of, nearest_of_three
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.table import dialect_of
 
 

@@ -55,6 +55,23 @@ def test_config_keeps_its_meaning(tmp_path: Path) -> None:
     assert any("secret in plain text" in warning for warning in report.warnings) and "sk-literal" not in report.json()
 
 
+def test_what_no_integration_takes_over_stays_in_the_config(tmp_path: Path) -> None:
+    """Settings of the request go on saying what they say; a place and a credential are the integration's."""
+    targets = [
+        {"provider": "mistral-ai", "api_key": "env:TEAM_KEY_API_KEY", "mistral_fim_completion": "true"},
+        {"provider": "openai", "api_key": "env:TEAM_KEY_API_KEY", "openai_organization": "org-1"},
+        {"provider": "azure-openai", "azure_resource_name": "res", "azure_ad_token": "env:TEAM_KEY_API_KEY", "azure_deployment_id": "dep"},
+    ]
+    config, _ = imported(tmp_path, {"strategy": {"mode": "fallback"}, "targets": targets})
+    saved = read_saved(config.configs)
+    routed = plan(Asked(config="my-config"), saved=saved, stored=config.integrations, hosts=HostRules(), environ=ENVIRON)
+    mistral, openai, azure = routed.leaves
+    assert (mistral.settings, openai.fields) == ({"chat": "fim"}, (("openai-organization", "org-1"),))
+    assert routed.route.targets[2].model == "dep"
+    token = config.integrations[azure.integration].azure
+    assert token is not None and token.token is not None and token.token.reveal() == "sk-3"
+
+
 def test_slugs_become_integrations_to_complete(tmp_path: Path) -> None:
     """What only Portkey's vault knows gets the likeliest provider and a variable for its key, and that is said."""
     targets = [{"virtual_key": "openai-prod"}, {"provider": "@claude", "override_params": {"model": "claude-x"}},

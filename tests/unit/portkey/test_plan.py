@@ -1,7 +1,6 @@
 """Promises of a plan: a config means here what it means at Portkey, and lends nobody what is the gateway's."""
 
 import json
-from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
@@ -20,6 +19,7 @@ from fastgw.snapshot.routes import Breaker, RouteTimeouts, Sticky, Target
 STORED = {
     "openai-main": Integration(provider="openai", api_key=Secret("sk-stored")),
     "claude": Integration(provider="anthropic", api_key=Secret("sk-ant")),
+    "codestral": Integration(provider="mistral-ai", api_key=Secret("sk-mistral")),
 }
 LEAF = {"provider": "openai", "api_key": "sk-a"}
 ENVIRON = {"SECRET": "sk-of-the-environment"}
@@ -196,49 +196,6 @@ def test_fields_overrule_the_config() -> None:
     assert {target.retry.attempts for target in routed.route.targets if target.retry} == {2}
 
 
-@pytest.mark.parametrize(
-    ("fields", "document"),
-    [
-        ({"provider": "bedrock", "aws_access_key_id": "a", "aws_secret_access_key": "s", "aws_region": "eu-west-1"},
-         {"aws": {"region": "eu-west-1"}}),
-        ({"provider": "azure-openai", "azure_resource_name": "res", "azure_deployment_id": "dep", "azure_api_version": "2024-10-21",
-          "authorization": "Bearer k"}, {"api_version": "2024-10-21", "azure": {"resource": "res"}}),
-        ({"provider": "azure-openai", "azure_resource_name": "r", "azure_entra_tenant_id": "t", "azure_entra_client_id": "c",
-          "azure_entra_client_secret": "s", "azure_auth_mode": "entra"}, {"azure": {"identity": "client_secret", "tenant_id": "t"}}),
-        ({"provider": "vertex-ai", "vertex_project_id": "p", "vertex_region": "us-central1", "authorization": "Bearer ya29"},
-         {"google": {"project": "p", "region": "us-central1"}}),
-        ({"provider": "workers-ai", "workers_ai_account_id": "acc", "authorization": "Bearer k"}, {"settings": {"account_id": "acc"}}),
-        ({"provider": "ollama", "custom_host": "https://o.example"}, {"base_url": "https://o.example"}),
-        ({"provider": "huggingface", "huggingface_base_url": "https://h.example/v1", "authorization": "k"}, {"base_url": "https://h.example/v1"}),
-        ({"provider": "mistral-ai", "authorization": "Bearer k", "aws_region": "ignored"}, {"provider": "mistral-ai"}),
-        ({"provider": "together-ai", "authorization": "Bearer k"}, {}),
-        ({"provider": "google", "authorization": "Bearer k"}, {"provider": "gemini"}),
-    ],
-)  # fmt: skip
-def test_credentials_of_every_kind_become_integrations(fields: dict[str, str], document: dict[str, object]) -> None:
-    """The provider's settings in the fields are those of an integration of the file."""
-    _, integration = only(planned(**fields))
-    for name, value in document.items():
-        found = getattr(integration, name)
-        if isinstance(value, dict) and not isinstance(found, Mapping):
-            assert {inner: getattr(found, inner) for inner in value} == value
-        else:
-            assert found == value
-
-
-def test_deployment_is_the_model() -> None:
-    """Azure's deployment is what stands in the path, unless the config overrides the model."""
-    fields = {"provider": "azure-openai", "azure_resource_name": "r", "azure_deployment_id": "dep", "authorization": "k"}
-    assert planned(**fields).route.targets[0].model == "dep"
-    assert planned({"override_params": {"model": "m"}}, **fields).route.targets[0].model == "m"
-
-
-def test_organisation_and_project_are_fields_of_the_request() -> None:
-    """What OpenAI wants in fields is sent in fields, and only to it."""
-    routed = planned(provider="openai", authorization="k", openai_organization="o", openai_project="p", anthropic_beta="b")
-    assert routed.leaves[0].fields == (("openai-organization", "o"), ("openai-project", "p"))
-
-
 ACCOUNT = {"type": "service_account", "client_email": "e", "private_key": "k", "token_uri": "http://169.254.169.254/token"}
 
 
@@ -251,6 +208,8 @@ ACCOUNT = {"type": "service_account", "client_email": "e", "private_key": "k", "
         {"provider": "azure-openai", "azure_resource_name": "r"},
         {"provider": "azure-openai", "azure_resource_name": "r", "azure_auth_mode": "managed"},
         {"provider": "azure-openai", "azure_resource_name": "r", "azure_auth_mode": "workload", "azure_workload_client_id": "c"},
+        {"provider": "azure-ai", "azure_endpoint_name": "x", "azure_region": "r"},
+        {"provider": "fireworks-ai", "fireworks_account_id": "acc"},
         {"provider": "oracle", "oracle_region": "us-chicago-1"},
         {"provider": "openai", "custom_host": "https://evil.example"},
         {"provider": "vertex-ai", "vertex_region": "r", "vertex_service_account_json": json.dumps(ACCOUNT)},

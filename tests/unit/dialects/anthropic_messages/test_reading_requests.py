@@ -12,7 +12,6 @@ from fastgw.dialects.canonical import (
     Media,
     Message,
     Native,
-    Notes,
     OutputFormat,
     Part,
     Reasoning,
@@ -24,6 +23,7 @@ from fastgw.dialects.canonical import (
     ToolChoice,
     ToolResult,
 )
+from fastgw.dialects.notes import Notes
 from fastgw.errors import GatewayError
 
 NAME = "anthropic_messages"

@@ -4,7 +4,8 @@ from copy import deepcopy
 from typing import Any
 
 from fastgw.dialects.anthropic_messages import DIALECT
-from fastgw.dialects.canonical import Notes, Request
+from fastgw.dialects.canonical import Request
+from fastgw.dialects.notes import Notes
 from tests.recordings import counted
 from tests.unit.dialects.anthropic_messages.official import messages_recorded
 

@@ -14,7 +14,6 @@ from fastgw.dialects.canonical import (
     MediaKind,
     Message,
     Native,
-    Notes,
     OutputFormat,
     Part,
     Reasoning,
@@ -28,6 +27,7 @@ from fastgw.dialects.canonical import (
     ToolChoice,
     ToolResult,
 )
+from fastgw.dialects.notes import Notes
 from fastgw.errors import GatewayError
 
 HI = [Message("user", [Text("Hi")])]

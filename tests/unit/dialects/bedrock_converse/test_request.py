@@ -12,7 +12,6 @@ from fastgw.dialects.canonical import (
     Media,
     Message,
     Native,
-    Notes,
     OutputFormat,
     Part,
     Reasoning,
@@ -25,6 +24,7 @@ from fastgw.dialects.canonical import (
     ToolChoice,
     ToolResult,
 )
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.openai_chat import DIALECT as OPENAI
 from fastgw.dialects.translate import Asked, translate
 from fastgw.errors import GatewayError

@@ -13,7 +13,6 @@ from fastgw.dialects.canonical import (
     Media,
     Message,
     Native,
-    Notes,
     OutputFormat,
     Part,
     Reasoning,
@@ -28,6 +27,7 @@ from fastgw.dialects.canonical import (
     ToolResult,
 )
 from fastgw.dialects.cohere_chat import DIALECT
+from fastgw.dialects.notes import Notes
 from fastgw.errors import GatewayError
 from tests.recordings import counted, recordings, skip_without_corpus
 from tests.unit.dialects.cohere_chat.asking import request_of

@@ -10,7 +10,6 @@ from fastgw.dialects.canonical import (
     Media,
     Message,
     Native,
-    Notes,
     OutputFormat,
     Part,
     Reasoning,
@@ -22,6 +21,7 @@ from fastgw.dialects.canonical import (
     ToolResult,
 )
 from fastgw.dialects.gemini_generate.request import read_request, write_request
+from fastgw.dialects.notes import Notes
 from fastgw.errors import GatewayError
 
 OWN = "gemini_generate"

@@ -10,7 +10,6 @@ from fastgw.dialects.canonical import (
     Media,
     Message,
     Native,
-    Notes,
     OutputFormat,
     Part,
     Reasoning,
@@ -24,6 +23,7 @@ from fastgw.dialects.canonical import (
     ToolResult,
 )
 from fastgw.dialects.gemini_generate.request import write_request
+from fastgw.dialects.notes import Notes
 from fastgw.errors import GatewayError
 
 UNSIGNED = b64encode(b"skip_thought_signature_validator").decode()

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from fastgw.dialects.canonical import Notes
 from fastgw.dialects.gemini_generate.request import read_request, write_request
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.schema import from_gemini
 from tests.recordings import Recording, counted, recordings, skip_without_corpus
 

@@ -8,7 +8,6 @@ from fastgw.dialects.canonical import (
     Cache,
     Message,
     Native,
-    Notes,
     OutputFormat,
     Reasoning,
     Request,
@@ -19,6 +18,7 @@ from fastgw.dialects.canonical import (
     ToolChoice,
     ToolResult,
 )
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.openai_chat import DIALECT
 from fastgw.dialects.openai_chat.quirks import MISTRAL, QUIRKS
 from fastgw.dialects.openai_chat.request import read_request

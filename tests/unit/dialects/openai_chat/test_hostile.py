@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastgw.dialects.assembly import Assembler
-from fastgw.dialects.canonical import Broke, Ended, Event, Notes, PartBegan, PartEnded, Request
+from fastgw.dialects.canonical import Broke, Ended, Event, PartBegan, PartEnded, Request
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.openai_chat import DIALECT
 from fastgw.dialects.openai_chat.chunks import ChatWriter
 from fastgw.dialects.openai_chat.quirks import QUIRKS

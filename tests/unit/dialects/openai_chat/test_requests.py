@@ -12,7 +12,6 @@ from fastgw.dialects.canonical import (
     Media,
     Message,
     Native,
-    Notes,
     Refusal,
     Reply,
     Request,
@@ -23,6 +22,7 @@ from fastgw.dialects.canonical import (
     ToolChoice,
     ToolResult,
 )
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.openai_chat import DIALECT
 from fastgw.dialects.openai_chat.reply import write_reply
 from fastgw.dialects.openai_chat.request import read_request

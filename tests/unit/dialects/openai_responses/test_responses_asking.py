@@ -9,7 +9,6 @@ from fastgw.dialects.canonical import (
     Media,
     Message,
     Native,
-    Notes,
     OutputFormat,
     Part,
     Reasoning,
@@ -22,6 +21,7 @@ from fastgw.dialects.canonical import (
     ToolChoice,
     ToolResult,
 )
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.openai_responses import DIALECT
 
 NAME = "openai_responses"

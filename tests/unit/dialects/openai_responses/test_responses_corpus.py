@@ -10,8 +10,9 @@ import pytest
 from openai.types.responses import Response
 
 from fastgw.dialects.assembly import Assembler
-from fastgw.dialects.canonical import Event, Notes, Request
+from fastgw.dialects.canonical import Event, Request
 from fastgw.dialects.framing import SPLITTERS
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.openai_responses import DIALECT
 from tests.feeding import same_however_fed
 from tests.recordings import Recording, counted, skip_without_corpus

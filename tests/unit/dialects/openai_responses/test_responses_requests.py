@@ -10,7 +10,6 @@ from fastgw.dialects.canonical import (
     Media,
     Message,
     Native,
-    Notes,
     OutputFormat,
     Reasoning,
     Refusal,
@@ -22,6 +21,7 @@ from fastgw.dialects.canonical import (
     ToolChoice,
     ToolResult,
 )
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.openai_responses import DIALECT
 from fastgw.errors import GatewayError
 

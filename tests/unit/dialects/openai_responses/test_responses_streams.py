@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastgw.dialects.assembly import Assembler
-from fastgw.dialects.canonical import Broke, Event, Native, Notes, Refusal, Reply, Text, Thinking, ToolCall
+from fastgw.dialects.canonical import Broke, Event, Native, Refusal, Reply, Text, Thinking, ToolCall
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.openai_responses import DIALECT
 from fastgw.errors import GatewayError
 

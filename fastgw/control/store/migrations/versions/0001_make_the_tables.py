@@ -10,26 +10,28 @@ down_revision = None
 def upgrade() -> None:
     op.create_table("account_days",
     sa.Column("machine", sa.Text(), nullable=False),
-    sa.Column("name", sa.Text(), nullable=False),
+    sa.Column("account", sa.Text(), nullable=False),
     sa.Column("day", sa.Integer(), autoincrement=False, nullable=False),
-    sa.Column("nano_usd", sa.BigInteger(), nullable=False),
+    sa.Column("amount", sa.BigInteger(), nullable=False),
     sa.Column("tokens", sa.BigInteger(), nullable=False),
     sa.Column("requests", sa.BigInteger(), nullable=False),
-    sa.PrimaryKeyConstraint("machine", "name", "day", name=op.f("pk_account_days"))
+    sa.PrimaryKeyConstraint("machine", "account", "day", name=op.f("pk_account_days"))
     )
     with op.batch_alter_table("account_days", schema=None) as batch_op:
         batch_op.create_index("ix_account_days_day", ["day"], unique=False)
 
     op.create_table("accounts",
     sa.Column("machine", sa.Text(), nullable=False),
-    sa.Column("name", sa.Text(), nullable=False),
-    sa.Column("lifetime_nano_usd", sa.BigInteger(), nullable=False),
-    sa.Column("lifetime_tokens", sa.BigInteger(), nullable=False),
-    sa.Column("lifetime_requests", sa.BigInteger(), nullable=False),
+    sa.Column("account", sa.Text(), nullable=False),
+    sa.Column("unit", sa.Text(), nullable=False),
+    sa.Column("window", sa.Text(), nullable=False),
     sa.Column("window_start_ns", sa.BigInteger(), nullable=True),
     sa.Column("spent", sa.BigInteger(), nullable=False),
+    sa.Column("lifetime", sa.BigInteger(), nullable=False),
+    sa.Column("lifetime_tokens", sa.BigInteger(), nullable=False),
+    sa.Column("lifetime_requests", sa.BigInteger(), nullable=False),
     sa.Column("updated_ns", sa.BigInteger(), nullable=False),
-    sa.PrimaryKeyConstraint("machine", "name", name=op.f("pk_accounts"))
+    sa.PrimaryKeyConstraint("machine", "account", name=op.f("pk_accounts"))
     )
     op.create_table("organisations",
     sa.Column("id", sa.Text(), nullable=False),
@@ -69,6 +71,7 @@ def upgrade() -> None:
 
     op.create_table("state",
     sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column("identity", sa.Text(), nullable=False),
     sa.Column("revision", sa.BigInteger(), nullable=False),
     sa.Column("config_revision", sa.BigInteger(), nullable=False),
     sa.Column("keys_revision", sa.BigInteger(), nullable=False),

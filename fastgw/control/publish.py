@@ -1,0 +1,150 @@
+"""Bring the store to the data plane: its configuration as one document, its keys one by one.
+
+Revisions of the store say what has changed since; so a process that was away catches up, and so does one on another machine.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fastgw.control.accounts import LedgerAccounts
+from fastgw.control.api.problem import Fault
+from fastgw.control.api.written import refused
+from fastgw.control.options import ControlOptions
+from fastgw.control.published import Tables, key_rows, read_keys, read_tables
+from fastgw.control.store.engine import Store, Transaction
+from fastgw.control.store.tables import KEYS, REVOCATIONS, STATE
+from fastgw.meter.catalog import Catalog
+from fastgw.snapshot.keyring import KeyRing
+from fastgw.snapshot.load import ConfigError, parse
+from fastgw.snapshot.published import Published, publish
+
+LOOK_SECONDS: Final = 0.5
+MARK: Final = "keys.mark"
+STORE: Final = "the store"
+
+log = logging.getLogger("fastgw.control")
+
+
+class Mark(Struct):
+    """Up to where keys have been published, of which store, into which ledger."""
+
+    store: str
+    ledger: str
+    revision: int
+
+
+class StorePublisher:
+    """Publishes one store to the workers of this machine."""
+
+    def __init__(self, store: Store, options: ControlOptions, ring: KeyRing, accounts: LedgerAccounts) -> None:
+        self.store = store
+        self.options = options
+        self.ring = ring
+        self.accounts = accounts
+        self.catalog = Catalog.load()
+        self.woken = asyncio.Event()
+        self.config_revision = -1
+        self.mark = read_mark(options.state)
+        self.published_ns = 0
+        self.error = ""
+
+    def __repr__(self) -> str:
+        return f"<StorePublisher at revision {self.config_revision}, keys {self.mark.revision}>"
+
+    def wake(self) -> None:
+        self.woken.set()
+
+    async def run(self) -> None:
+        """Publish what changes, until cancelled; a failure is shown and tried again."""
+        while True:
+            try:
+                await self.publish()
+                self.error = ""
+            except Exception as error:  # the edge of a background task
+                self.error = f"{type(error).__name__}: {error}"
+                log.exception("what administrators changed is not published; it is tried again")
+                await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await asyncio.wait_for(self.woken.wait(), LOOK_SECONDS)
+            except TimeoutError:
+                continue
+            finally:
+                self.woken.clear()
+
+    async def publish(self) -> None:
+        """Bring everything to the data plane that it does not have yet."""
+        async with self.store.read() as connection:
+            state = (await connection.execute(select(STATE))).one()
+            if state.config_revision != self.config_revision:
+                tables = await read_tables(connection)
+                await asyncio.to_thread(self.put_config, tables)
+                self.config_revision = state.config_revision
+                self.published_ns = time.time_ns()
+            if self.is_strange(state.identity):
+                await self.put_all_keys(connection, state)
+            elif state.keys_revision != self.mark.revision:
+                await self.put_changed_keys(connection, state)
+
+    def put_config(self, tables: Tables) -> None:
+        publish(self.options.state, tables)
+
+    def is_strange(self, identity: str) -> bool:
+        """Whether what is published came from another store, or leads into another ledger."""
+        return self.mark.store != identity or self.mark.ledger != self.accounts.identity or bool(self.ring.damage)
+
+    async def put_all_keys(self, connection: AsyncConnection, state: Any) -> None:
+        rows = await read_keys(connection, KEYS.c.removed.is_(False))
+        published = (one for row in rows for one in key_rows(row, self.accounts))
+        count = await asyncio.to_thread(self.ring.replace_all, published, len(rows))
+        self.keep_mark(Mark(state.identity, self.accounts.identity, state.keys_revision))
+        log.info("%d keys are published", count)
+
+    async def put_changed_keys(self, connection: AsyncConnection, state: Any) -> None:
+        revoked = await connection.execute(select(REVOCATIONS.c.digest).where(REVOCATIONS.c.revision > self.mark.revision))
+        for digest in revoked.scalars():
+            self.ring.remove(digest)
+        for row in await read_keys(connection, KEYS.c.removed.is_(False), KEYS.c.revision > self.mark.revision):
+            for one in key_rows(row, self.accounts):
+                self.ring.put(one.digest, one.entry, enabled=one.enabled, until_ns=one.until_ns)
+        self.keep_mark(Mark(state.identity, self.accounts.identity, state.keys_revision))
+
+    def keep_mark(self, mark: Mark) -> None:
+        path = self.options.state / MARK
+        aside = path.with_suffix(".tmp")
+        aside.write_text(json.dumps({"store": mark.store, "ledger": mark.ledger, "revision": mark.revision}))
+        os.replace(aside, path)
+        self.mark = mark
+
+    async def check(self, transaction: Transaction) -> None:
+        """Hold what a transaction would leave to the rules of the data plane, together with the file. raises ApiError"""
+        tables = await read_tables(transaction.connection)
+        faults = await asyncio.to_thread(self.faults_of, tables)
+        if faults:
+            raise refused(faults)
+
+    def faults_of(self, tables: Tables) -> list[Fault]:
+        path = self.options.document.path
+        text = Path(path).read_text() if path else ""
+        try:
+            parse(text, os.environ, path, self.catalog, Published(STORE, tables), self.options.vault)
+        except ConfigError as error:
+            # a file that does not hold at this moment is not the administrator's fault
+            return [Fault(f"$.{one.place}", one.expected, one.found, one.nearest) for one in error.problems if one.path == STORE]
+        return []
+
+
+def read_mark(state: Path) -> Mark:
+    try:
+        found = json.loads((state / MARK).read_text())
+        return Mark(found["store"], found["ledger"], found["revision"])
+    except (OSError, ValueError, KeyError):
+        return Mark("", "", -1)
