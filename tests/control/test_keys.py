@@ -221,8 +221,9 @@ def test_status_and_last_use_are_of_the_moment(teams: Control) -> None:
     rest = teams.ask("GET", f"/keys?status=active&limit=2&cursor={page['next']}")
     assert [row["name"] for row in page["data"] + rest["data"]] == ["k4", "k2", "k0"] and rest["next"] is None
     assert error_of(teams, "GET", "/keys?status=odd", None)["path"] == "?status"
-    put(teams, ACCOUNTS, machine="m", name=f"key:{ids[0]}", lifetime_nano_usd=1, lifetime_tokens=1, lifetime_requests=1, spent=1,
-        updated_ns=10**18)  # fmt: skip
+    account = sha256(f"key:{ids[0]}".encode()).hexdigest()[:32]
+    put(teams, ACCOUNTS, machine="m", account=account, unit="usd", window="total", spent=1, lifetime=1, lifetime_tokens=1,
+        lifetime_requests=1, updated_ns=10**18)  # fmt: skip
     assert teams.ask("GET", "/keys/k0")["last_used_at"] == "2001-09-09T01:46:40.000Z"
 
 

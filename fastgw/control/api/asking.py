@@ -14,7 +14,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from fastgw.control.api.problem import invalid
-from fastgw.dialects.canonical import Message, Notes, Request, Text
+from fastgw.dialects.canonical import Message, Request, Text
+from fastgw.dialects.notes import Notes
 from fastgw.dialects.table import GENERATIONS, dialect_of
 from fastgw.dialects.translate import read_failure
 from fastgw.providers.address import Upstream, fill_model, path_of

@@ -61,7 +61,7 @@ class Draft(Section, frozen=True):
 class Restored(Section, frozen=True):
     """Which version is to hold again."""
 
-    number: Annotated[int, Meta(ge=1, le=2**31, description="of the version")]
+    number: Annotated[int, Meta(ge=1, le=2**31 - 1, description="of the version")]
 
 
 class Configs(Resource):
@@ -137,7 +137,7 @@ class Configs(Resource):
 
     async def versions(self, call: Call) -> Answer:
         row, columns = await self.find(call, "read"), CONFIG_VERSIONS.c
-        limit, before = call.integer("limit", USUAL_LISTED, 1, MOST_LISTED), call.integer("cursor", 2**31, 1, 2**31)
+        limit, before = call.integer("limit", USUAL_LISTED, 1, MOST_LISTED), call.integer("cursor", 2**31 - 1, 1, 2**31 - 1)
         query = select(CONFIG_VERSIONS).where(columns.config_id == row["id"], columns.number < before).order_by(columns.number.desc())
         found = (await call.reading.execute(query.limit(limit + 1))).mappings().all()
         data = [

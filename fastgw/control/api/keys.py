@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import Final
 
 from msgspec import structs
@@ -231,15 +232,16 @@ class Keys(Resource):
 
     async def view(self, call: Call, rows: Sequence[Stored]) -> list[Document]:
         spends = await spend_of(call, [(account_of(row), self.document_of(row)) for row in rows])
-        used = select(ACCOUNTS.c.name, func.max(ACCOUNTS.c.updated_ns)).where(ACCOUNTS.c.lifetime_requests > 0)
-        used = used.where(ACCOUNTS.c.name.in_([account_of(row) for row in rows])).group_by(ACCOUNTS.c.name)
-        last = {name: at_ns for name, at_ns in await call.reading.execute(used)}
+        kept = {kept_name(account_of(row)): row["id"] for row in rows}
+        used = select(ACCOUNTS.c.account, func.max(ACCOUNTS.c.updated_ns)).where(ACCOUNTS.c.lifetime_requests > 0)
+        used = used.where(ACCOUNTS.c.account.in_(kept)).group_by(ACCOUNTS.c.account)
+        last = {kept[account]: at_ns for account, at_ns in await call.reading.execute(used)}
         return [
             {
                 "status": self.state(call, row, spend),
                 "masked": row["masked"],
                 "spend": spend,
-                "last_used_at": moment(last.get(account_of(row))),
+                "last_used_at": moment(last.get(row["id"])),
                 "rotate_at": moment(row["rotate_at_ns"]),
                 "previous_valid_until": moment(row["previous_until_ns"]),
             }
@@ -272,6 +274,11 @@ def replaced(row: Endpoint) -> Endpoint:
 def account_of(row: Stored) -> str:
     """The ledger's name of a key."""
     return f"key:{row['id']}"
+
+
+def kept_name(account: str) -> str:
+    """What the store calls an account, as the ledger does."""
+    return sha256(account.encode()).digest()[:16].hex()
 
 
 def fresh(call: Call) -> dict[str, object]:
