@@ -105,6 +105,8 @@ class StorePublisher:
         rows = await read_keys(connection, KEYS.c.removed.is_(False))
         published = (one for row in rows for one in key_rows(row, self.accounts))
         count = await asyncio.to_thread(self.ring.replace_all, published, len(rows))
+        # must come before the mark: it says that the keys are there, and a loss of power must not make it a lie
+        await asyncio.to_thread(self.ring.sync)
         self.keep_mark(Mark(state.identity, self.accounts.identity, state.keys_revision))
         log.info("%d keys are published", count)
 
@@ -115,6 +117,8 @@ class StorePublisher:
         for row in await read_keys(connection, KEYS.c.removed.is_(False), KEYS.c.revision > self.mark.revision):
             for one in key_rows(row, self.accounts):
                 self.ring.put(one.digest, one.entry, enabled=one.enabled, until_ns=one.until_ns)
+        # must come before the mark: it says that the keys are there, and a loss of power must not make it a lie
+        await asyncio.to_thread(self.ring.sync)
         self.keep_mark(Mark(state.identity, self.accounts.identity, state.keys_revision))
 
     def keep_mark(self, mark: Mark) -> None:

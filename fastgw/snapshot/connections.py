@@ -73,7 +73,7 @@ class Connections:
             ways=ways_of(provider, upstream, settings_of(provider, row)),
             ask_usage=provider.stream_options if row.stream_usage is None else row.stream_usage,
             output_limits=dict(provider.output_limit),
-            own_names=frozenset(field.lower().encode() for field in row.headers),
+            own_names=frozenset(field.lower().encode() for field in row.headers) | (signer.writes if signer is not None else frozenset()),
             secrets=secrets_of(row), signer=signer, variants=variants,
         )
 

@@ -61,7 +61,7 @@ def member(control: Control, roles: Mapping[str, str], organisation_id: str = ""
     digest = sha256(cookie.encode()).digest()
     put(control, SESSIONS, digest=digest, user_id=user_id, csrf=csrf, expires_ns=time.time_ns() + 10**12, address="")
     other = Control(control.client, control.plane, control.data, "")
-    other.cookie, other.csrf = f"__Host-fastgw={cookie}", csrf
+    other.fields = {"cookie": f"__Host-fastgw={cookie}", "x-csrf-token": csrf}
     return other
 
 

@@ -203,7 +203,7 @@ def test_of_two_that_create_one_slug_at_once_one_is_refused(teams: Control) -> N
     """One 201 and one 409, however they meet."""
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda _: teams.client.post(
-            "/api/v1/integrations", json=OPENAI, headers={"cookie": teams.cookie, "x-csrf-token": teams.csrf}), range(2)))  # fmt: skip
+            "/api/v1/integrations", json=OPENAI, headers=teams.fields), range(2)))  # fmt: skip
     assert sorted(answer.status_code for answer in answers) == [201, 409]
     assert next(answer for answer in answers if answer.status_code == 409).json()["error"]["code"] == "exists"
 
@@ -213,7 +213,7 @@ def test_names_in_paths_and_searches_are_only_names(teams: Control, name: str) -
     """What would be SQL, a pattern or a path elsewhere finds nothing."""
     teams.ask("POST", "/integrations", OPENAI, 201)
     for path in (f"/integrations/{name}", f"/integrations?search={name}", f"/integrations?cursor={name}"):
-        answer = teams.client.get(f"/api/v1{path}", headers={"cookie": teams.cookie})
+        answer = teams.client.get(f"/api/v1{path}", headers=teams.fields)
         assert answer.status_code in (200, 404, 422), answer.text
         assert answer.status_code != 200 or answer.json().get("data") == [] or "cursor" in path
     teams.ask("GET", "/integrations/openai-main")
@@ -241,5 +241,5 @@ def test_integrations_of_the_file_are_shown_and_not_changed(teams: Control) -> N
 def test_spend_is_the_sum_of_the_shares(teams: Control) -> None:
     """An integration has used what its shares have, as far as the caller may see them."""
     teams.ask("POST", "/integrations", OPENAI | {"share_with": ["team-a", "team-b"]}, 201)
-    teams.data.spends = {"share:openai-main:team-a": Spend(1.5, 10, 1, []), "share:openai-main:team-b": Spend(2.0, 5, 2, [])}
+    teams.data.spends = {"integration:openai-main@team-a": Spend(1.5, 10, 1, []), "integration:openai-main@team-b": Spend(2.0, 5, 2, [])}
     assert teams.ask("GET", "/integrations/openai-main")["spend"] == {"usd": 3.5, "tokens": 15, "requests": 3, "budgets": []}

@@ -118,7 +118,7 @@ def test_a_priced_model_may_be_named_by_keys(teams: Control) -> None:
 ])  # fmt: skip
 def test_of_two_that_create_one_at_once_one_is_refused(teams: Control, path: str, body: Json) -> None:
     """One 201 and one 409, however they meet."""
-    fields = {"cookie": teams.cookie, "x-csrf-token": teams.csrf}
+    fields = teams.fields
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda _: teams.client.post(f"/api/v1{path}", json=body, headers=fields), range(2)))
     assert sorted(answer.status_code for answer in answers) == [201, 409]

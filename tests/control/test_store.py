@@ -194,9 +194,8 @@ def test_what_cannot_be_written_is_told_and_nothing_is_harmed(tmp_path: Path, pr
         def spoil(connection: sqlite3.Connection, record: object) -> None:
             connection.execute(f"PRAGMA {pragma}").close()
 
-        assert control.client.portal is not None
         event.listen(store.engine.sync_engine, "connect", spoil)
-        control.client.portal.call(store.engine.dispose)
+        control.run(store.engine.dispose)
         text = "x" * 1000  # a few of them need another page
         answers = [
             control.client.post("/api/v1/workspaces", json={"slug": f"w-{number}", "description": text}, headers=control.fields)
@@ -209,7 +208,7 @@ def test_what_cannot_be_written_is_told_and_nothing_is_harmed(tmp_path: Path, pr
         kept = control.ask("GET", "/workspaces?limit=500")["total"]
         assert kept == 1 + len(answers) - len(refused)
         event.remove(store.engine.sync_engine, "connect", spoil)
-        control.client.portal.call(store.engine.dispose)
+        control.run(store.engine.dispose)
         control.ask("POST", "/workspaces", {"slug": "again", "description": text}, 201)
     with sqlite3.connect(tmp_path / "store.db") as direct:
         assert direct.execute("PRAGMA integrity_check").fetchall() == [("ok",)]

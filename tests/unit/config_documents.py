@@ -64,6 +64,13 @@ keep = 0
 [control]
 enabled = false
 store = "sqlite:///store.db"
+[control.smtp]
+host = "mail.example"
+port = 465
+tls = "implicit"
+username = "u"
+password = "env:OPENAI_API_KEY"
+sender = "gw@mail.example"
 [integrations.openai-main]
 provider = "openai"
 base_url = "http://127.0.0.1:9001/v1"

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from fastgw.control.access.gate import identify
 from fastgw.control.access.principal import Principal
 from fastgw.control.api.call import Answer, Call, lacks
-from fastgw.control.api.problem import ApiError
+from fastgw.control.api.problem import ApiError, invalid
 from fastgw.control.api.written import decode, encode
 from fastgw.control.ids import make_id
 from fastgw.control.plane import Plane
@@ -98,6 +98,7 @@ async def carry_out(plane: Plane, endpoint: Endpoint, request: Request, request_
     else:
         principal = await identify(plane, request)
     call = Call(plane, request, principal, request_id, address, decode(content) if content else None)
+    refuse_nul(call, content)
     if endpoint.scope and not any(principal.may(scope) or principal.reach(scope) for scope in (endpoint.scope, *endpoint.or_scopes)):
         raise lacks(endpoint.scope)
     if endpoint.uses == "none":
@@ -106,6 +107,25 @@ async def carry_out(plane: Plane, endpoint: Endpoint, request: Request, request_
         async with plane.store.read() as call.connection:
             return success(await endpoint.run(call), endpoint, request_id)
     return await write(plane, endpoint, call, content)
+
+
+def refuse_nul(call: Call, content: bytes) -> None:
+    """raises ApiError for the one character that PostgreSQL does not keep, so that both stores refuse the same"""
+    texts = [*call.path.values(), *(text for pair in call.query.multi_items() for text in pair)]
+    found = "the path or the query" if any("\0" in text for text in texts) else "$" if has_nul(call.body, content) else ""
+    if found:
+        raise invalid(found, "text without the character U+0000", "one with it")
+
+
+def has_nul(value: object, content: bytes) -> bool:
+    """Whether a text of a document has it; only where its escape stands in the JSON is there anything to look through."""
+    if b"\\u0000" not in content:
+        return False
+    if isinstance(value, dict):
+        return any("\0" in name or has_nul(item, content) for name, item in value.items())
+    if isinstance(value, list):
+        return any(has_nul(item, content) for item in value)
+    return isinstance(value, str) and "\0" in value
 
 
 async def write(plane: Plane, endpoint: Endpoint, call: Call, content: bytes) -> Response:

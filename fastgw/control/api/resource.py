@@ -5,11 +5,12 @@ A resource is one subclass: its table, its types, and whichever of the hooks bel
 
 import base64
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Table, and_, delete, false, func, insert, or_, select, true, update
 
+from fastgw.control.alerts.rules import drop_rules, keep_rules
 from fastgw.control.api.call import Answer, Call, lacks, moment
 from fastgw.control.api.endpoint import Endpoint
 from fastgw.control.api.problem import ApiError, invalid, missing
@@ -30,6 +31,14 @@ class Shown(Struct, kw_only=True):
     version: int
     created_at: str
     updated_at: str
+
+
+class Owner(NamedTuple):
+    """Who is held to limits: the account in the ledger, what people call it, and the workspace it belongs to."""
+
+    account: str
+    words: str
+    workspace_id: str | None
 
 
 class Resource:
@@ -69,8 +78,17 @@ class Resource:
         """What else a change brings about; what it returns is told in this one reply only."""
         return {}
 
-    async def removing(self, call: Call, row: Stored) -> None:
-        """Refuse to delete what others need, or take along what goes with it. raises ApiError"""
+    async def removing(self, call: Call, row: Stored) -> Document | None:
+        """Refuse to delete what others need, or take along what goes with it, and say what that was. raises ApiError"""
+        return None
+
+    def named(self, name: str) -> ColumnElement[bool]:
+        """The rows that a path may mean by a name."""
+        return or_(self.table.c.id == name, self.table.c[self.by] == name)
+
+    async def owner(self, call: Call, row: Stored) -> Owner | None:
+        """Whose limits stand in the row; None where no limits do."""
+        return None
 
     def visible(self, call: Call, verb: str) -> ColumnElement[bool]:
         """The rows that the caller may see or do something to."""
@@ -194,7 +212,7 @@ class Resource:
         once = await self.after(call, stored, None)
         shown = await self.render(call, [stored])
         await self.audit(call, "create", stored, changes({}, without_secrets(self.written, document)))  # type: ignore[arg-type]  # a document
-        location = f"/api/v1/{self.name}/{stored['id']}"
+        location = f"{call.request.url.path}/{stored['id']}"
         return Answer({**shown[0], **once}, 201, {"location": location, "etag": '"1"'})
 
     async def change_row(self, call: Call) -> Answer:
@@ -223,11 +241,13 @@ class Resource:
     async def delete_row(self, call: Call) -> Answer:
         row = await self.find(call, "delete")
         await self.match(call, row)
-        await self.removing(call, row)
+        told = await self.removing(call, row)
         await call.writing.revision(*self.touches)
+        if (owner := await self.owner(call, row)) is not None:
+            await drop_rules(call.writing, owner.account)
         await call.writing.execute(delete(self.table).where(self.table.c.id == row["id"]))
         await self.audit(call, "delete", row, {})
-        return Answer(status=204)
+        return Answer(status=204) if told is None else Answer(told)
 
     # the pieces
 
@@ -256,7 +276,7 @@ class Resource:
         if "organisation_id" in self.table.c:
             row.setdefault("organisation_id", call.principal.organisation_id)
         await call.writing.execute(insert(self.table).values(row))
-        return await self.reread(call, str(row["id"]))
+        return await self.watch(call, await self.reread(call, str(row["id"])))
 
     async def keep(self, call: Call, before: Stored, document: Document, columns: Mapping[str, object]) -> None:
         """Write the next version of a row."""
@@ -266,14 +286,21 @@ class Resource:
             .where(self.table.c.id == before["id"])
             .values(spec=encode(document).decode(), version=before["version"] + 1, revision=revision, updated_ns=call.now_ns, **columns)
         )
+        await self.watch(call, await self.reread(call, before["id"]))
+
+    async def watch(self, call: Call, row: Stored) -> Stored:
+        """Have alerts go out by the limits that a row states."""
+        if (owner := await self.owner(call, row)) is not None:
+            organisation_id = call.principal.organisation_id
+            await keep_rules(call.writing, owner.account, owner.words, organisation_id, owner.workspace_id, self.document_of(row))
+        return row
 
     async def find(self, call: Call, verb: str, name: str | None = None) -> Stored:
         """The row that the path names, by id or name. raises ApiError where there is none that the caller may see"""
         name = call.path[self.noun] if name is None else name
         if verb != "read" and self.filed_as(call, name) is not None:
             raise ApiError("managed_by_file", f"{self.noun} {name!r} stands in the configuration file: change it there")
-        columns = self.table.c
-        query = select(self.table).where(or_(columns.id == name, columns[self.by] == name), self.visible(call, "read"))
+        query = select(self.table).where(self.named(name), self.visible(call, "read"))
         if call.transaction is not None and call.plane.store.kind == "postgresql":
             query = query.with_for_update()
         found = (await call.reading.execute(query)).mappings().first()

@@ -12,7 +12,7 @@ from fastgw.control.api.integrations import Integrations, in_workspaces
 from fastgw.control.api.known import Offered, each_unknown, find_workspace, named, offers
 from fastgw.control.api.limits import Limited
 from fastgw.control.api.problem import ApiError, invalid, missing
-from fastgw.control.api.resource import Resource, Shown, Stored
+from fastgw.control.api.resource import Owner, Resource, Shown, Stored
 from fastgw.control.api.sharing import account_of, own_shares, refuse_used
 from fastgw.control.api.spending import Spend, spend_of
 from fastgw.control.api.written import Document, changes, merge, refused
@@ -124,6 +124,12 @@ class Shares(Resource):
             raise ApiError("in_use", f"integration {integration['slug']!r} is this workspace's own: delete it, or disable its share")
         await refuse_used(call, integration["slug"], row["workspace_id"])
         return await super().delete_row(call)
+
+    async def owner(self, call: Call, row: Stored) -> Owner:
+        integration = (await slugs_of(call, INTEGRATIONS, {row["integration_id"]}))[row["integration_id"]]
+        workspace = (await slugs_of(call, WORKSPACES, {row["workspace_id"]}))[row["workspace_id"]]
+        words = f"integration {integration!r} in workspace {workspace!r}"
+        return Owner(account_of(integration, workspace), words, row["workspace_id"])
 
     async def view(self, call: Call, rows: Sequence[Stored]) -> list[Document]:
         integrations = await slugs_of(call, INTEGRATIONS, {row["integration_id"] for row in rows})

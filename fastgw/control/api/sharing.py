@@ -26,7 +26,7 @@ class Share(Struct, frozen=True):
 
 def account_of(integration: str, workspace: str) -> str:
     """The ledger's name of a share, by both slugs."""
-    return f"share:{integration}:{workspace}"
+    return f"integration:{integration}@{workspace}"
 
 
 async def shares_of(call: Call, integration_ids: Sequence[str]) -> list[Share]:
