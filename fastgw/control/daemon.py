@@ -87,6 +87,7 @@ async def serve(options: ControlOptions) -> int:
             sealer=options.vault,
             publisher=publisher,
             accounts=accounts,
+            settings=options.document.config.control,
             started_ns=time.time_ns(),
             is_demo=options.is_demo,
         )

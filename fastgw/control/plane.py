@@ -8,6 +8,7 @@ from msgspec import Struct
 from fastgw._core.ledger import Ledger
 from fastgw.control.api.written import Document, Sealer
 from fastgw.control.store.engine import Store, Transaction
+from fastgw.snapshot.config import ControlPlane
 
 if TYPE_CHECKING:
     from fastgw.control.api.spending import Spend
@@ -42,5 +43,6 @@ class Plane(Struct):
     sealer: Sealer
     publisher: Publisher
     accounts: Accounts
+    settings: ControlPlane = ControlPlane()
     started_ns: int = 0
     is_demo: bool = False

@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
-from msgspec import Meta
-from sqlalchemy import delete, select
+from msgspec import Meta, Struct
+from sqlalchemy import Row, delete, select
 
 from fastgw import __version__
-from fastgw.control.access.gate import COOKIE, cookie_field, digest_of, is_active, open_session
+from fastgw.control.access.gate import COOKIE, cookie_field, digest_of, is_active, open_session, user_principal
 from fastgw.control.access.passwords import MOST_CHARACTERS, is_password
 from fastgw.control.access.throttle import Throttle
 from fastgw.control.api.call import Answer, Call
@@ -26,6 +26,27 @@ class Login(Section, frozen=True):
 
     email: Annotated[Entered, Meta(description="e-mail address")]
     password: Annotated[Entered, Meta(description="password")]
+
+
+class Elsewhere(Struct, frozen=True):
+    """An identity provider to sign in at."""
+
+    name: str
+    url: str
+
+
+class Options(Struct, frozen=True):
+    """The ways to sign in."""
+
+    password: bool
+    oidc: Elsewhere | None
+
+
+async def sign_in(call: Call, user: Row[Any], by: str) -> tuple[str, str]:
+    """Sign a user in, and leave a line in the audit: the cookie's value, and the token against forged requests."""
+    call.principal = await user_principal(call.reading, user)
+    await call.audit("users.sign_in", "users", user.id, user.email, {"by": [None, by]})
+    return await open_session(call.writing, user.id, call.address)
 
 
 class SignIn:
@@ -50,6 +71,16 @@ class SignIn:
                 tag="sign-in",
                 codes=("wrong_credentials", "too_many_logins"),
             ),
+            Endpoint(
+                method="GET",
+                path="/login/options",
+                run=self.options,
+                summary="Show the ways to sign in",
+                scope=None,
+                uses="none",
+                reply=Options,
+                tag="sign-in",
+            ),
             Endpoint(method="POST", path="/logout", run=self.logout, summary="Sign out", scope="", uses="write", status=204, tag="sign-in"),
             Endpoint(
                 method="GET", path="/me", run=self.me, summary="Show who has signed in, and what they may do", scope="", tag="sign-in"
@@ -69,10 +100,14 @@ class SignIn:
         self.throttle.passed(who)
         async with call.plane.store.write() as transaction:
             call.transaction, call.connection = transaction, transaction.connection
-            cookie, csrf = await open_session(transaction, user.id, call.address)
+            cookie, csrf = await sign_in(call, user, "password")
         return Answer(
             {"user": {"id": user.id, "email": user.email, "role": user.role}, "csrf": csrf}, fields={"set-cookie": cookie_field(cookie)}
         )
+
+    async def options(self, call: Call) -> Answer:
+        oidc = call.plane.settings.oidc
+        return Answer(Options(password=True, oidc=None if oidc is None else Elsewhere(oidc.name, "/oauth/login")))
 
     async def logout(self, call: Call) -> Answer:
         cookie = call.request.cookies.get(COOKIE, "")
