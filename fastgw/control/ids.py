@@ -6,7 +6,7 @@ from uuid import UUID
 
 
 def make_id() -> str:
-    """A UUIDv7 in its usual text form; of one process, later ones sort after earlier ones, to a quarter of a microsecond (6.2, method 3)."""
+    """A UUIDv7 as text; of one process, later ones sort after earlier ones, to a quarter of a microsecond (6.2, method 3)."""
     milliseconds, rest_ns = divmod(time.time_ns(), 1_000_000)
     random = int.from_bytes(os.urandom(8), "big") >> 2
     return str(UUID(int=milliseconds << 80 | 0x7 << 76 | (rest_ns << 12) // 1_000_000 << 64 | 0b10 << 62 | random))

@@ -115,7 +115,7 @@ def test_the_code_is_bound_to_the_browser_that_asked(tmp_path: Path) -> None:
             refused(finish(control, text, kept), 400, "was not begun in this browser")
         refused(finish(control, f"code=right&state={query['state']}&iss=https://evil.example", cookie), 400, "another identity provider")
         assert not [path for path, _, _ in issuer.asked if path == "/realm/token"]
-        refused(finish(control, f"code=wrong&state={query['state']}", cookie), 502, "cannot be asked")
+        refused(finish(control, f"code=wrong&state={query['state']}", cookie), 403, "does not say who you are")
         path, fields, body = issuer.asked[-1]
         sent = parse_qs(body)
         assert part(sha256(sent["code_verifier"][0].encode()).digest()) == query["code_challenge"]

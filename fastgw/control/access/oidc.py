@@ -197,7 +197,10 @@ async def fetch(
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise unreachable(f"{url}: {type(error).__name__}: {error}") from error
     if answer.status_code != 200:
-        raise unreachable(f"{url} answered {answer.status_code}: {answer.text[:200]!r}")
+        reason = f"{url} answered {answer.status_code}: {answer.text[:200]!r}"
+        if answer.is_client_error:
+            raise SignInFailed("The identity provider does not say who you are. Begin again, or tell your administrator.", reason)
+        raise unreachable(reason)
     try:
         return msgspec.json.decode(answer.content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
