@@ -3,6 +3,7 @@
 from fastgw.control.api.audit import Audit
 from fastgw.control.api.endpoint import Endpoint
 from fastgw.control.api.members import Members
+from fastgw.control.api.openapi import OpenApi
 from fastgw.control.api.organisation import Organisations
 from fastgw.control.api.resource import Resource
 from fastgw.control.api.signin import SignIn
@@ -16,4 +17,4 @@ RESOURCES: tuple[type[Resource], ...] = (Organisations, Workspaces, Members, Use
 def endpoints() -> list[Endpoint]:
     """Every endpoint, each path's together."""
     rows = [endpoint for resource in RESOURCES for endpoint in resource().endpoints()]
-    return [*SignIn().endpoints(), *rows, *Audit().endpoints()]
+    return OpenApi([*SignIn().endpoints(), *rows, *Audit().endpoints()]).rows
