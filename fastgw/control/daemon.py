@@ -93,6 +93,7 @@ async def serve(options: ControlOptions) -> int:
             publisher=publisher,
             accounts=accounts,
             file=file_of(options),
+            settings=options.document.config.control,
             started_ns=time.time_ns(),
             is_demo=options.is_demo,
         )

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from hashlib import sha256
 from typing import Final
 
 from msgspec import structs

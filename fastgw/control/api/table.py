@@ -9,6 +9,7 @@ from fastgw.control.api.integrations import Integrations
 from fastgw.control.api.keys import Keys
 from fastgw.control.api.members import Members
 from fastgw.control.api.models import Models
+from fastgw.control.api.openapi import OpenApi
 from fastgw.control.api.organisation import Organisations
 from fastgw.control.api.prices import Prices
 from fastgw.control.api.resource import Resource
@@ -26,4 +27,4 @@ RESOURCES: tuple[type[Resource], ...] = (
 def endpoints() -> list[Endpoint]:
     """Every endpoint, each path's together."""
     rows = [endpoint for resource in RESOURCES for endpoint in resource().endpoints()]
-    return [*SignIn().endpoints(), *Catalogue().endpoints(), *rows, *Audit().endpoints()]
+    return OpenApi([*SignIn().endpoints(), *Catalogue().endpoints(), *rows, *Audit().endpoints()]).rows
