@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from fastgw.control.alerts.rules import account_digest
 from fastgw.control.api.spending import BudgetSpend, Spend
 from fastgw.control.revoking import retire_previous
 from fastgw.control.store.tables import ACCOUNTS, KEYS, REVOCATIONS
@@ -76,7 +77,8 @@ def test_no_key_is_told_twice(teams: Control) -> None:
 @pytest.mark.parametrize(("change", "path", "words", "hint"), [
     ({"name": None}, "$.name", "nothing", ""),
     ({"name": "a\nb"}, "$.name", "1 to 64", ""),
-    ({"name": "../../etc\x00"}, "$", "U+0000", ""),
+    ({"name": "../../etc?"}, "$.name", "1 to 64", ""),
+    ({"name": "app\x00"}, "$", "U+0000", ""),
     ({"name": "'; DROP TABLE keys; --"}, "$.name", "1 to 64", ""),
     ({"name": "playground-x"}, "$.name", "playground", ""),
     ({"workspace": "team-aa"}, "$.workspace", "a workspace", "team-a"),
@@ -221,9 +223,9 @@ def test_status_and_last_use_are_of_the_moment(teams: Control) -> None:
     rest = teams.ask("GET", f"/keys?status=active&limit=2&cursor={page['next']}")
     assert [row["name"] for row in page["data"] + rest["data"]] == ["k4", "k2", "k0"] and rest["next"] is None
     assert error_of(teams, "GET", "/keys?status=odd", None)["path"] == "?status"
-    account = sha256(f"key:{ids[0]}".encode()).hexdigest()[:32]
-    put(teams, ACCOUNTS, machine="m", account=account, unit="usd", window="total", spent=1, lifetime=1, lifetime_tokens=1,
-        lifetime_requests=1, updated_ns=10**18)  # fmt: skip
+    put(teams, ACCOUNTS, machine="m", account=account_digest(f"key:{ids[0]}"), unit="nano_usd",
+        window="total", lifetime=1, lifetime_tokens=1, lifetime_requests=1, spent=1,
+        updated_ns=10**18)  # fmt: skip
     assert teams.ask("GET", "/keys/k0")["last_used_at"] == "2001-09-09T01:46:40.000Z"
 
 

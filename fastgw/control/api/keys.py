@@ -3,19 +3,19 @@
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from hashlib import sha256
 from typing import Final
 
 from msgspec import structs
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from fastgw.auth.keys import PREFIX, digest_of, make_key
+from fastgw.control.alerts.rules import account_digest
 from fastgw.control.api.call import Answer, Call, lacks, moment
 from fastgw.control.api.endpoint import Endpoint
 from fastgw.control.api.keyform import KeyShown, KeyWritten, Overlap, PlaygroundPlace, Rotation
 from fastgw.control.api.known import each_unknown, find_workspace, known_in, models_of, serves, unknown
 from fastgw.control.api.problem import ApiError, Fault, invalid, missing
-from fastgw.control.api.resource import MOST_LISTED, USUAL_LISTED, Resource, Stored, read_cursor, write_cursor
+from fastgw.control.api.resource import MOST_LISTED, USUAL_LISTED, Owner, Resource, Stored, read_cursor, write_cursor
 from fastgw.control.api.spending import Spend, spend_of
 from fastgw.control.api.written import Document, changes, decode, merge, read_written, refused
 from fastgw.control.ids import make_id
@@ -232,21 +232,24 @@ class Keys(Resource):
 
     async def view(self, call: Call, rows: Sequence[Stored]) -> list[Document]:
         spends = await spend_of(call, [(account_of(row), self.document_of(row)) for row in rows])
-        kept = {kept_name(account_of(row)): row["id"] for row in rows}
+        accounts = [account_digest(account_of(row)) for row in rows]
         used = select(ACCOUNTS.c.account, func.max(ACCOUNTS.c.updated_ns)).where(ACCOUNTS.c.lifetime_requests > 0)
-        used = used.where(ACCOUNTS.c.account.in_(kept)).group_by(ACCOUNTS.c.account)
-        last = {kept[account]: at_ns for account, at_ns in await call.reading.execute(used)}
+        used = used.where(ACCOUNTS.c.account.in_(accounts)).group_by(ACCOUNTS.c.account)
+        last = {name: at_ns for name, at_ns in await call.reading.execute(used)}
         return [
             {
                 "status": self.state(call, row, spend),
                 "masked": row["masked"],
                 "spend": spend,
-                "last_used_at": moment(last.get(row["id"])),
+                "last_used_at": moment(last.get(account)),
                 "rotate_at": moment(row["rotate_at_ns"]),
                 "previous_valid_until": moment(row["previous_until_ns"]),
             }
-            for row, spend in zip(rows, spends, strict=True)
+            for row, spend, account in zip(rows, spends, accounts, strict=True)
         ]
+
+    async def owner(self, call: Call, row: Stored) -> Owner:
+        return Owner(account_of(row), f"key {row['name']!r}", row["workspace_id"])
 
     async def render(self, call: Call, rows: Sequence[Stored]) -> list[Document]:
         return [
@@ -274,11 +277,6 @@ def replaced(row: Endpoint) -> Endpoint:
 def account_of(row: Stored) -> str:
     """The ledger's name of a key."""
     return f"key:{row['id']}"
-
-
-def kept_name(account: str) -> str:
-    """What the store calls an account, as the ledger does."""
-    return sha256(account.encode()).digest()[:16].hex()
 
 
 def fresh(call: Call) -> dict[str, object]:
