@@ -1,10 +1,11 @@
-"""Build the Cython kernels and the price table; FASTGW_DEBUG=1 for checks, FASTGW_ONLY=scan,ring for a few modules.
+"""Build the Cython kernels, the price table and the console; FASTGW_DEBUG=1 for checks, FASTGW_ONLY=scan,ring for a few modules.
 
 In place, each kernel is a library of its own. What is installed has all of them in one, `fastgw/_kernels`, whose link removes what
 they have in common: it is a third of the size, and is mapped once (see docs/architecture.md).
 """
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
+from setuptools.command.sdist import sdist
 
 ROOT = Path(__file__).parent
 DEBUG = os.environ.get("FASTGW_DEBUG") == "1"
@@ -41,7 +43,9 @@ def kernels():
 
 
 def one_library(extensions):
-    """All kernels as one extension module; each keeps the function that the interpreter calls to make it."""
+    """All kernels as one extension module; each keeps the function that the interpreter calls to make it, by its last name."""
+    names = [extension.name.rpartition(".")[2] for extension in extensions]
+    assert len(set(names)) == len(names), f"two kernels of one name cannot stand in one library: {sorted(names)}"
     return Extension(
         LIBRARY, [source for extension in extensions for source in extension.sources], extra_compile_args=[*SIZED, "-flto"],
         extra_link_args=["-Os", "-flto=2", "-Wl,-s", "-Wl,--gc-sections"])
@@ -75,14 +79,30 @@ class BuildKernels(build_ext):
         return str(copy)
 
 
-class BuildWithPrices(build_py):
-    """Compile the price table before the package's files are collected."""
+def make_console():
+    """Build the console where npm is there; an sdist carries the built one."""
+    sys.path.insert(0, str(ROOT))
+    from tools.build_console import build_console
+
+    print(build_console(shutil.which("npm")))
+
+
+class BuildWithTables(build_py):
+    """Compile the price table and build the console before the package's files are collected."""
 
     def run(self):
-        sys.path.insert(0, str(ROOT))
+        make_console()
         from tools.compile_prices import REPORT_PATH, compile_prices
 
         compile_prices(ROOT / "fastgw" / "meter" / "prices.json", report_path=REPORT_PATH)
+        super().run()
+
+
+class SdistWithConsole(sdist):
+    """Build the console before the files are collected, so that a build from them needs no npm."""
+
+    def run(self):
+        make_console()
         super().run()
 
 
@@ -103,6 +123,6 @@ extensions = cythonize(
 
 setup(
     ext_modules=extensions if IS_IN_PLACE or DEBUG else [one_library(extensions)],
-    cmdclass={"build_ext": BuildKernels, "build_py": BuildWithPrices},
+    cmdclass={"build_ext": BuildKernels, "build_py": BuildWithTables, "sdist": SdistWithConsole},
     options={"build_ext": {"parallel": os.cpu_count() or 1}},
 )

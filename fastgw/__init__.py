@@ -19,6 +19,6 @@ class LibraryFinder:
 
 LIBRARY = next((str(path) for path in Path(__file__).parent.glob("_kernels.*.so")), "")
 if LIBRARY:
-    from fastgw._library import KERNELS
+    from fastgw._library import KERNELS  # type: ignore[import-not-found]  # setup.py writes it into what is installed
 
     sys.meta_path.insert(0, LibraryFinder)

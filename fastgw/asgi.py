@@ -15,8 +15,9 @@ from fastgw.pipeline import Gateway
 from fastgw.place import MOST_WORKERS, CannotServe, Place, ring_path, take_place
 from fastgw.record.daemon import RunningDrain, start_drain
 from fastgw.record.options import drain_options
-from fastgw.snapshot.certificates import check_certificates
-from fastgw.snapshot.load import ConfigError, Document, explain, load
+from fastgw.snapshot.load import ConfigError, Document, explain
+from fastgw.snapshot.opening import open_first
+from fastgw.snapshot.seal import Vault
 from fastgw.worker import Worker, WorkerOptions
 
 Scope = Mapping[str, object]
@@ -106,13 +107,13 @@ class AsgiGateway:
 
     async def open(self) -> AsgiFront:
         """Take a place in the state directory, and begin to serve from it. raises CannotServe"""
-        document = self.read()
+        document, vault = self.read()
         state = Path(document.config.gateway.state).absolute()
         place = self.place = await asyncio.to_thread(take_place, state)
         try:
             worker = Worker(WorkerOptions(
                 document=document, state=state, index=place.index, workers=place.index + 1, watch=bool(document.path),
-                lost=tuple(place.lost)))
+                lost=tuple(place.lost), vault=vault))
             worker.acts.append((DRAIN_LOOK_SECONDS, self.look_for_drain))
             return self.begin(worker)
         except BaseException:
@@ -137,15 +138,13 @@ class AsgiGateway:
             rings = [ring_path(options.state, index) for index in range(MOST_WORKERS)]
             self.drain = await start_drain(drain_options(options.document.config.gateway.record, options.state, rings))
 
-    def read(self) -> Document:
-        """The configuration, with every file that it names. raises CannotServe"""
+    def read(self) -> tuple[Document, Vault | None]:
+        """The configuration, with every file that it names, and what opens its secrets. raises CannotServe"""
         config = self.config
         if isinstance(config, Document):
-            return config
+            return config, None
         try:
-            document = load(Path(config or os.environ.get("FASTGW_CONFIG") or DEFAULT_CONFIG), os.environ)
-            check_certificates(document.config, document.path)
-            return document
+            return open_first(Path(config or os.environ.get("FASTGW_CONFIG") or DEFAULT_CONFIG), os.environ)
         except ConfigError as error:
             raise CannotServe(explain(error.problems)) from error
 

@@ -36,6 +36,7 @@ def main() -> None:
 @click.option("--listen", help=f"{LISTEN}; port 0 takes a free one.")
 @click.option("--workers", type=click.IntRange(0, 64), help="Data-plane processes; 0: one for each core.")
 @click.option("--state", type=click.Path(path_type=Path), help="Directory of the ledger, the records and the rings.")
+@click.option("--control/--no-control", default=None, help="With the control plane or without; default: as [control] says.")
 @click.option("--demo", is_flag=True, help="Serve a mock provider with a key that is printed: nothing else is needed.")
 @click.option("--edge", is_flag=True, help="One process: the worker drains its records itself, and there is no supervisor.")
 @click.option(
@@ -70,12 +71,11 @@ def check(file: Path) -> None:
     import os
 
     from fastgw.portkey.plan import check_saved
-    from fastgw.snapshot.certificates import check_certificates
-    from fastgw.snapshot.load import ConfigError, explain, load
+    from fastgw.snapshot.load import ConfigError, explain
+    from fastgw.snapshot.opening import open_alone
 
     try:
-        document = load(file, os.environ)
-        check_certificates(document.config, document.path)
+        document = open_alone(file, os.environ)
     except ConfigError as error:
         click.echo(explain(error.problems), err=True)
         sys.exit(1)
@@ -177,6 +177,9 @@ def bench(**options: object) -> None:
 @click.option("--key", help="Only of this key (its name).")
 @click.option("--workspace", help="Only of this workspace.")
 @click.option("--model", help="Only of this model, as callers name it.")
+@click.option("--user", help="Only of this user, as `_user` of the metadata names it.")
+@click.option("--trace", help="Only of this trace id.")
+@click.option("--text", help="Only with this in a name or an id, or with these words in what was recorded.")
 @click.option("--status", help="Only of this status, such as 429, or class, such as 4xx.")
 @click.option(
     "--outcome", type=click.Choice(["served", "refused", "failed", "cancelled", "lost"]), help="Only with this end."

@@ -98,17 +98,17 @@ _ROWS = (
      "the key's expires_at has passed",
      "use another key, or move its `expires_at`"),
     ("BudgetExhausted", CallerError, "budget_exhausted", 412, False, UNPAID,
-     "a budget of the key or its workspace does not pay for this request; the message says which, and when it renews",
+     "a budget of the key, its workspace or an integration there does not pay for this request; the message says which, and when it renews",
      "ask for less output, wait for the window's end, or raise the budget"),
     ("PriceUnknown", CallerError, "price_unknown", 412, False, UNPAID,
      "a budget applies, the model has no known price or no reply will state the cost (a batch, a path that is only passed on), and the "
      "workspace says unknown_price = \"refuse\"",
      "state the price under `[prices]` or in the alias, or set `unknown_price = \"allow\"` in the workspace"),
     ("RateLimited", CallerError, "rate_limited", 429, True, LIMITED,
-     "more requests a minute than the key or its workspace may make",
+     "more requests a minute than the key, its workspace or an integration there may make",
      "wait as long as `retry-after` says"),
     ("TokenRateLimited", CallerError, "token_rate_limited", 429, True, LIMITED,
-     "more tokens a minute than the key or its workspace may use",
+     "more tokens a minute than the key, its workspace or an integration there may use",
      "wait as long as `retry-after` says, or ask for less"),
     ("TooManyParallel", CallerError, "too_many_parallel", 429, True, LIMITED,
      "more requests at once than max_parallel",
@@ -170,6 +170,9 @@ _ROWS = (
     ("NoTarget", CallerError, "no_target", 400, False, INVALID,
      "a condition of the route, or a highest price that the request names, leaves no target for it",
      "change what the message names, or give the route a default"),
+    ("KeyUnusable", CallerError, "key_unusable", 403, False, DENIED,
+     "the key is known, but names something that is not here (a workspace, a config), or its entry is damaged; the message says which",
+     "publish what the message names, or issue the key again; a key that is new together with its workspace works within a second"),
 )
 
 TABLE: dict[str, type[GatewayError]] = {}

@@ -79,6 +79,8 @@ cdef class Exchange(Flow):
     # may it, and where to
     cdef int slot                  # of the ledger; -1 none
     cdef int64_t limit_set         # output tokens put into the body; -1 none
+    cdef int64_t limit_admitted    # of these, what the caller's own accounts set
+    cdef object share              # snapshot.shares.Share: the accounts of the target's integration, where they have been joined
     cdef object walk               # route.plan.Walk: the way through the route, and the leaf it is at
     cdef list candidates           # of Target: any of them may be asked before this is over
     cdef Target target
@@ -174,6 +176,7 @@ cdef class Exchange(Flow):
     cdef int note(self) except -1          # record it: before the caller has the last byte, so that no kill comes between
     cdef int close(self) except -1
     cdef int drop_leg(self) except -1
+    cdef int send_held(self) except -1
     cdef int cut_off(self, object error) except -1
     cdef str entry_id(self)                # x-fastgw-request-id
     cdef bint costs_unseen(self)           # it may cost money that no reply will state

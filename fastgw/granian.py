@@ -173,7 +173,7 @@ def serve_here(app: SupervisedGateway, options: WorkerOptions, chosen: Mapping[s
             """Nothing was started that would have to be."""
 
     # signals are the worker's own to heed: Granian would end at the first, whatever runs
-    _signals.set_loop_signals = lambda loop: app.told  # type: ignore[assignment]  # its own is not typed
+    _signals.set_loop_signals = lambda loop: app.told
     gateway = options.document.config.gateway
     server: dict[str, Any] = {"http": "auto", "runtime_mode": "auto", "ssl_protocol_min": "tls1.2",
                               "backpressure": gateway.max_connections, **chosen["server"]}

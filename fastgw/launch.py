@@ -15,10 +15,11 @@ import msgspec
 from fastgw.auth.keys import hash_of, make_key
 from fastgw.place import CannotServe, hold_state
 from fastgw.serve import Supervisor
-from fastgw.snapshot.certificates import check_certificates
 from fastgw.snapshot.check import LISTEN
 from fastgw.snapshot.config import Config
-from fastgw.snapshot.load import ConfigError, Document, explain, load
+from fastgw.snapshot.load import ConfigError, Document, explain
+from fastgw.snapshot.opening import open_first
+from fastgw.snapshot.seal import Vault
 
 DEMO_STATE = Path(".fastgw")
 Kind = Callable[..., Supervisor]
@@ -66,6 +67,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     listen: str | None = None
     workers: int | None = None
     state: Path | None = None
+    control: bool | None = None
     edge: bool = False
     server: str = "lane"
     granian: tuple[str, ...] = ()
@@ -81,7 +83,8 @@ def launch(config: Path | None, options: Options) -> int:
         kind = kind_of(options)
         if config is None:
             return launch_demo(options, kind)
-        return run(with_options(read(config), options), kind)
+        document, vault = open_first(config, os.environ, options.state)
+        return run(with_options(document, options), kind, vault=vault)
     except ConfigError as error:
         print(explain(error.problems), file=sys.stderr)
     except WrongOption as error:
@@ -121,26 +124,17 @@ def check_listen(listen: str) -> None:
         raise WrongOption(f"--listen: expected HOST:PORT with a port from 0 to 65535, found {listen!r}")
 
 
-def read(config: Path) -> Document:
-    """The configuration, with every file that it names. raises ConfigError"""
-    document = load(config, os.environ)
-    check_certificates(document.config, document.path)
-    return document
-
-
-def run(document: Document, kind: Kind, secret: str = "", lock: TextIO | None = None) -> int:
+def run(document: Document, kind: Kind, secret: str = "", lock: TextIO | None = None, vault: Vault | None = None) -> int:
     """Serve by a document until told to stop. raises CannotServe"""
     logging.basicConfig(
         level=document.config.gateway.log_level.upper(), stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s")
 
     def started(supervisor: Supervisor) -> None:
-        host = f"[{supervisor.host}]" if ":" in supervisor.host else supervisor.host
-        scheme = "https" if supervisor.gateway.tls else "http"
         state = Path(document.config.gateway.state)
-        print(greeting(f"{scheme}://{host}:{supervisor.port}", supervisor.workers, secret, state), flush=True)
+        print(greeting(supervisor.url, supervisor.workers, secret, state), flush=True)
 
-    return kind(document, started=started, lock=lock).run()
+    return kind(document, started=started, lock=lock, vault=vault, is_demo=bool(secret)).run()
 
 
 def launch_demo(options: Options, kind: Kind) -> int:
@@ -152,7 +146,8 @@ def launch_demo(options: Options, kind: Kind) -> int:
     mock, address = start_mock()
     try:
         config, secret = prepare_demo(state, address)
-        return run(with_options(read(config), options), kind, secret, lock)
+        document, vault = open_first(config, os.environ, state)
+        return run(with_options(document, options), kind, secret, lock, vault)
     except OSError as error:
         raise CannotServe(f"cannot use the state directory {state}: {error.strerror or error}") from error
     finally:
@@ -165,7 +160,9 @@ def with_options(document: Document, options: Options) -> Document:
     gateway = msgspec.structs.replace(
         gateway, listen=options.listen or gateway.listen, workers=gateway.workers if options.workers is None else options.workers,
         state=str(options.state) if options.state else gateway.state)
-    config: Config = msgspec.structs.replace(document.config, gateway=gateway)
+    plane = document.config.control
+    plane = plane if options.control is None else msgspec.structs.replace(plane, enabled=options.control)
+    config: Config = msgspec.structs.replace(document.config, gateway=gateway, control=plane)
     return msgspec.structs.replace(document, config=config)
 
 

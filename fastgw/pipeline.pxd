@@ -17,6 +17,7 @@ cdef class Pipeline(Steps):
     cdef readonly unsigned int worker
     cdef readonly object health
     cdef readonly Target metrics           # the drain's socket
+    cdef readonly Target control           # the control plane's socket, or None
     cdef readonly int64_t max_body_bytes
     cdef readonly int in_flight
     cdef readonly long long served
@@ -28,6 +29,7 @@ cdef class Pipeline(Steps):
     cdef bint look(self, Exchange x, Route route) except -1
     cdef int answer_hit(self, Exchange x) except -1
     cdef int proceed(self, Exchange x, Route route) except -1
+    cdef Leaf enter_share(self, Exchange x, Leaf leaf)
     cdef dict renewals                     # signer -> task that fetches its token
     cdef int await_credential(self, Exchange x) except -1
     cdef int go_on(self, Exchange x, object problem, bint is_retry) except -1
@@ -35,6 +37,7 @@ cdef class Pipeline(Steps):
     cdef uint64_t draw(self)
     cdef int answer(self, Exchange x, int status, bytes fields, bytes body) except -1
     cdef int probe(self, Exchange x) except -1
+    cdef int hand_over(self, Exchange x, const char* base, Head* head) except -1
     cdef int preflight(self, Exchange x, const char* base, Head* head) except -1
     cdef int models(self, Exchange x) except -1
 

@@ -21,12 +21,14 @@ class Pipeline:
     worker: int
     health: Health
     metrics: Target | None
+    control: Target | None
     max_body_bytes: int
     in_flight: int
     served: int
     def __init__(
         self, poller: Poller, ledger: Ledger, ring: RingWriter, health: Health, worker: int = 0, metrics: Target | None = None,
         max_body_bytes: int = ...,
+        control: Target | None = None,
     ) -> None: ...
     def use_cache(self, cache: ResponseCache, settings: CacheSettings) -> None:
         """Look for answers here before a provider is asked, where the route of a request says so."""
@@ -39,6 +41,11 @@ class Pipeline:
 
     def record_lost(self, reclaimed: list[Reclaimed]) -> None:
         """Leave a record of each exchange that a dead worker had in hand."""
+
+class ShareGate:
+    """Lets an attempt begin where its integration's accounts in the caller's workspace admit it."""
+
+    def __init__(self, ledger: Ledger, exchange: object) -> None: ...
 
 class Gateway(Application):
     """Opens an exchange for each connection."""

@@ -20,7 +20,7 @@ from fastgw._core.flow cimport FAULT_BODY_TOO_LARGE
 from fastgw._core.http1 cimport F_ACCESS_CONTROL_HEADERS, F_ORIGIN, GET, HEAD, OPTIONS
 from fastgw._core.ring cimport CANCELLED, FAILED, REFUSED
 from fastgw._core.upstream cimport Leg
-from fastgw.admit.admission cimport admit
+from fastgw.admit.admission cimport admit, join
 from fastgw.auth.credential cimport authenticate
 from fastgw.dialects.bridge cimport failure_kind, fit, opening_failure, translate_piece, translate_reply
 from fastgw.dialects.params import apply_params
@@ -31,13 +31,16 @@ from fastgw.meter.bill cimport bill
 from fastgw.portkey.desk import Desk
 from fastgw.record.entry cimport make_id, push_lost, push_record
 from fastgw.route.choice cimport choose_target, find_route
-from fastgw.route.plan cimport MOVED, NOT_SERVED, STOP, Leaf, Route, Walk, is_delivered, trouble_of_leg
+from fastgw.route.plan cimport (
+    FIT, MOVED, NOT_SERVED, OVER_BUDGET, OVER_PARALLEL, OVER_RATE, PRICE_UNKNOWN, STOP, Gate, Leaf, Route, Walk,
+    is_delivered, trouble_of_leg)
 from fastgw.route.retry import BODY_TELLS, Failure, is_repeatable, trouble_of_kind, trouble_of_status
 from fastgw.route.wishes import HEEDING, MEMBER
 from fastgw.snapshot.cors import METHODS
 from fastgw.snapshot.types cimport JSON_BODY, SPEAKS_OPENAI, Operation
 from fastgw.surfaces import local
 from fastgw.surfaces.cached cimport begin_capture, hit_reply, inquire, keep_answer
+from fastgw.surfaces.control cimport CONTROL, is_controls, take_all_fields
 from fastgw.surfaces.decode cimport decode, widen
 from fastgw.surfaces.dispatch cimport Asked, find_operation
 from fastgw.surfaces.faults cimport leg_error, request_error
@@ -55,6 +58,10 @@ cdef enum:
 
 log = logging.getLogger("fastgw.pipeline")
 
+cdef dict WHY = {
+    "budget_exhausted": OVER_BUDGET, "price_unknown": PRICE_UNKNOWN, "rate_limited": OVER_RATE, "token_rate_limited": OVER_RATE,
+    "too_many_parallel": OVER_PARALLEL, "ledger_full": OVER_PARALLEL,
+}
 cdef tuple METHOD_WORDS = ("", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -80,6 +87,25 @@ cdef class Resumption:
         self.pipeline.go_on(self.exchange, problem, self.is_retry)
 
 
+cdef class ShareGate(Gate):
+    """Lets an attempt begin where its integration's accounts in the caller's workspace admit it; the reservation moves with it."""
+    cdef Ledger ledger
+    cdef Exchange exchange
+    cdef object refusal            # the first
+
+    def __init__(self, Ledger ledger, Exchange exchange):
+        self.ledger = ledger
+        self.exchange = exchange
+
+    cdef int judge(self, Leaf leaf) except -1:
+        refusal = join(self.ledger, self.exchange, <Target>leaf.target)
+        if refusal is None:
+            return FIT
+        if self.refusal is None:
+            self.refusal = refusal
+        return WHY[refusal.code]
+
+
 cdef class Gateway(Application):
     """Opens an exchange for each connection."""
 
@@ -97,13 +123,14 @@ cdef class Pipeline(Steps):
     """The steps, and what they share: the snapshot, the ledger and the ring of one worker."""
 
     def __init__(self, Poller poller, Ledger ledger, RingWriter ring, health, unsigned int worker=0, Target metrics=None,
-                 int64_t max_body_bytes=67108864):
+                 int64_t max_body_bytes=67108864, Target control=None):
         self.poller = poller
         self.ledger = ledger
         self.ring = ring
         self.health = health
         self.worker = worker
         self.metrics = metrics
+        self.control = control
         self.max_body_bytes = max_body_bytes
         self.renewals = {}
         self.random_state = int.from_bytes(os.urandom(8), "little") | 1
@@ -147,6 +174,8 @@ cdef class Pipeline(Steps):
             x.query = PyBytes_FromStringAndSize(base + head.query.start, head.query.end - head.query.start)
         if x.path in PROBES:
             return self.probe(x)
+        if self.control is not None and is_controls(x.path):
+            return self.hand_over(x, base, head)
         if head.method == OPTIONS:
             return self.preflight(x, base, head)
         survey(x, base, head, &hints)
@@ -171,7 +200,7 @@ cdef class Pipeline(Steps):
 
     cdef int begin(self, Exchange x) except -1:
         cdef Route route
-        if x.operation is PROBE:
+        if x.operation.index < 0:
             render_head(x)
             return self.send(x)
         decode(x)
@@ -221,8 +250,20 @@ cdef class Pipeline(Steps):
                     widen(x, apply_params(x.body, other.default_params, other.override_params, other.drop_params))
         admit(self.ledger, x)
         self.ledger.tag(x.slot, x.entry.id)
+        if x.caller.shares is not None:
+            leaf = self.enter_share(x, leaf)
         x.entry.admitted_ns = monotonic_ns() - x.started_at
         return self.attempt(x, leaf)
+
+    cdef Leaf enter_share(self, Exchange x, Leaf leaf):
+        """Charge what the target's integration is held to as well; who is used up or over its rate is passed over."""
+        cdef ShareGate gate = ShareGate(self.ledger, x)
+        leaf = (<Walk>x.walk).guard(gate, self.draw(), monotonic_ns())
+        if leaf is None:
+            self.ledger.withdraw(x.slot)
+            x.slot = -1
+            raise gate.refusal
+        return leaf
 
     cdef int send(self, Exchange x) except -1:
         cdef Leg leg = x.leg
@@ -300,7 +341,8 @@ cdef class Pipeline(Steps):
                 walk.again(self.draw(), now)
                 return self.attempt(x, walk.leaf)
             if problem is None:
-                return self.send(x)
+                self.send(x)
+                return x.send_held()
             x.trouble = "authentication"
             return x.give_up(error("UpstreamCredential", f"integration {x.target.integration.name!r}: {problem}"))
         except GatewayError as refusal:
@@ -397,8 +439,8 @@ cdef class Pipeline(Steps):
         if x.walk is not None:
             end_walk(x)
             x.detail = detail_of(x)
-        if x.operation is PROBE:
-            return 0
+        if x.operation.index < 0:
+            return 0            # what administrators do leaves its traces in the store's audit
         return push_record(self.ring, x, self.worker)
 
     # refusals: the only way an error becomes a reply
@@ -473,6 +515,16 @@ cdef class Pipeline(Steps):
         x.streams_body = True
         return 0
 
+    cdef int hand_over(self, Exchange x, const char* base, Head* head) except -1:
+        """The control plane's, which judges by itself who calls."""
+        x.operation = CONTROL
+        if head.content_length > self.max_body_bytes:
+            raise request_error(FAULT_BODY_TOO_LARGE)
+        take_all_fields(x, base, head, request_id(x))
+        x.target = self.control
+        x.streams_body = True
+        return 0
+
     cdef int preflight(self, Exchange x, const char* base, Head* head) except -1:
         x.operation = PROBE
         fields = f"allow: {METHODS}\r\n".encode()
@@ -486,7 +538,7 @@ cdef class Pipeline(Steps):
         # free, but not for a key that has expired or is over its rate
         admit(self.ledger, x)
         bill(self.ledger, x)
-        place = (x.caller.name, x.operation.speaks)
+        place = (x.caller, x.operation.speaks)
         body = x.snapshot.listed.get(place) if x.model is None and x.query is None else None
         if body is None:
             names = x.snapshot.names_for(x.caller)

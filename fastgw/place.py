@@ -8,6 +8,7 @@ from typing import TextIO
 
 from fastgw._core.ledger import LayoutError, Ledger, Reclaimed
 from fastgw._core.route import TargetTable
+from fastgw.admit.upgrade import upgrade
 
 LOCK_SECONDS = 5.0             # children of a supervisor that was killed notice within a second
 LOCK_LOOK_SECONDS = 0.1
@@ -97,6 +98,8 @@ class Place:
                 break
         else:
             raise CannotServe(f"all {MOST_WORKERS} places in {self.state} are taken; stop a worker, or name another state directory")
+        if is_first:
+            upgrade(self.state / "ledger")
         ledger = Ledger(self.state / "ledger", workers=self.index + 1, worker=self.index)
         if is_first:
             # how targets fared before is old news: breakers start closed

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TextIO
 
@@ -16,11 +17,14 @@ from msgspec import Struct
 
 from fastgw._core.ledger import Ledger, Reclaimed
 from fastgw._core.route import TargetTable
+from fastgw.admit.upgrade import upgrade
 from fastgw.place import MOST_WORKERS, CannotServe, explained, hold_state, ring_path, targets_path
 from fastgw.record.options import DrainOptions, drain_options
 from fastgw.record.pace import LOOK_SECONDS as PACE_LOOK_SECONDS
 from fastgw.record.pace import Pace
+from fastgw.snapshot.keyring import KEYS
 from fastgw.snapshot.load import Document
+from fastgw.snapshot.seal import KEY_FILE, SealError, Vault, open_vault
 from fastgw.worker import WorkerOptions, run_worker
 
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
@@ -30,6 +34,10 @@ RESTART_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0)
 HEALTHY_SECONDS = 30.0         # a child that lived this long died by accident
 MOST_FAILED_STARTS = 8         # of a worker, in a row; then whoever started the gateway should know
 DRAIN_STOP_SECONDS = 15.0
+DRAIN = "drain"
+STORE_FILE = "store.db"
+MARK = "keys.mark"             # up to where keys are published
+CONTROL_PACKAGES = ("alembic", "cryptography", "granian", "sqlalchemy", "starlette")
 
 log = logging.getLogger("fastgw.serve")
 
@@ -57,9 +65,10 @@ class Supervisor:
 
     def __init__(
         self, document: Document, *, started: Callable[["Supervisor"], None] | None = None, lock: TextIO | None = None,
-        run_worker: Callable[[WorkerOptions], int] = run_worker,
+        vault: Vault | None = None, is_demo: bool = False, run_worker: Callable[[WorkerOptions], int] = run_worker,
     ) -> None:
         self.document = document
+        self.is_demo = is_demo
         self.gateway = document.config.gateway
         self.state = Path(self.gateway.state).absolute()
         self.workers = self.gateway.workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
@@ -68,10 +77,17 @@ class Supervisor:
         self.started = started
         self.lock = lock
         self.run_worker = run_worker
+        self.vault = vault         # children have it by the fork, and by no other way
         self.host, self.port = "", 0
 
     def __repr__(self) -> str:
         return f"<Supervisor of {self.children!r}>"
+
+    @property
+    def url(self) -> str:
+        """Where it is reached from this machine."""
+        host = "127.0.0.1" if self.host == "0.0.0.0" else f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.gateway.tls else 'http'}://{host}:{self.port}"
 
     def run(self) -> int:
         """Serve until told to stop; return the exit status: 0 where nothing was cut off.
@@ -83,12 +99,20 @@ class Supervisor:
 
     def serve(self) -> int:
         """Start everything, watch it, stop it."""
+        is_fresh = not (self.state / "ledger").exists()
         ledger, lost = self.take_up()
+        has_control = self.has_control()
+        if has_control:
+            self.make_vault()
+            if is_fresh:
+                self.recover_ledger()
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         for index in range(self.workers):
             run = self.worker_run(index, lost if index == 0 else ())
             self.children.append(Child(f"worker {index}", run, index))
-        self.children.append(Child("drain", self.drain_run()))
+        self.children.append(Child(DRAIN, self.drain_run()))
+        if has_control:
+            self.children.append(Child("control", self.control_run()))
         try:
             for child in self.children:
                 self.start(child)
@@ -138,6 +162,8 @@ class Supervisor:
 
     def open_ledger(self) -> Ledger:
         with explained(self.state):
+            if upgrade(self.state / "ledger"):
+                log.info("the ledger in %s was of layout 1: every account's spend is carried over", self.state)
             return Ledger(self.state / "ledger", workers=self.workers)
 
     def worker_run(self, index: int, lost: tuple[Reclaimed, ...]) -> Callable[[int], int]:
@@ -146,8 +172,8 @@ class Supervisor:
         def run(ready_fd: int) -> int:
             return self.run_worker(WorkerOptions(
                 document=self.document, host=self.host, port=self.port, state=self.state, index=index,
-                workers=self.workers, parent_pid=supervisor_pid, watch=bool(self.document.path), lost=lost,
-                ready=partial(tell_ready, ready_fd)))
+                workers=self.workers, parent_pid=supervisor_pid, watch=bool(self.document.path), lost=lost, vault=self.vault,
+                has_control=self.document.config.control.enabled, ready=partial(tell_ready, ready_fd)))
         return run
 
     def drain_options(self, parent_pid: int) -> DrainOptions:
@@ -163,6 +189,55 @@ class Supervisor:
             os.close(ready_fd)
             return run_drain(options)
         return run
+
+    def has_control(self) -> bool:
+        """Whether the control plane is wanted and installed."""
+        if not self.document.config.control.enabled:
+            return False
+        missing = [name for name in CONTROL_PACKAGES if find_spec(name) is None]
+        if missing:
+            log.info("no control plane: it needs %s; pip install 'fastgw[control]', or say enabled = false under [control]",
+                     ", ".join(missing))
+        return not missing
+
+    def make_vault(self) -> None:
+        """What is stored is sealed, whether or not the file holds anything that is. raises CannotServe"""
+        if self.vault is None:
+            try:
+                self.vault = open_vault(f"file:{self.state / KEY_FILE}", self.state, os.environ)
+            except SealError as error:
+                raise CannotServe(f"cannot use the key that secrets are sealed with: {error}") from error
+
+    def control_run(self, is_recovery: bool = False) -> Callable[[int], int]:
+        assert self.vault is not None  # it was made
+        vault, parent_pid = self.vault, os.getpid()
+        rings = tuple(ring_path(self.state, index) for index in range(self.workers))
+
+        def run(ready_fd: int) -> int:
+            # what it needs is for its own process alone, and takes a while to import
+            logging.getLogger("alembic").setLevel(logging.WARNING)
+            from fastgw.control.daemon import run_control, run_recovery
+            from fastgw.control.options import ControlOptions
+
+            os.close(ready_fd)
+            options = ControlOptions(self.document, self.state, vault, rings, self.url, parent_pid, self.is_demo)
+            return run_recovery(options) if is_recovery else run_control(options)
+        return run
+
+    def recover_ledger(self) -> None:
+        """Before anything is served by a ledger that was made afresh: what the store knows of its accounts counts.
+
+        Keys that were published lead into the ledger that is no more: where the store cannot be asked they are forgotten until it can.
+        """
+        if not self.document.config.control.store and not (self.state / STORE_FILE).exists():
+            return              # nothing was ever kept
+        child = Child("recovery", self.control_run(is_recovery=True))
+        self.start(child)
+        _, status = os.waitpid(child.pid, 0)
+        os.close(child.ready_fd)
+        if status != 0:
+            for name in (KEYS, MARK):
+                (self.state / name).unlink(missing_ok=True)
 
     def remove_old_rings(self) -> None:
         """Rings of workers that this gateway does not have: the drain has read them out."""
@@ -218,7 +293,7 @@ class Supervisor:
         """
         while True:
             caught = signal.sigtimedwait(SIGNALS, min(self.next_restart(), PACE_LOOK_SECONDS))
-            self.pace.look(next(child.pid for child in self.children if child.worker is None))
+            self.pace.look(next(child.pid for child in self.children if child.name == DRAIN))
             if caught is not None and caught.si_signo in STOP_SIGNALS:
                 log.info("stopping; a second signal cuts off what still runs")
                 return

@@ -32,11 +32,14 @@ from fastgw.record.options import DrainOptions
 from fastgw.snapshot.certificates import server_context
 from fastgw.snapshot.compile import Compiler
 from fastgw.snapshot.health import Health
+from fastgw.snapshot.keyring import KEYS
+from fastgw.snapshot.keywatch import KeyWatch
 from fastgw.snapshot.load import Document
+from fastgw.snapshot.seal import Vault
 from fastgw.snapshot.types import Integration, Snapshot, Target
 from fastgw.snapshot.watch import LOOK_SECONDS, Watch
 
-GAUGE_SECONDS = 0.25
+GAUGE_SECONDS = 0.1
 QUIET_SECONDS = 1.0
 RENEW_SECONDS = 5.0
 RENEW_AHEAD_SECONDS = 120.0    # of a token's end
@@ -72,6 +75,8 @@ class WorkerOptions(Struct, frozen=True, kw_only=True):
     watch: bool = True             # follow the file
     lost: tuple[Reclaimed, ...] = ()
     drain: DrainOptions | None = None      # of a drain in this process
+    has_control: bool = False      # whether a control plane listens on its socket
+    vault: Vault | None = None     # opens the sealed secrets of the file and of what is published
     ready: Callable[[], object] = int      # called once connections are accepted
 
 
@@ -158,30 +163,24 @@ class Worker:
         if self.ring.moved_aside is not None:
             log.warning("%s is damaged or of another release: it is kept as %s, and a fresh one is made",
                         self.ring.path, self.ring.moved_aside)
-        self.metrics = self.metrics_target()
-        self.pipeline = Pipeline(self.poller, self.ledger, self.ring, self.health, options.index, self.metrics,
-                                 gateway.max_body_bytes)
+        self.own = [self.own_target(name) for name in ("drain", "control")]
+        self.pipeline = Pipeline(self.poller, self.ledger, self.ring, self.health, options.index, self.own[0],
+                                 gateway.max_body_bytes, self.own[1] if options.has_control else None)
         self.pipeline.record_lost(list(options.lost))
         self.pipeline.use_cache(self.make_cache(), gateway.cache)
         table = TargetTable(targets_path(options.state), workers=options.workers, worker=options.index)
-        self.compiler = Compiler(self.ledger, self.poller, Catalog.load(), table)
-        self.watch = Watch(options.document.path, self.compiler, self.publish, self.health)
+        self.keys = KeyWatch(options.state / KEYS, self.health)
+        self.keys.refresh()
+        self.compiler = Compiler(self.ledger, self.poller, Catalog.load(), table, keys=self.keys.file)
+        self.watch = Watch(options.document.path, self.compiler, self.publish, self.health, options.state, options.vault)
         self.watch.start(options.document)
-
-    def make_lane(self) -> Lane:
-        gateway = self.options.document.config.gateway
-        times = gateway.timeouts
-        return Lane(
-            self.poller, Gateway(self.pipeline), max_connections=gateway.max_connections, max_body_bytes=gateway.max_body_bytes,
-            head_ms=times.head_ms, body_ms=times.body_ms, idle_ms=times.idle_ms, write_ms=times.write_ms,
-            tls=server_context(gateway.tls.cert, gateway.tls.key) if gateway.tls else None,
-        )
 
     def begin(self, front: Front) -> None:
         """Requests come in from here on: do what is done again and again."""
         self.front = front
         self.ring.set_gauge(GAUGES.index("pid"), os.getpid())
-        self.acts += [(GAUGE_SECONDS, self.show_gauges), (QUIET_SECONDS, self.tidy), (RENEW_SECONDS, self.renew_tokens)]
+        self.acts += [(GAUGE_SECONDS, self.show_gauges), (QUIET_SECONDS, self.tidy), (RENEW_SECONDS, self.renew_tokens),
+                      (LOOK_SECONDS, self.keys.look)]
         if self.options.watch:
             self.acts.append((LOOK_SECONDS, self.watch.look))
         self.tasks = [asyncio.get_running_loop().create_task(self.every(seconds, act)) for seconds, act in self.acts]
@@ -191,18 +190,28 @@ class Worker:
         for task in self.tasks:
             task.cancel()
         self.show_gauges()
-        for origin in {row.origin for row in self.pipeline.snapshot.integrations.values()} | {self.metrics.integration.origin}:
+        for origin in {row.origin for row in self.pipeline.snapshot.integrations.values()} | {row.integration.origin for row in self.own}:
             origin.close()
         self.poller.close()
         self.ring.close()
 
-    def metrics_target(self) -> Target:
-        """The drain's socket, as a target that /metrics is passed on to."""
-        origin = Origin(self.poller, "drain", 0, unix_path=str(self.options.state / "drain.sock"), connect_ms=1000, first_byte_ms=10_000)
+    def own_target(self, name: str) -> Target:
+        """The socket of another process of the gateway, as a target that requests are passed on to."""
+        origin = Origin(self.poller, name, 0, unix_path=str(self.options.state / f"{name}.sock"), connect_ms=1000, first_byte_ms=60_000)
+        fields = b"host: drain\r\n" if name == "drain" else b""       # who talks to the control plane names the host that it was reached by
         integration = Integration(
-            "drain", PROVIDERS["openai-compatible"], origin, host=b"drain", prefix=b"", cut=b"", query=b"", fields=b"host: drain\r\n",
+            name, PROVIDERS["openai-compatible"], origin, host=name.encode(), prefix=b"", cut=b"", query=b"", fields=fields,
             default_fields=b"", ask_usage=False, ways={}, output_limits={})
         return Target(integration, b"", PriceRow())
+
+    def make_lane(self) -> Lane:
+        gateway = self.options.document.config.gateway
+        times = gateway.timeouts
+        return Lane(
+            self.poller, Gateway(self.pipeline), max_connections=gateway.max_connections, max_body_bytes=gateway.max_body_bytes,
+            head_ms=times.head_ms, body_ms=times.body_ms, idle_ms=times.idle_ms, write_ms=times.write_ms,
+            tls=server_context(gateway.tls.cert, gateway.tls.key) if gateway.tls else None,
+        )
 
     def make_cache(self) -> ResponseCache:
         """What keeps replies: in this worker, and in Redis for all; what is wrong with that costs only the cache."""
@@ -252,6 +261,7 @@ class Worker:
             "upstream_idle": sum(origin.idle_count for origin in origins), "upstream_busy": sum(origin.busy_count for origin in origins),
             "refused_connections": self.front.refused_count, "snapshot_version": self.health.version,
             "snapshot_refused": self.watch.refusals, "snapshot_faulty": int(self.health.refused is not None),
+            "published_ns": (self.watch.settled[1] or (0,))[0],
             "faults": self.poller.faults,
         }
         for name, value in values.items():

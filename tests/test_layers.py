@@ -22,16 +22,16 @@ LAYERS = (
     ("pipeline", "surfaces", "mcp", "portkey"),
     ("snapshot", "snapshot.compile", "snapshot.watch", "cluster"),
     ("auth", "admit", "cache", "guard", "route", "dialects", "providers", "upstream", "meter", "record"),
-    ("errors", "clock", "exchange", "snapshot.types", "snapshot.config", "snapshot.routes", "snapshot.caching", "snapshot.section",
-     "snapshot.secret", "snapshot.credentials", "dialects.canonical", "dialects.notes"),
+    ("errors", "clock", "exchange", "snapshot.types", "snapshot.shares", "snapshot.config", "snapshot.routes", "snapshot.caching",
+     "snapshot.section", "snapshot.secret", "snapshot.credentials", "dialects.canonical", "dialects.notes"),
     ("_core",),
 )
 # Rows whose members may import one another; in the others each keeps to itself and to what is below.
 OPEN_ROWS = (
     ("pipeline", "surfaces", "mcp", "portkey"),
     ("snapshot", "snapshot.compile", "snapshot.watch", "cluster"),
-    ("errors", "clock", "exchange", "snapshot.types", "snapshot.config", "snapshot.routes", "snapshot.caching", "snapshot.section",
-     "snapshot.secret", "snapshot.credentials", "dialects.canonical", "dialects.notes"),
+    ("errors", "clock", "exchange", "snapshot.types", "snapshot.shares", "snapshot.config", "snapshot.routes", "snapshot.caching",
+     "snapshot.section", "snapshot.secret", "snapshot.credentials", "dialects.canonical", "dialects.notes"),
 )
 CIMPORT = re.compile(
     r"^\s*(?:from\s+([\w.]+)\s+(?:cimport|import)\s+\(?([^#)\n]*)|(?:cimport|import)\s+([\w.]+))", re.M

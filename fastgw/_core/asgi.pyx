@@ -345,6 +345,10 @@ cdef class AsgiClient(Client):
     cdef bint is_open(self):
         return not self.closed
 
+    cdef tuple origin(self):
+        client = self.scope.get("client")
+        return str(client[0]) if client else "", self.scope.get("scheme") == "https"
+
     # ends
 
     cdef int leave(self) except -1:

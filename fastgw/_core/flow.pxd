@@ -37,7 +37,6 @@ cdef enum LegFailure:
 
 cdef class Client:
     """The caller's connection, as an exchange sees it."""
-    cdef readonly object peer          # address text, or None
     # `fields` are whole lines ("name: value" CRLF), without framing, which is the client's own business.
     cdef int reply(self, int status, const char* fields, Py_ssize_t fields_len, const char* body, Py_ssize_t n) except -1
     # length -1: unknown. The first piece of the body goes with the head.
@@ -50,6 +49,7 @@ cdef class Client:
     cdef int resume(self) except -1
     cdef bint is_slow(self)                    # more than HIGH_WATER_BYTES are unsent
     cdef bint is_open(self)
+    cdef tuple origin(self)                    # its address as text, and whether it speaks TLS; asked for by few requests
 
 
 cdef class Flow:

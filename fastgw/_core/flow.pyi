@@ -3,9 +3,6 @@
 class Client:
     """The caller's connection, as an exchange sees it."""
 
-    @property
-    def peer(self) -> str | None: ...
-
 class Flow:
     """One exchange after another of one client."""
 

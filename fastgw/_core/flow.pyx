@@ -30,6 +30,9 @@ cdef class Client:
     cdef bint is_open(self):
         return False
 
+    cdef tuple origin(self):
+        return "", False
+
 
 cdef class Flow:
     cdef int request_head(self, const char* base, Head* head) except -1:

@@ -7,6 +7,7 @@ A request with a known length is read straight into the bytes object that the ex
 where it landed. A client that closes its side is gone (as nginx has it): its exchange is told at once.
 Longer than 400 lines: one state machine.
 """
+import os
 import socket as sockets
 import ssl
 
@@ -718,6 +719,14 @@ cdef class LaneClient(Client):
 
     cdef bint is_open(self):
         return self.connection.fd >= 0
+
+    cdef tuple origin(self):
+        cdef Connection connection = self.connection
+        try:
+            with sockets.socket(fileno=os.dup(connection.fd)) as peer:
+                return str(peer.getpeername()[0]), connection.lane.tls is not None
+        except OSError:
+            return "", connection.lane.tls is not None      # it went away
 
 
 def listening_socket(str host, int port, *, int backlog=1024):

@@ -2,8 +2,8 @@
 
 Input      account indexes from define; wall-clock nanoseconds; nano-dollars and tokens from 0 to 2**53
 Output     a reservation's slot, or why there is none
-Ownership  the file holds accounts and reservations; a process holds which of its slots are free, and an index of names
-Limits     64 workers, 16,384 slots each, 16,777,216 accounts, chains of 8; one file layout, others are refused
+Ownership  the file holds accounts, reservations and the index of names; a process holds which of its slots are free
+Limits     64 workers, 16,384 slots each, 16,777,216 accounts, chains of 16; one file layout, others are refused
 Complexity for each account one or two lines of cache and one compare-and-swap for money and requests in flight,
            one more for each rate; nothing allocates, waits, or calls the system
 
@@ -15,12 +15,18 @@ compare-and-swap: a number, and a mark that says which slot did it and which ste
 instruction, whether a step was done can be told from the mark and `progress` together, and the script is finished by
 whoever reclaims the slot, who may itself be killed and followed by another.
 
-    reserve   steps  1 to  8    one an account: committed += cost, requests in flight += 1
-    release   steps  9 to 16    one an account: committed -= cost, requests in flight -= 1
-    charge    steps 17 to 32    two an account: committed += final - reserved, in flight -= 1; then spent += final
+    reserve   steps  1 to 16    one an account: committed += amount, requests in flight += 1
+    release   steps 17 to 32    one an account: committed -= amount, requests in flight -= 1
+    charge    steps 17 to 48    two an account: committed += final - reserved, in flight -= 1; then spent += final
 
-Rates need none of that: an allowance lost in a crash grows back within a minute.
+Each account takes the amount of its own unit. What was reserved is released or charged, never both, so these two may
+share their numbers. Rates need none of that: an allowance lost in a crash grows back within a minute.
+
+Accounts that join later have a slot of their own, and the first slot names it in one word, `late`. A late slot that is
+named shares the fate of the slot that names it; one that is not is given back. So to move to other accounts is: reserve
+theirs, change that word, release the others; and it is done or not done by that one store.
 """
+import array
 import fcntl
 import os
 import re
@@ -29,8 +35,10 @@ import time
 from collections import namedtuple
 from contextlib import contextmanager
 
-from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
+from cpython cimport array
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize
+from libc.stdint cimport INT64_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy, memset
 from fastgw._core.digest cimport sha256
 
@@ -47,6 +55,11 @@ cdef extern from *:
     static inline void fastgw_store(int64_t *p, int64_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
     static inline void fastgw_store_mark(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
     static inline void fastgw_store_state(int32_t *p, int32_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
+    static inline uint32_t fastgw_load_word(const uint32_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
+    static inline void fastgw_store_word(uint32_t *p, uint32_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
+    /* A store that no later load overtakes. */
+    static inline void fastgw_put_word(uint32_t *p, uint32_t v) { __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST); }
+    static inline int64_t fastgw_next(int64_t *p) { return __atomic_add_fetch(p, 1, __ATOMIC_SEQ_CST); }
     static inline void fastgw_add(int64_t *p, int64_t v) { __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }
     static inline int fastgw_swap(int64_t *p, int64_t was, int64_t becomes) {
         return __atomic_compare_exchange_n(p, &was, becomes, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
@@ -99,6 +112,10 @@ cdef extern from *:
     void fastgw_store(int64_t* p, int64_t v) noexcept nogil
     void fastgw_store_mark(uint64_t* p, uint64_t v) noexcept nogil
     void fastgw_store_state(int32_t* p, int32_t v) noexcept nogil
+    uint32_t fastgw_load_word(const uint32_t* p) noexcept nogil
+    void fastgw_store_word(uint32_t* p, uint32_t v) noexcept nogil
+    void fastgw_put_word(uint32_t* p, uint32_t v) noexcept nogil
+    int64_t fastgw_next(int64_t* p) noexcept nogil
     void fastgw_add(int64_t* p, int64_t v) noexcept nogil
     bint fastgw_swap(int64_t* p, int64_t was, int64_t becomes) noexcept nogil
     bint fastgw_swap_mark(uint64_t* p, uint64_t was, uint64_t becomes) noexcept nogil
@@ -115,11 +132,12 @@ cdef extern from *:
     void* MAP_FAILED
 
 cdef enum:
-    LAYOUT = 1
+    LAYOUT = 2
     MAX_WORKERS = 64
     MAX_SLOTS = 16384                   # of one worker; a multiple of 64
     HEADER_BYTES = 4096
     MAX_IN_FLIGHT = (1 << 20) - 1
+    TYPICAL_BOUND = 8                   # a request is bounded by at most so many times what it uses
 
     HEADER_MAGIC = 0                    # places in the header
     HEADER_LAYOUT = 1
@@ -129,12 +147,16 @@ cdef enum:
     HEADER_CAPACITY = 5
     HEADER_COUNT = 6
     HEADER_TOUCHED = 8                  # for each worker: how many of its slots were ever claimed
+    HEADER_NAMES_VERSION = 72           # of the index of names; odd while it is made anew
+    HEADER_NAMES_SIZE = 73
+    HEADER_SCAN = 80                    # how many scans for changes there were, and one; in a line of its own
 
     HAS_BUDGET = 1                      # flags of an account
     HAS_EXPIRY = 2
     HAS_REQUEST_RATE = 4
     HAS_TOKEN_RATE = 8
     HAS_PARALLEL = 16
+    UNIT_SHIFT = 5                      # above them: its unit
 
     FREE = 0                            # states of a slot
     RESERVING = 1
@@ -144,10 +166,13 @@ cdef enum:
     CHARGING = 5
 
     STEP_RESERVE = 1
-    STEP_RELEASE = 9
+    STEP_RELEASE = 17
     STEP_CHARGE = 17
     STEP_BITS = 6
     STEPS = (1 << STEP_BITS) - 1
+
+    NO_LATE = -1
+    IS_LATE = -2
 
     OWNER_AT = 24
     IN_FLIGHT_AT = 44
@@ -158,10 +183,15 @@ cdef enum:
     KIND_PERIODS = 3                    # from the first use
     MAX_PERIOD_DAYS = 16383
 
+    DEFINED_AT_ONCE = 4096              # accounts, under one lock
+
+cdef array.array INDEXES = array.array("i")     # a pattern for those that are returned
 cdef int64_t MAGIC = 0x31474C5747545346     # "FSTGWLG1"
 cdef int64_t MAX_ACCOUNTS = 1 << 24
 cdef int64_t SLOTS_BYTES = <int64_t>MAX_WORKERS * MAX_SLOTS * sizeof(Slot)
-cdef int64_t ACCOUNTS_AT = HEADER_BYTES + SLOTS_BYTES
+cdef int64_t NAMES_AT = HEADER_BYTES + SLOTS_BYTES
+cdef int64_t CHANGES_AT = NAMES_AT + 2 * MAX_ACCOUNTS * sizeof(uint32_t)
+cdef int64_t ACCOUNTS_AT = CHANGES_AT + MAX_ACCOUNTS * sizeof(uint32_t)
 cdef int64_t MAP_BYTES = ACCOUNTS_AT + MAX_ACCOUNTS * sizeof(Account)
 cdef int64_t MOST = 1LL << 53               # of nano-dollars and tokens in one request: 9 million dollars
 cdef int64_t MOST_BUDGET = 1LL << 62
@@ -173,15 +203,17 @@ cdef uint64_t MARK_MASK = (1ULL << 44) - 1          # slot, epoch and step
 cdef int[12] MONTH_DAYS = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334]
 
 REASONS = ("admitted", "expired", "budget", "request_rate", "token_rate", "parallel", "full")
+globals()["MAX_CHAIN"] = MAX_CHAIN
+UNIT_NAMES = ("nano_usd", "tokens", "requests")
 STATES = ("free", "reserving", "reserved", "releasing", "dispatched", "charging")
 
-Denied = namedtuple("Denied", "reason account limit remaining retry_after_ns resets_at_ns")
+Denied = namedtuple("Denied", "reason account limit remaining retry_after_ns resets_at_ns unit")
 Reclaimed = namedtuple("Reclaimed", "slot charged_nano_usd tokens tag started_ns was")
 AccountView = namedtuple(
     "AccountView",
-    "account window window_start_ns window_end_ns budget_nano_usd committed_nano_usd spent_nano_usd lifetime_nano_usd "
-    "in_flight max_parallel requests_per_minute requests_left tokens_per_minute tokens_left expires_ns "
-    "mean_cost_nano_usd mean_output_tokens requests refused",
+    "account unit window window_start_ns window_end_ns budget committed spent remaining is_exhausted in_flight "
+    "max_parallel requests_per_minute requests_left tokens_per_minute tokens_left expires_ns mean_cost_nano_usd "
+    "mean_output_tokens lifetime lifetime_tokens lifetime_requests refused",
 )
 
 
@@ -385,9 +417,14 @@ cdef bint is_done(Slot* slot, int owner, int step, uint64_t* mark) noexcept nogi
     return True
 
 
+cdef inline int unit_of(Account* account) noexcept nogil:
+    return account.flags >> UNIT_SHIFT
+
+
 cdef inline int reserve(Ledger ledger, Slot* slot, int owner, int place, Account* account, int flags) noexcept nogil:
-    """Take the cost and a place among the requests in flight, or return why not."""
+    """Take the amount and a place among the requests in flight, or return why not."""
     cdef uint64_t progress = at_step(slot.progress, STEP_RESERVE + place)
+    cdef int64_t amount = slot.reserved[flags >> UNIT_SHIFT]
     cdef int64_t committed, used
     cdef uint64_t mark, in_flight
     while True:
@@ -396,13 +433,13 @@ cdef inline int reserve(Ledger ledger, Slot* slot, int owner, int place, Account
         in_flight = mark >> IN_FLIGHT_AT
         if flags & HAS_BUDGET:
             used = committed - fastgw_load(&account.window_floor)
-            # Without a cost to add, a budget that is used up still refuses.
-            if used >= account.limit_nano_usd or slot.cost_nano_usd > account.limit_nano_usd - used:
+            # Without an amount to add, a budget that is used up still refuses.
+            if used >= account.limit or amount > account.limit - used:
                 return REFUSED_BUDGET
         if flags & HAS_PARALLEL and in_flight >= <uint64_t>account.max_parallel:
             return REFUSED_PARALLEL
         acknowledge(ledger, mark)
-        if fastgw_swap_pair(&account.committed, committed, mark, committed + slot.cost_nano_usd,
+        if fastgw_swap_pair(&account.committed, committed, mark, committed + amount,
                             (in_flight + 1) << IN_FLIGHT_AT | mark_of(owner, progress)):
             break
     crash_point(ledger)
@@ -452,23 +489,52 @@ cdef void release(Ledger ledger, Slot* slot, int owner, bint resumed) noexcept n
     for i in range(slot.taken):
         account = &ledger.rows[slot.chain[i]]
         if not (resumed and is_done(slot, owner, STEP_RELEASE + i, &account.committed_mark)):
-            leave_committed(ledger, slot, owner, STEP_RELEASE + i, account, -slot.cost_nano_usd)
+            leave_committed(ledger, slot, owner, STEP_RELEASE + i, account, -slot.reserved[unit_of(account)])
 
 
 cdef void charge(Ledger ledger, Slot* slot, int owner, int64_t now_ns, bint resumed) noexcept nogil:
-    """Put the final cost in the place of the reserved one; `resumed` where part of that may be done."""
+    """Put the final amounts in the place of the reserved ones; `resumed` where part of that may be done."""
     cdef int64_t now_ms = now_ns // 1000000
+    cdef int64_t final
+    cdef Account* account
+    cdef int i, unit
+    for i in range(slot.depth):
+        account = &ledger.rows[slot.chain[i]]
+        unit = unit_of(account)
+        final = slot.final[unit]
+        keep_window(account, now_ms, True)
+        if not (resumed and is_done(slot, owner, STEP_CHARGE + 2 * i, &account.committed_mark)):
+            leave_committed(ledger, slot, owner, STEP_CHARGE + 2 * i, account, final - slot.reserved[unit])
+        if final != 0 and not (resumed and is_done(slot, owner, STEP_CHARGE + 2 * i + 1, &account.spent_mark)):
+            add_spent(ledger, slot, owner, STEP_CHARGE + 2 * i + 1, account, final)
+        note_change(ledger, slot.chain[i])
+
+
+cdef inline void note_change(Ledger ledger, int64_t index) noexcept nogil:
+    """Tell the next scan that the account was settled; after the settlement, so that the scan sees it."""
+    cdef int64_t* scans = &ledger.header[HEADER_SCAN]
+    cdef uint32_t scan = <uint32_t>fastgw_load(scans)
+    while fastgw_load_word(&ledger.changes[index]) != scan:
+        fastgw_put_word(&ledger.changes[index], scan)
+        # A scan that began meanwhile may have passed by before the store.
+        scan = <uint32_t>fastgw_load(scans)
+
+
+cdef void count(Ledger ledger, Slot* slot, int64_t now_ns, int64_t output_tokens) noexcept nogil:
+    """Note what is no money: how many there were and what they are like; and put right what rates were charged."""
     cdef Account* account
     cdef int i
     for i in range(slot.depth):
         account = &ledger.rows[slot.chain[i]]
-        keep_window(account, now_ms, True)
-        if not (resumed and is_done(slot, owner, STEP_CHARGE + 2 * i, &account.committed_mark)):
-            leave_committed(ledger, slot, owner, STEP_CHARGE + 2 * i, account,
-                            slot.final_cost_nano_usd - slot.cost_nano_usd)
-        if slot.final_cost_nano_usd != 0 and not (
-                resumed and is_done(slot, owner, STEP_CHARGE + 2 * i + 1, &account.spent_mark)):
-            add_spent(ledger, slot, owner, STEP_CHARGE + 2 * i + 1, account, slot.final_cost_nano_usd)
+        fastgw_add(&account.requests, 1)
+        if slot.final[TOKENS]:
+            fastgw_add(&account.tokens, slot.final[TOKENS])
+        learn(&account.mean_cost, slot.final[NANO_USD])
+        learn(&account.mean_output, output_tokens)
+        if account.flags & HAS_TOKEN_RATE and slot.final[TOKENS] != slot.likely_tokens:
+            correct_rate(&account.token_arrival_ns,
+                         fastgw_tokens_ns(slot.final[TOKENS], account.token_interval)
+                         - fastgw_tokens_ns(slot.likely_tokens, account.token_interval), MINUTE_NS, now_ns)
 
 
 # Slots.
@@ -517,6 +583,14 @@ cdef inline int64_t bounded(int64_t number) noexcept nogil:
     return number if number < MOST else MOST
 
 
+cdef inline uint64_t print_of(Account* account) noexcept nogil:
+    """A number that is another one once anything is settled, the budget is changed or the window renews."""
+    cdef uint64_t print = <uint64_t>fastgw_load(&account.committed)
+    print = (print ^ <uint64_t>fastgw_load(&account.window)) * <uint64_t>0x9E3779B97F4A7C15
+    print = (print ^ <uint64_t>fastgw_load(&account.window_floor)) * <uint64_t>0xC2B2AE3D27D4EB4F
+    return (print ^ <uint64_t>account.limit) * <uint64_t>0x9E3779B97F4A7C15 | 1
+
+
 cdef int deny(Account* account, int32_t index, int reason, int64_t now_ns, int64_t tokens,
               Denial* denial) noexcept nogil:
     """Say why, what is left, and when it would fit; return -1."""
@@ -527,14 +601,18 @@ cdef int deny(Account* account, int32_t index, int reason, int64_t now_ns, int64
     denial.remaining = 0
     denial.retry_after_ns = -1
     denial.resets_at_ns = -1
+    denial.unit = NANO_USD
     if account == NULL:
         denial.retry_after_ns = 0
         return -1
     fastgw_add(&account.refused, 1)
+    denial.unit = unit_of(account)
     if reason == REFUSED_BUDGET:
         used = fastgw_load(&account.committed) - fastgw_load(&account.window_floor)
-        denial.limit = account.limit_nano_usd
-        denial.remaining = account.limit_nano_usd - used if used < account.limit_nano_usd else 0
+        if fastgw_load_mark(&account.committed_mark) >> IN_FLIGHT_AT == 0:
+            fastgw_store_mark(&account.refusal_print, print_of(account))
+        denial.limit = account.limit
+        denial.remaining = account.limit - used if used < account.limit else 0
         ends_ms = end_ms(fastgw_load(&account.window))
         if ends_ms >= 0:
             denial.resets_at_ns = ends_ms * 1000000
@@ -544,7 +622,7 @@ cdef int deny(Account* account, int32_t index, int reason, int64_t now_ns, int64
         denial.retry_after_ns = 0
     elif reason == REFUSED_REQUEST_RATE:
         arrival_ns = arrival_of(fastgw_load(&account.request_arrival_ns), account.request_burst_ns, now_ns)
-        denial.limit = account.requests_per_minute
+        denial.limit = account.request_burst_ns // account.request_interval_ns
         denial.remaining = (now_ns + account.request_burst_ns - arrival_ns) // account.request_interval_ns
         denial.retry_after_ns = arrival_ns + account.request_interval_ns - now_ns - account.request_burst_ns
         denial.resets_at_ns = arrival_ns
@@ -562,16 +640,111 @@ cdef int deny(Account* account, int32_t index, int reason, int64_t now_ns, int64
     return -1
 
 
-cdef inline int take_rates(Account* account, int flags, int64_t now_ns, int64_t tokens_ns) noexcept nogil:
+cdef inline int take_rates(Account* account, int flags, int64_t now_ns, int64_t tokens) noexcept nogil:
     if flags & HAS_REQUEST_RATE:
         if not take_rate(&account.request_arrival_ns, account.request_interval_ns, account.request_burst_ns, now_ns):
             return REFUSED_REQUEST_RATE
     if flags & HAS_TOKEN_RATE:
-        if not take_rate(&account.token_arrival_ns, tokens_ns, MINUTE_NS, now_ns):
+        if not take_rate(&account.token_arrival_ns, fastgw_tokens_ns(tokens, account.token_interval), MINUTE_NS, now_ns):
             if flags & HAS_REQUEST_RATE:
                 fastgw_add(&account.request_arrival_ns, -account.request_interval_ns)
             return REFUSED_TOKEN_RATE
     return ADMITTED
+
+
+cdef void return_rates(Account* account, int64_t tokens) noexcept nogil:
+    """Give back what a request took that another limit refused."""
+    if account.flags & HAS_REQUEST_RATE:
+        fastgw_add(&account.request_arrival_ns, -account.request_interval_ns)
+    if account.flags & HAS_TOKEN_RATE:
+        fastgw_add(&account.token_arrival_ns, -fastgw_tokens_ns(tokens, account.token_interval))
+
+
+cdef int occupy(Ledger ledger, const int32_t* chain, int depth, int64_t now_ns, const Most* most, int32_t late,
+                Denial* denial) noexcept nogil:
+    """Take a slot and reserve in every account of the chain or in none; return the slot's owner, or -1 with *denial filled."""
+    cdef int64_t now_ms = now_ns // 1000000
+    cdef int owner, flags, reason, i
+    cdef Slot* slot
+    cdef Account* account = NULL
+    for i in range(depth):
+        if not 0 <= chain[i] < fastgw_load(&ledger.header[HEADER_COUNT]):
+            return deny(NULL, chain[i], REFUSED_FULL, now_ns, 0, denial)
+    owner = claim_slot(ledger) if 0 <= depth <= MAX_CHAIN else -1
+    if owner < 0:
+        return deny(NULL, -1, REFUSED_FULL, now_ns, 0, denial)
+    slot = &ledger.slots[owner]
+    slot.depth = depth
+    slot.taken = 0
+    slot.reserved[NANO_USD] = bounded(most.cost_nano_usd)
+    slot.reserved[TOKENS] = bounded(most.tokens)
+    slot.reserved[REQUESTS] = 1
+    slot.likely_tokens = bounded(most.likely_tokens)
+    slot.started_ns = now_ns
+    slot.late = late
+    memset(slot.tag, 0, sizeof(slot.tag))
+    memcpy(slot.chain, chain, depth * sizeof(int32_t))
+    begin_epoch(ledger, slot, owner)
+    # Everything above must be in place before the slot counts as alive.
+    fastgw_store_state(&slot.state, RESERVING)
+    crash_point(ledger)
+    for i in range(depth):
+        account = &ledger.rows[chain[i]]
+        flags = account.flags
+        keep_window(account, now_ms, True)
+        if flags & HAS_EXPIRY and now_ns >= account.expires_ns:
+            reason = REFUSED_EXPIRED
+        else:
+            reason = reserve(ledger, slot, owner, i, account, flags)
+        if reason == ADMITTED:
+            slot.taken = i + 1
+            reason = take_rates(account, flags, now_ns, slot.likely_tokens)
+        if reason != ADMITTED:
+            deny(account, chain[i], reason, now_ns, slot.likely_tokens, denial)
+            for i in range(i):
+                return_rates(&ledger.rows[chain[i]], slot.likely_tokens)
+            give_back(ledger, owner)
+            return -1
+    fastgw_store_state(&slot.state, RESERVED)
+    crash_point(ledger)
+    return owner
+
+
+cdef void give_back(Ledger ledger, int owner) noexcept nogil:
+    """Release what a slot took, and free it."""
+    cdef Slot* slot = &ledger.slots[owner]
+    fastgw_store_state(&slot.state, RELEASING)
+    crash_point(ledger)
+    release(ledger, slot, owner, False)
+    free_slot(ledger, owner)
+
+
+cdef void follow(Ledger ledger, Slot* slot, int64_t now_ns) noexcept nogil:
+    """Do to the late accounts of a slot what its own state says is to be done."""
+    cdef int owner = slot.late
+    cdef Slot* late = &ledger.slots[owner]
+    cdef bint resumed = late.state != RESERVED
+    if resumed:
+        pass
+    elif slot.state == DISPATCHED or slot.state == CHARGING:
+        # What was sent and never settled is charged as reserved, by each slot for itself.
+        memcpy(late.final, &slot.final[0] if slot.state == CHARGING else &late.reserved[0], sizeof(late.final))
+        fastgw_store_state(&late.state, CHARGING)
+    else:
+        fastgw_store_state(&late.state, RELEASING)
+    crash_point(ledger)
+    if late.state == CHARGING:
+        charge(ledger, late, owner, now_ns, resumed)
+    else:
+        release(ledger, late, owner, resumed)
+
+
+cdef void leave(Ledger ledger, Slot* slot) noexcept nogil:
+    """Free the late slot of a slot; first it is named no more, since another may claim it at once."""
+    cdef int owner = slot.late
+    fastgw_store_state(&slot.late, NO_LATE)
+    crash_point(ledger)
+    free_slot(ledger, owner)
 
 
 cdef class Ledger:
@@ -614,72 +787,49 @@ cdef class Ledger:
         if self.file >= 0:
             os.close(self.file)
         free(self.free_slots)
-        free(self.name_rows)
 
-    cdef int admit(self, const int32_t* chain, int depth, int64_t now_ns, int64_t cost_nano_usd, int64_t tokens,
-                   Denial* denial) noexcept nogil:
-        cdef int64_t now_ms = now_ns // 1000000
-        cdef int64_t[MAX_CHAIN] tokens_ns
-        cdef int owner, flags, reason, i
-        cdef Slot* slot
-        cdef Account* account = NULL
-        for i in range(depth):
-            if not 0 <= chain[i] < fastgw_load(&self.header[HEADER_COUNT]):
-                return deny(NULL, chain[i], REFUSED_FULL, now_ns, 0, denial)
-        owner = claim_slot(self) if 0 <= depth <= MAX_CHAIN else -1
-        if owner < 0:
-            return deny(NULL, -1, REFUSED_FULL, now_ns, 0, denial)
-        slot = &self.slots[owner]
-        slot.depth = depth
-        slot.taken = 0
-        slot.cost_nano_usd = bounded(cost_nano_usd)
-        slot.tokens = bounded(tokens)
-        slot.started_ns = now_ns
-        memset(slot.tag, 0, sizeof(slot.tag))
-        memcpy(slot.chain, chain, depth * sizeof(int32_t))
-        begin_epoch(self, slot, owner)
-        # Everything above must be in place before the slot counts as alive.
-        fastgw_store_state(&slot.state, RESERVING)
-        crash_point(self)
-        for i in range(depth):
-            account = &self.rows[chain[i]]
-            flags = account.flags
-            keep_window(account, now_ms, True)
-            if flags & HAS_EXPIRY and now_ns >= account.expires_ns:
-                reason = REFUSED_EXPIRED
-            else:
-                reason = reserve(self, slot, owner, i, account, flags)
-            if reason == ADMITTED:
-                slot.taken = i + 1
-                tokens_ns[i] = fastgw_tokens_ns(slot.tokens, account.token_interval) if flags & HAS_TOKEN_RATE else 0
-                reason = take_rates(account, flags, now_ns, tokens_ns[i])
-            if reason != ADMITTED:
-                deny(account, chain[i], reason, now_ns, slot.tokens, denial)
-                for i in range(i):
-                    account = &self.rows[chain[i]]
-                    if account.flags & HAS_REQUEST_RATE:
-                        fastgw_add(&account.request_arrival_ns, -account.request_interval_ns)
-                    if tokens_ns[i]:
-                        fastgw_add(&account.token_arrival_ns, -tokens_ns[i])
-                fastgw_store_state(&slot.state, RELEASING)
-                crash_point(self)
-                release(self, slot, owner, False)
-                free_slot(self, owner)
+    cdef int admit(self, const int32_t* chain, int depth, int64_t now_ns, const Most* most, Denial* denial) noexcept nogil:
+        cdef int owner = occupy(self, chain, depth, now_ns, most, NO_LATE, denial)
+        return owner - self.first_slot if owner >= 0 else -1
+
+    cdef int join(self, int slot, const int32_t* chain, int depth, int64_t now_ns, const Most* most, Denial* denial) noexcept nogil:
+        cdef Slot* held = &self.slots[self.first_slot + slot]
+        cdef int32_t was = held.late
+        cdef int32_t becomes = NO_LATE
+        if held.state != RESERVED and held.state != DISPATCHED:
+            return 0
+        if depth:
+            becomes = occupy(self, chain, depth, now_ns, most, IS_LATE, denial)
+            if becomes < 0:
                 return -1
-        fastgw_store_state(&slot.state, RESERVED)
+        fastgw_store_state(&held.late, becomes)
         crash_point(self)
-        return owner - self.first_slot
+        if was >= 0:
+            give_back(self, was)
+        return 0
 
-    cdef int64_t remaining(self, const int32_t* chain, int depth, int64_t now_ns) noexcept nogil:
+    cdef void withdraw(self, int slot) noexcept nogil:
+        cdef int owner = self.first_slot + slot
+        cdef Slot* held = &self.slots[owner]
+        cdef int i
+        if held.state != RESERVED:
+            return
+        if held.late >= 0:
+            self.join(slot, NULL, 0, 0, NULL, NULL)
+        for i in range(held.depth):
+            return_rates(&self.rows[held.chain[i]], held.likely_tokens)
+        give_back(self, owner)
+
+    cdef int64_t remaining(self, const int32_t* chain, int depth, int unit, int64_t now_ns) noexcept nogil:
         cdef int64_t least = INT64_MAX
         cdef int64_t left
         cdef Account* account
         cdef int i
         for i in range(depth):
             account = &self.rows[chain[i]]
-            if account.flags & HAS_BUDGET:
+            if account.flags & HAS_BUDGET and unit_of(account) == unit:
                 keep_window(account, now_ns // 1000000, False)
-                left = account.limit_nano_usd - (fastgw_load(&account.committed) - fastgw_load(&account.window_floor))
+                left = account.limit - (fastgw_load(&account.committed) - fastgw_load(&account.window_floor))
                 if left < least:
                     least = left
         return least if least > 0 else 0
@@ -691,7 +841,7 @@ cdef class Ledger:
         return fastgw_load(&self.rows[account].mean_output) >> 4
 
     cdef bint has_limits(self, int32_t account) noexcept nogil:
-        return self.rows[account].flags != 0
+        return self.rows[account].flags & ((1 << UNIT_SHIFT) - 1) != 0
 
     cdef void dispatch(self, int slot) noexcept nogil:
         cdef Slot* held = &self.slots[self.first_slot + slot]
@@ -705,25 +855,20 @@ cdef class Ledger:
                      int64_t output_tokens) noexcept nogil:
         cdef int owner = self.first_slot + slot
         cdef Slot* held = &self.slots[owner]
-        cdef Account* account
-        cdef int i
         if held.state != RESERVED and held.state != DISPATCHED:
             return
-        held.final_cost_nano_usd = bounded(cost_nano_usd)
-        held.final_tokens = bounded(tokens)
-        # The final cost before the state: from here on whoever reclaims the slot charges that.
+        held.final[NANO_USD] = bounded(cost_nano_usd)
+        held.final[TOKENS] = bounded(tokens)
+        held.final[REQUESTS] = 1
+        # The final amounts before the state: from here on whoever reclaims the slot charges those.
         fastgw_store_state(&held.state, CHARGING)
         crash_point(self)
+        if held.late >= 0:
+            follow(self, held, now_ns)
+            count(self, &self.slots[held.late], now_ns, bounded(output_tokens))
+            leave(self, held)
         charge(self, held, owner, now_ns, False)
-        for i in range(held.depth):
-            account = &self.rows[held.chain[i]]
-            fastgw_add(&account.requests, 1)
-            learn(&account.mean_cost, held.final_cost_nano_usd)
-            learn(&account.mean_output, bounded(output_tokens))
-            if account.flags & HAS_TOKEN_RATE and held.final_tokens != held.tokens:
-                correct_rate(&account.token_arrival_ns,
-                             fastgw_tokens_ns(held.final_tokens, account.token_interval)
-                             - fastgw_tokens_ns(held.tokens, account.token_interval), MINUTE_NS, now_ns)
+        count(self, held, now_ns, bounded(output_tokens))
         free_slot(self, owner)
 
     @contextmanager
@@ -735,31 +880,51 @@ cdef class Ledger:
                 os.close(self.file)
                 self.file = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
                 self.file_owner = os.getpid()
+                self.locks = False
+            if self.locks:
+                yield                   # by this thread, further out
+                return
             fcntl.flock(self.file, fcntl.LOCK_EX)
+            self.locks = True
             try:
                 yield
             finally:
+                self.locks = False
                 fcntl.flock(self.file, fcntl.LOCK_UN)
 
-    def define(self, str name not None, *, budget_nano_usd=None, window="total", requests_per_minute=None,
-               tokens_per_minute=None, max_parallel=None, expires_ns=None):
+    def define(self, str name not None, **limits):
         """Find or make the account of that name and set its limits; return its index."""
-        cdef int64_t code = window_code(window)
-        cdef int64_t budget = limit_of("budget_nano_usd", budget_nano_usd, 0, MOST_BUDGET)
-        cdef int64_t requests = limit_of("requests_per_minute", requests_per_minute, 1, MINUTE_NS)
-        cdef int64_t tokens = limit_of("tokens_per_minute", tokens_per_minute, 1, MINUTE_NS * 1000)
-        cdef int64_t parallel = limit_of("max_parallel", max_parallel, 1, MAX_IN_FLIGHT)
-        cdef int64_t expires = limit_of("expires_ns", expires_ns, 0, INT64_MAX)
+        return self.define_many((name,), Limits(**limits))[0]
+
+    def define_many(self, names, limits):
+        """Find or make many accounts and set their limits: one for all, or one for each; return their indexes."""
+        cdef list all_names = list(names)
+        cdef list each = None if isinstance(limits, Limits) else list(limits)
+        cdef Py_ssize_t total = len(all_names), first, last
+        cdef array.array found = array.clone(INDEXES, total, False)
+        if each is not None and len(each) != total:
+            raise ValueError(f"expected {total} limits, one for each name, got {len(each)}")
+        for first in range(0, total, DEFINED_AT_ONCE):
+            # Others may define and reclaim in between.
+            last = min(first + DEFINED_AT_ONCE, total)
+            define_some(self, all_names, each, None if each is not None else limits, first, last, &found.data.as_ints[first])
+        return found
+
+    def find(self, str name not None):
+        """Return the index of the account of that name, None where there is none."""
         cdef uint8_t[32] digest
-        cdef bytes encoded = name.encode()
-        cdef int64_t index = -1
-        sha256(<const char*>encoded, len(encoded), digest)
-        with self.locked():
-            index = find_name(self, digest)
-            if index < 0:
-                index = append_account(self, digest)
-            set_limits(&self.rows[index], code, budget, requests, tokens, parallel, expires)
-        return index
+        cdef int64_t index = -1, version, size
+        digest_of(name, digest)
+        version = fastgw_load(&self.header[HEADER_NAMES_VERSION])
+        size = fastgw_load(&self.header[HEADER_NAMES_SIZE])
+        if size:
+            index = find_name(self, digest, size)
+        # A name that is found is found; one that is not may be in a part that is being made anew.
+        if index < 0 and (version & 1 or size <= len(self) or version != fastgw_load(&self.header[HEADER_NAMES_VERSION])):
+            with self.locked():
+                prepare_names(self, len(self))
+                index = find_name(self, digest, self.header[HEADER_NAMES_SIZE])
+        return None if index < 0 else index
 
     def __len__(self):
         return self.header[HEADER_COUNT]
@@ -774,19 +939,52 @@ cdef class Ledger:
         """Return every number of an account, as it stands at `now_ns`."""
         return view_of(account_at(self, index), index, time.time_ns() if now_ns is None else now_ns)
 
-    def set_spent(self, index, nano_usd, *, now_ns=None):
+    def set_spent(self, index, spent, *, now_ns=None):
         """Say what was spent in the window in hand; what is reserved stays reserved."""
         cdef Account* account = account_at(self, index)
-        cdef int64_t spent = nano_usd
-        cdef int64_t window, fallen
-        if not 0 <= spent <= MOST_BUDGET:
-            raise ValueError(f"expected nano_usd from 0 to {MOST_BUDGET}, got {nano_usd}")
+        cdef int64_t amount = amount_of("spent", spent)
         keep_window(account, (time.time_ns() if now_ns is None else now_ns) // 1000000, False)
-        while True:
-            window = fastgw_load(&account.window)
-            fallen = fastgw_load(&account.window_floor)
-            if fastgw_swap_pair(&account.window, window, fallen, window, fastgw_load(&account.spent) - spent):
-                return
+        set_floor(account, amount, 0, False)
+        note_change(self, index)
+
+    def restore(self, index, view, *, now_ns=None):
+        """Take over what a store knows of the account; of its numbers and ours the greater counts."""
+        cdef Account* account = account_at(self, index)
+        cdef int64_t spent = amount_of("spent", view.spent)
+        cdef int64_t lifetime = amount_of("lifetime", view.lifetime)
+        cdef int64_t start_ms = 0 if view.window_start_ns is None else view.window_start_ns // 1000000
+        cdef int64_t now_ms = (time.time_ns() if now_ns is None else now_ns) // 1000000
+        if view.unit != UNIT_NAMES[unit_of(account)]:
+            raise ValueError(f"expected an account that counts {UNIT_NAMES[unit_of(account)]}, got {view.unit}")
+        keep_window(account, now_ms, False)
+        if window_code(view.window) == account.window & 0xffff:
+            if account.window >> 16 == 0 and start_ms:
+                # Of a period of days the store knows when it began.
+                set_floor(account, spent, start_ms, True)
+                keep_window(account, now_ms, False)
+            elif account.window >> 16 == start_ms:
+                set_floor(account, spent, 0, True)
+        raise_to(&account.carried, lifetime - fastgw_load(&account.spent))
+        raise_to(&account.tokens, amount_of("lifetime_tokens", view.lifetime_tokens))
+        raise_to(&account.requests, amount_of("lifetime_requests", view.lifetime_requests))
+        note_change(self, index)
+
+    def changed(self, int64_t cursor=0):
+        """Return the indexes of the accounts that were settled since the scan that gave the cursor, and the next cursor."""
+        cdef int64_t total = fastgw_load(&self.header[HEADER_COUNT])
+        # From here on what is settled belongs to the next scan.
+        cdef int64_t following = fastgw_next(&self.header[HEADER_SCAN])
+        cdef array.array found = array.clone(INDEXES, 0, False)
+        cdef int64_t at = 0
+        cdef int count
+        cdef int32_t[4096] some
+        if cursor < 0:
+            raise ValueError(f"expected a cursor from an earlier scan, or 0, got {cursor}")
+        while at < total:
+            with nogil:
+                count = collect_changes(self, &at, total, cursor, some, 4096)
+            array.extend_buffer(found, <char*>some, count)
+        return found, following
 
     def reset(self, index, *, now_ns=None):
         """Begin the account's budget and rates afresh; what is reserved stays reserved."""
@@ -815,22 +1013,38 @@ cdef class Ledger:
                 found += reclaim_worker(self, worker, at_ns)
             for index in range(self.header[HEADER_COUNT]):
                 account = &self.rows[index]
-                account.committed = account.spent
-                account.committed_mark = 0
+                # What is right stays unwritten: a million accounts are 192 MB.
+                if account.committed != account.spent or account.committed_mark:
+                    account.committed = account.spent
+                    account.committed_mark = 0
         return found
 
-    def admit_chain(self, chain, int64_t now_ns, int64_t cost_nano_usd=0, int64_t tokens=0):
+    def admit_chain(self, chain, int64_t now_ns, int64_t cost_nano_usd=0, int64_t tokens=0, most_tokens=None):
         """Charge every account of the chain or none; return the slot, or a Denied."""
         cdef int32_t[MAX_CHAIN] accounts
         cdef int depth = fill_chain(self, accounts, chain)
+        cdef Most most = Most(cost_nano_usd, tokens if most_tokens is None else most_tokens, tokens)
         cdef Denial denial
         cdef int slot
         with nogil:
-            slot = self.admit(accounts, depth, now_ns, cost_nano_usd, tokens, &denial)
-        if slot >= 0:
-            return slot
-        return Denied(REASONS[denial.reason], denial.account, denial.limit, denial.remaining, denial.retry_after_ns,
-                      denial.resets_at_ns)
+            slot = self.admit(accounts, depth, now_ns, &most, &denial)
+        return slot if slot >= 0 else said(&denial)
+
+    def join_chain(self, int slot, chain, int64_t now_ns, int64_t cost_nano_usd=0, int64_t tokens=0, most_tokens=None):
+        """Charge these accounts too, in the place of those that joined before; return None, or a Denied and all is as it was."""
+        cdef int32_t[MAX_CHAIN] accounts
+        cdef int depth = fill_chain(self, accounts, chain)
+        cdef Most most = Most(cost_nano_usd, tokens if most_tokens is None else most_tokens, tokens)
+        cdef Denial denial
+        cdef int refused
+        check_slot(self, slot)
+        with nogil:
+            refused = self.join(slot, accounts, depth, now_ns, &most, &denial)
+        return said(&denial) if refused else None
+
+    def withdraw_slot(self, int slot):
+        """Give all back, rates too: the request is refused after all."""
+        self.withdraw(check_slot(self, slot))
 
     def dispatch_slot(self, int slot):
         """From here on a crash is charged, not released."""
@@ -848,11 +1062,11 @@ cdef class Ledger:
         with nogil:
             self.settle(slot, now_ns, cost_nano_usd, tokens, output_tokens)
 
-    def remaining_of(self, chain, int64_t now_ns):
-        """Return what the tightest budget of the chain has left; None where no account has one."""
+    def remaining_of(self, chain, int64_t now_ns, str unit="nano_usd"):
+        """Return what the tightest budget of that unit in the chain has left; None where no account has one."""
         cdef int32_t[MAX_CHAIN] accounts
         cdef int depth = fill_chain(self, accounts, chain)
-        cdef int64_t left = self.remaining(accounts, depth, now_ns)
+        cdef int64_t left = self.remaining(accounts, depth, UNIT_NAMES.index(unit), now_ns)
         return None if left == INT64_MAX else left
 
     def _light_fuse(self, int points):
@@ -863,6 +1077,7 @@ cdef class Ledger:
         """Admit, dispatch and settle so many times, the clock moving on by `step_ns`; return how many were admitted."""
         cdef int32_t[MAX_CHAIN] accounts
         cdef int depth = fill_chain(self, accounts, chain)
+        cdef Most most = Most(cost_nano_usd, tokens, tokens)
         cdef Denial denial
         cdef int64_t admitted = 0
         cdef int64_t i
@@ -870,7 +1085,7 @@ cdef class Ledger:
         with nogil:
             for i in range(count):
                 now_ns += step_ns
-                slot = self.admit(accounts, depth, now_ns, cost_nano_usd, tokens, &denial)
+                slot = self.admit(accounts, depth, now_ns, &most, &denial)
                 if slot >= 0:
                     admitted += 1
                     self.dispatch(slot)
@@ -881,12 +1096,13 @@ cdef class Ledger:
         """Admit so many requests and leave them; return how many were admitted."""
         cdef int32_t[MAX_CHAIN] accounts
         cdef int depth = fill_chain(self, accounts, chain)
+        cdef Most most = Most(cost_nano_usd, tokens, tokens)
         cdef Denial denial
         cdef int admitted = 0
         cdef int i
         with nogil:
             for i in range(count):
-                admitted += self.admit(accounts, depth, now_ns, cost_nano_usd, tokens, &denial) >= 0
+                admitted += self.admit(accounts, depth, now_ns, &most, &denial) >= 0
         return admitted
 
     def __repr__(self):
@@ -900,23 +1116,36 @@ cdef inline void learn(int64_t* mean, int64_t number) noexcept nogil:
         mean[0] = number * 16 if was == 0 else was + number - (was >> 4)
 
 
+cdef object said(const Denial* denial):
+    return Denied(REASONS[denial.reason], denial.account, denial.limit, denial.remaining, denial.retry_after_ns,
+                  denial.resets_at_ns, UNIT_NAMES[denial.unit])
+
+
 cdef int reclaim_state(Ledger ledger, Slot* slot, int owner, int64_t now_ns) noexcept nogil:
     """Finish the script of a slot whose worker is dead; return the state it was left in."""
     cdef int was = slot.state
     cdef int i = 0
+    # The late accounts first, while the slot's state still says what is to become of them.
+    if slot.late >= 0:
+        follow(ledger, slot, now_ns)
+        if was == DISPATCHED:
+            count(ledger, &ledger.slots[slot.late], now_ns, 0)
+        leave(ledger, slot)
     if was == RESERVING or was == RESERVED:
         while i < slot.depth and is_done(slot, owner, STEP_RESERVE + i, &ledger.rows[slot.chain[i]].committed_mark):
             i += 1
         slot.taken = i
         fastgw_store_state(&slot.state, RELEASING)
     elif was == DISPATCHED:
-        slot.final_cost_nano_usd = slot.cost_nano_usd
-        slot.final_tokens = slot.tokens
+        memcpy(slot.final, slot.reserved, sizeof(slot.final))
         fastgw_store_state(&slot.state, CHARGING)
+    crash_point(ledger)
     if slot.state == RELEASING:
         release(ledger, slot, owner, True)
     else:
         charge(ledger, slot, owner, now_ns, True)
+        if was == DISPATCHED:
+            count(ledger, slot, now_ns, 0)
     return was
 
 
@@ -924,19 +1153,24 @@ cdef object reclaim_slot(Ledger ledger, int owner, int64_t now_ns):
     cdef Slot* slot = &ledger.slots[owner]
     cdef int was = reclaim_state(ledger, slot, owner, now_ns)
     cdef bint charged = slot.state == CHARGING
-    found = Reclaimed(owner % MAX_SLOTS, slot.final_cost_nano_usd if charged else 0,
-                      slot.final_tokens if charged else 0, slot.tag[:16], slot.started_ns, STATES[was])
+    found = Reclaimed(owner % MAX_SLOTS, slot.final[NANO_USD] if charged else 0,
+                      slot.final[TOKENS] if charged else 0, slot.tag[:16], slot.started_ns, STATES[was])
     free_slot(ledger, owner)
     return found
 
 
 cdef list reclaim_worker(Ledger ledger, int worker, int64_t now_ns):
     cdef int first = worker * MAX_SLOTS
+    cdef int end = first + <int>ledger.header[HEADER_TOUCHED + worker]
     cdef int owner
     cdef list found = []
-    for owner in range(first, first + <int>ledger.header[HEADER_TOUCHED + worker]):
-        if ledger.slots[owner].state != FREE:
+    for owner in range(first, end):
+        if ledger.slots[owner].state != FREE and ledger.slots[owner].late != IS_LATE:
             found.append(reclaim_slot(ledger, owner, now_ns))
+    # Late slots that nothing names any more, or did not yet.
+    for owner in range(first, end):
+        if ledger.slots[owner].state != FREE:
+            reclaim_slot(ledger, owner, now_ns)
     return found
 
 
@@ -959,9 +1193,12 @@ cdef int map_file(Ledger ledger, int64_t capacity) except -1:
     ledger.map = <char*>at
     ledger.header = <int64_t*>at
     ledger.slots = <Slot*>(ledger.map + HEADER_BYTES)
+    ledger.names = <uint32_t*>(ledger.map + NAMES_AT)
+    ledger.changes = <uint32_t*>(ledger.map + CHANGES_AT)
     ledger.rows = <Account*>(ledger.map + ACCOUNTS_AT)
     if is_fresh:
         memcpy(&ledger.header[1], &wanted[1], sizeof(wanted) - sizeof(int64_t))
+        ledger.header[HEADER_SCAN] = 1
         fastgw_store(&ledger.header[HEADER_MAGIC], MAGIC)
     elif ledger.header[HEADER_MAGIC] != MAGIC:
         raise LayoutError(f"expected a ledger, found something else at {ledger.path}: {WHAT_TO_DO}")
@@ -988,81 +1225,212 @@ cdef int grow(Ledger ledger, int64_t capacity) except -1:
     return 0
 
 
-cdef int64_t find_name(Ledger ledger, const uint8_t* name) except -2:
-    """The index of the account of that name, or -1; first takes into the index of names what others appended."""
+cdef int64_t find_name(Ledger ledger, const uint8_t* name, int64_t size) noexcept nogil:
+    """The index of the account of that name, or -1."""
     cdef int64_t count = fastgw_load(&ledger.header[HEADER_COUNT])
-    cdef int64_t at
-    if ledger.name_rows == NULL or count * 2 > ledger.name_capacity:
-        free(ledger.name_rows)
-        ledger.name_capacity = 1024
-        while ledger.name_capacity < count * 3:
-            ledger.name_capacity *= 2
-        ledger.named = 0
-        ledger.name_rows = <int32_t*>malloc(ledger.name_capacity * sizeof(int32_t))
-        if ledger.name_rows == NULL:
-            ledger.name_capacity = 0
-            raise MemoryError("no memory for the index of a ledger's names")
-        memset(ledger.name_rows, 0xff, ledger.name_capacity * sizeof(int32_t))
-    while ledger.named < count:
-        at = name_row(ledger, ledger.rows[ledger.named].name)
-        ledger.name_rows[at] = ledger.named
-        ledger.named += 1
-    return ledger.name_rows[name_row(ledger, name)]
+    cdef uint64_t hash
+    cdef int64_t tries, at
+    cdef uint32_t entry
+    memcpy(&hash, name, sizeof(hash))
+    at = hash & <uint64_t>(size - 1)
+    # Bounded, for those who look without the lock while it is being made anew.
+    for tries in range(size):
+        entry = fastgw_load_word(&ledger.names[at])
+        if entry == 0:
+            return -1
+        if entry <= count and memcmp(ledger.rows[entry - 1].name, name, 16) == 0:
+            return entry - 1
+        at = (at + 1) & (size - 1)
+    return -1
 
 
-cdef int64_t name_row(Ledger ledger, const uint8_t* name) noexcept nogil:
+cdef void enter_name(Ledger ledger, const uint8_t* name, uint32_t entry) noexcept nogil:
+    cdef int64_t size = ledger.header[HEADER_NAMES_SIZE]
     cdef uint64_t hash
     cdef int64_t at
     memcpy(&hash, name, sizeof(hash))
-    at = hash & <uint64_t>(ledger.name_capacity - 1)
-    while ledger.name_rows[at] >= 0 and memcmp(ledger.rows[ledger.name_rows[at]].name, name, 16):
-        at = (at + 1) & (ledger.name_capacity - 1)
-    return at
+    at = hash & <uint64_t>(size - 1)
+    while ledger.names[at]:
+        at = (at + 1) & (size - 1)
+    fastgw_store_word(&ledger.names[at], entry)
 
 
-cdef int64_t append_account(Ledger ledger, const uint8_t* name) except -1:
+cdef void prepare_names(Ledger ledger, int64_t count) noexcept nogil:
+    """Make the index of names anew where so many would fill more than half of it, or whoever made it did not finish; under the lock."""
+    cdef int64_t* version = &ledger.header[HEADER_NAMES_VERSION]
+    cdef int64_t size = 1024
+    cdef int64_t i
+    if not version[0] & 1 and count * 2 <= ledger.header[HEADER_NAMES_SIZE]:
+        return
+    while size < count * 2:
+        size *= 2
+    fastgw_store(version, version[0] | 1)
+    fastgw_store(&ledger.header[HEADER_NAMES_SIZE], size)
+    crash_point(ledger)
+    memset(ledger.names, 0, size * sizeof(uint32_t))
+    for i in range(ledger.header[HEADER_COUNT]):
+        enter_name(ledger, ledger.rows[i].name, <uint32_t>(i + 1))
+    crash_point(ledger)
+    fastgw_store(version, version[0] + 1)
+
+
+cdef int64_t append_account(Ledger ledger, const uint8_t* name, int unit) noexcept nogil:
     cdef int64_t index = ledger.header[HEADER_COUNT]
-    if index == ledger.header[HEADER_CAPACITY]:
-        grow(ledger, index * 2 if index * 2 < MAX_ACCOUNTS or index == MAX_ACCOUNTS else MAX_ACCOUNTS)
     memset(&ledger.rows[index], 0, sizeof(Account))
     memcpy(ledger.rows[index].name, name, 16)
-    # The count last: an account that its maker did not finish does not exist.
+    ledger.rows[index].flags = unit << UNIT_SHIFT
+    # The count last: an account that its maker did not finish does not exist, and what names it counts for nothing.
+    enter_name(ledger, name, <uint32_t>(index + 1))
+    crash_point(ledger)
     fastgw_store(&ledger.header[HEADER_COUNT], index + 1)
+    crash_point(ledger)
     return index
 
 
-cdef void set_limits(Account* account, int64_t code, int64_t budget, int64_t requests, int64_t tokens, int64_t parallel,
-                     int64_t expires) noexcept nogil:
-    """Set an account's limits, -1 where it has none; what it has spent stays."""
-    cdef int flags = 0
-    cdef int64_t window, fallen
-    account.limit_nano_usd = budget
-    account.requests_per_minute = requests
-    account.tokens_per_minute = tokens
-    account.max_parallel = <int32_t>parallel
-    account.expires_ns = expires
-    if budget >= 0:
+cdef int digest_of(str name, uint8_t* digest) except -1:
+    cdef Py_ssize_t size
+    cdef const char* text = PyUnicode_AsUTF8AndSize(name, &size)
+    sha256(text, size, digest)
+    return 0
+
+
+cdef int define_some(Ledger ledger, list names, list each, Limits limits, Py_ssize_t first, Py_ssize_t last, int* found) except -1:
+    """Define the accounts of a stretch of the names under one lock."""
+    cdef uint8_t[DEFINED_AT_ONCE][32] digests
+    cdef int64_t index
+    cdef Py_ssize_t i
+    for i in range(first, last):
+        digest_of(names[i], digests[i - first])
+    with ledger.locked():
+        if len(ledger) + last - first > ledger.header[HEADER_CAPACITY]:
+            make_room(ledger, names, digests, first, last)
+        prepare_names(ledger, min(ledger.header[HEADER_COUNT] + <int64_t>(last - first), MAX_ACCOUNTS))
+        for i in range(first, last):
+            if each is not None:
+                limits = <Limits?>each[i]
+            index = find_name(ledger, digests[i - first], ledger.header[HEADER_NAMES_SIZE])
+            if index < 0:
+                index = append_account(ledger, digests[i - first], limits.unit)
+            elif unit_of(&ledger.rows[index]) != limits.unit:
+                raise ValueError(f"expected {UNIT_NAMES[unit_of(&ledger.rows[index])]}, which account {names[i]!r} was made to count, "
+                                 f"got {UNIT_NAMES[limits.unit]}")
+            set_limits(&ledger.rows[index], limits)
+            found[i - first] = <int>index
+    return 0
+
+
+cdef int make_room(Ledger ledger, list names, uint8_t[32]* digests, Py_ssize_t first, Py_ssize_t last) except -1:
+    """Grow by what is to be appended, if it is to be: most may exist."""
+    cdef int64_t count = ledger.header[HEADER_COUNT]
+    cdef int64_t wanted = count
+    cdef Py_ssize_t i
+    prepare_names(ledger, count)
+    for i in range(first, last):
+        wanted += find_name(ledger, digests[i - first], ledger.header[HEADER_NAMES_SIZE]) < 0
+    if wanted > ledger.header[HEADER_CAPACITY]:
+        grow(ledger, max(wanted, min(2 * ledger.header[HEADER_CAPACITY], MAX_ACCOUNTS)))
+    return 0
+
+
+cdef void set_limits(Account* account, Limits limits) noexcept:
+    """Set an account's limits; what it has spent stays. What is as it was is not written: a million accounts are many pages."""
+    cdef int flags = limits.unit << UNIT_SHIFT
+    cdef int64_t window, fallen, interval
+    put(&account.limit, limits.budget)
+    put(&account.tokens_per_minute, limits.tokens)
+    put(&account.expires_ns, limits.expires_ns)
+    if account.max_parallel != <int32_t>limits.parallel:
+        account.max_parallel = <int32_t>limits.parallel
+    if limits.budget >= 0:
         flags |= HAS_BUDGET
-    if expires >= 0:
+    if limits.expires_ns >= 0:
         flags |= HAS_EXPIRY
-    if parallel >= 0:
+    if limits.parallel >= 0:
         flags |= HAS_PARALLEL
-    if requests > 0:
+    if limits.requests > 0:
         flags |= HAS_REQUEST_RATE
-        account.request_interval_ns = (MINUTE_NS + requests - 1) // requests
+        interval = (MINUTE_NS + limits.requests - 1) // limits.requests
+        put(&account.request_interval_ns, interval)
         # So that exactly that many fit at once, although the interval was rounded.
-        account.request_burst_ns = account.request_interval_ns * requests
-    if tokens > 0:
+        put(&account.request_burst_ns, interval * limits.requests)
+    if limits.tokens > 0:
         flags |= HAS_TOKEN_RATE
-        account.token_interval = (MINUTE_NS << 20) // tokens
+        put(&account.token_interval, (MINUTE_NS << 20) // limits.tokens)
     window = fastgw_load(&account.window)
-    while window & 0xffff != code:
+    while window & 0xffff != limits.window:
         # Another window has not begun: what was spent is carried into it.
         fallen = fastgw_load(&account.window_floor)
-        fastgw_swap_pair(&account.window, window, fallen, code, fallen)
+        fastgw_swap_pair(&account.window, window, fallen, limits.window, fallen)
         window = fastgw_load(&account.window)
     # The flags after what they speak of.
-    fastgw_store_state(&account.flags, flags)
+    if account.flags != flags:
+        fastgw_store_state(&account.flags, flags)
+
+
+cdef inline void put(int64_t* place, int64_t number) noexcept nogil:
+    if place[0] != number:
+        fastgw_store(place, number)
+
+
+cdef void set_floor(Account* account, int64_t spent, int64_t start_ms, bint at_least) noexcept nogil:
+    """Move the floor of the window in hand so that so much is spent in it; start_ms: of a window that has not begun."""
+    cdef int64_t window, fallen, floor
+    while True:
+        window = fastgw_load(&account.window)
+        fallen = fastgw_load(&account.window_floor)
+        floor = fastgw_load(&account.spent) - spent
+        if at_least and floor > fallen:
+            floor = fallen
+        if fastgw_swap_pair(&account.window, window, fallen, start_ms << 16 | (window & 0xffff) if start_ms else window, floor):
+            return
+
+
+cdef void raise_to(int64_t* place, int64_t number) noexcept nogil:
+    cdef int64_t was = fastgw_load(place)
+    while was < number and not fastgw_swap(place, was, number):
+        was = fastgw_load(place)
+
+
+cdef int collect_changes(Ledger ledger, int64_t* at, int64_t total, int64_t cursor, int32_t* some, int room) noexcept nogil:
+    """Go on from account *at until there is no more room; return how many were found."""
+    cdef const uint32_t* changes = ledger.changes
+    cdef uint32_t since = <uint32_t>max(cursor, 1)
+    cdef int64_t i = at[0]
+    cdef int count = 0
+    while i < total and count < room:
+        if changes[i] >= since:
+            some[count] = <int32_t>i
+            count += 1
+        i += 1
+    at[0] = i
+    return count
+
+
+cdef class Limits:
+    """What an account is held to."""
+
+    def __init__(self, *, str unit="nano_usd", budget=None, window="total", requests_per_minute=None, tokens_per_minute=None,
+                 max_parallel=None, expires_ns=None):
+        if unit not in UNIT_NAMES:
+            raise ValueError(f"expected one of {', '.join(UNIT_NAMES)} as unit, got {unit!r}")
+        self.unit = UNIT_NAMES.index(unit)
+        self.window = window_code(window)
+        self.budget = limit_of("budget", budget, 0, MOST_BUDGET)
+        self.requests = limit_of("requests_per_minute", requests_per_minute, 1, MINUTE_NS)
+        self.tokens = limit_of("tokens_per_minute", tokens_per_minute, 1, MINUTE_NS * 1000)
+        self.parallel = limit_of("max_parallel", max_parallel, 1, MAX_IN_FLIGHT)
+        self.expires_ns = limit_of("expires_ns", expires_ns, 0, INT64_MAX)
+
+    def __repr__(self):
+        budget = f"{self.budget} {UNIT_NAMES[self.unit]} in {window_name(self.window)}" if self.budget >= 0 else "no budget"
+        return f"<Limits {budget}>"
+
+
+cdef int64_t amount_of(str name, value) except -1:
+    cdef int64_t amount = value
+    if not 0 <= amount <= MOST_BUDGET:
+        raise ValueError(f"expected {name} from 0 to {MOST_BUDGET}, got {value}")
+    return amount
 
 
 cdef int64_t limit_of(str name, value, int64_t least, int64_t most) except -2:
@@ -1133,24 +1501,44 @@ cdef object view_of(Account* account, index, int64_t now_ns):
     # Spent before committed, so that another's charge between the two never shows more spent than committed.
     cdef int64_t spent = fastgw_load(&account.spent)
     cdef int64_t committed = fastgw_load(&account.committed)
+    cdef bint has_budget = flags & HAS_BUDGET
     return AccountView(
         account=index,
+        unit=UNIT_NAMES[unit_of(account)],
         window=window_name(window),
         window_start_ns=(window >> 16) * 1000000 if window >> 16 else None,
         window_end_ns=ends_ms * 1000000 if ends_ms >= 0 else None,
-        budget_nano_usd=account.limit_nano_usd if flags & HAS_BUDGET else None,
-        committed_nano_usd=committed - account.window_floor,
-        spent_nano_usd=spent - account.window_floor,
-        lifetime_nano_usd=spent,
+        budget=account.limit if has_budget else None,
+        committed=committed - account.window_floor,
+        spent=spent - account.window_floor,
+        remaining=max(0, account.limit - (committed - account.window_floor)) if has_budget else None,
+        is_exhausted=has_budget and is_exhausted(account, spent - account.window_floor),
         in_flight=account.committed_mark >> IN_FLIGHT_AT,
         max_parallel=account.max_parallel if flags & HAS_PARALLEL else None,
-        requests_per_minute=account.requests_per_minute if flags & HAS_REQUEST_RATE else None,
+        requests_per_minute=account.request_burst_ns // account.request_interval_ns if flags & HAS_REQUEST_RATE else None,
         requests_left=requests_left,
         tokens_per_minute=account.tokens_per_minute if flags & HAS_TOKEN_RATE else None,
         tokens_left=tokens_left,
         expires_ns=account.expires_ns if flags & HAS_EXPIRY else None,
         mean_cost_nano_usd=account.mean_cost >> 4,
         mean_output_tokens=account.mean_output >> 4,
-        requests=account.requests,
+        lifetime=spent + account.carried,
+        lifetime_tokens=account.tokens,
+        lifetime_requests=account.requests,
         refused=account.refused,
     )
+
+
+cdef bint is_exhausted(Account* account, int64_t spent) noexcept nogil:
+    """Whether the budget is spent, or has refused with nothing in flight, and nothing has changed since, and the rest pays for little."""
+    cdef int64_t typical = 1
+    if spent >= account.limit:
+        return True
+    if fastgw_load_mark(&account.refusal_print) != print_of(account):
+        return False
+    if unit_of(account) == NANO_USD:
+        typical = account.mean_cost >> 4
+    elif unit_of(account) == TOKENS:
+        typical = account.tokens // account.requests if account.requests else 0
+    # a request is refused for the most that it may cost, which its bytes bound: some times what it will
+    return account.limit - spent < TYPICAL_BOUND * typical

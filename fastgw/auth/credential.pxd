@@ -2,6 +2,6 @@
 from fastgw._core.http1 cimport Head
 from fastgw.snapshot.types cimport Caller, Snapshot
 
-# The caller whose key the head carries. Raises MissingKey, InvalidKey, KeyDisabled.
+# The caller whose key the head carries. Raises MissingKey, InvalidKey, KeyDisabled, KeyExpired, KeyUnusable.
 cdef Caller authenticate(Snapshot snapshot, const char* base, Head* head, bytes query_key)
 cdef bint is_key(Snapshot snapshot, bytes value) except -1

@@ -29,7 +29,7 @@ async def bootstrap(store: Store) -> str:
         if (await transaction.execute(select(func.count()).select_from(USERS))).scalar_one():
             return ""  # another machine was quicker
         if (await transaction.execute(select(STATE.c.id))).first() is None:
-            await transaction.execute(insert(STATE).values(id=1, revision=0, config_revision=0, keys_revision=0))
+            await transaction.execute(insert(STATE).values(id=1, identity=make_id(), revision=0, config_revision=0, keys_revision=0))
         now = time.time_ns()
         common = {"version": 1, "revision": await transaction.revision("config"), "created_ns": now, "updated_ns": now}
         organisation_id = make_id()

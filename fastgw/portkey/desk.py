@@ -56,9 +56,10 @@ class Desk:
         self.poller = poller
         self.environ = environ
         self.saved: dict[str, Config] = read_saved(paths.config.configs)
+        self.owners = {config: name for name, row in paths.config.workspaces.items() for config in row.configs}
         self.rules: HostRules = read_rules(gateway.allow, gateway.public)
         self.hosts = gateway.enabled
-        self._kept: OrderedDict[tuple[str, str, bytes], Served] = OrderedDict()
+        self._kept: OrderedDict[tuple[Caller, str, bytes], Served] = OrderedDict()
 
     def __repr__(self) -> str:
         return f"<Desk of {len(self.saved)} saved configs, {len(self._kept)} routes>"
@@ -68,7 +69,7 @@ class Desk:
 
         raises  portkey.refusal.Refused, ModelNotAllowed, IntegrationNotAllowed
         """
-        place = caller.name, model, digest_of(fields, is_own)
+        place = caller, model, digest_of(fields, is_own)
         served = self._kept.get(place)
         if served is None:
             asked = read_headers(fields, is_own)
@@ -92,16 +93,20 @@ class Desk:
             release(served)
         self._kept.clear()
 
+    def saved_for(self, workspace: str) -> Mapping[str, Config]:
+        """The saved configs that keys of a workspace may name: not those of another one alone."""
+        if not self.owners:
+            return self.saved
+        return {name: config for name, config in self.saved.items() if self.owners.get(name) in (None, workspace)}
+
     def _made(self, caller: Caller, asked: Asked, model: str) -> Served:
         address = address_of(model)
-        key = self.paths.key(caller.name)
         workspace = self.paths.config.workspaces.get(caller.workspace) or written.Workspace()
         is_free = workspace.inline == "allow"
         routed = plan(
-            asked, saved=self.saved, stored=self.paths.config.integrations, hosts=self.rules, environ=self.environ,
+            asked, saved=self.saved_for(caller.workspace), stored=self.paths.config.integrations, hosts=self.rules, environ=self.environ,
             allowed=Allowed(configs=is_free, providers=is_free, hosts=is_free and self.hosts, forwarding=is_free),
-            slug=address.integration, default=key.config if key is not None and key.config else "",
-            may_override=key is None or key.allow_config_override,
+            slug=address.integration, default=caller.config or "", may_override=caller.allow_config_override,
         )
         bare = address.model if address.integration or address.provider else model
         check_models(caller, routed.route, bare)

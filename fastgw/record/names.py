@@ -5,6 +5,7 @@ OUTCOMES = ("served", "refused", "failed", "cancelled", "lost")
 OPERATIONS = (
     "chat", "completions", "embeddings", "responses", "moderations", "images", "audio", "files", "batches", "models",
     "messages", "count_tokens", "generate", "embed", "proxy", "unknown", "rerank",
+    "cohere_chat", "cohere_embed", "cohere_rerank", "bedrock", "ollama",
 )
 
 CACHES = ("", "hit", "miss", "refresh", "bypass")
@@ -19,5 +20,5 @@ FLAG_SETS = tuple(
 
 GAUGES = (
     "connections", "in_flight", "upstream_idle", "upstream_busy", "refused_connections", "snapshot_version",
-    "snapshot_refused", "snapshot_faulty", "pid", "faults",
+    "snapshot_refused", "snapshot_faulty", "pid", "faults", "published_ns",
 )

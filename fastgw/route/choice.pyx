@@ -11,6 +11,7 @@ from fastgw.errors import error
 from fastgw.route.facts import Facts
 from fastgw.route.plan cimport NOT_ALLOWED, NOT_SERVED, PRICE_UNKNOWN, Leaf, Route, Walk
 from fastgw.route.wishes import MEMBER, wishes_in_body, wishes_in_fields
+from fastgw.snapshot.shares cimport Share
 from fastgw.snapshot.types cimport JSON_BODY, NO_BODY_READ, Caller, Snapshot, Target
 
 cdef enum:
@@ -36,6 +37,8 @@ cdef Leaf choose_target(Exchange x, Route route, uint64_t draw):
             walk.bar(leaf.index, NOT_SERVED)
         elif caller.integrations is not None and target.integration.name not in caller.integrations:
             walk.bar(leaf.index, NOT_ALLOWED)
+        elif caller.shares is not None and not shares_model(x, target):
+            walk.bar(leaf.index, NOT_ALLOWED)
         elif needs_price and not target.price.price.known and len(route.leaves) > 1:
             walk.bar(leaf.index, PRICE_UNKNOWN)
         else:
@@ -47,6 +50,12 @@ cdef Leaf choose_target(Exchange x, Route route, uint64_t draw):
         raise none_left(x)
     x.deadline_ns = walk.deadline_ns
     return leaf
+
+
+cdef bint shares_model(Exchange x, Target target):
+    """Whether the caller's workspace has that model of the integration, by the name that it has there."""
+    cdef Share share = x.caller.shares.get(target.integration.name)
+    return share is None or share.allows(target.model or x.model)
 
 
 cdef Route find_route(Exchange x):

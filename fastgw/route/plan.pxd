@@ -11,6 +11,9 @@ cdef enum Why:                 # a leaf cannot be chosen (any more)
     PRICE_UNKNOWN = 5          # so not known to be below max_price
     CONDITION = 6              # a condition chose another branch
     NOT_LED_TO = 7             # the failure of another does not lead here
+    OVER_BUDGET = 8            # what this caller's use of its integration is held to
+    OVER_RATE = 9
+    OVER_PARALLEL = 10
 
 cdef enum:
     MAX_LEAVES = MAX_CHOICES
@@ -68,6 +71,11 @@ cdef class Branch:
     cdef bint leads_on(self, int status, str trouble)
 
 
+cdef class Gate:
+    """What is asked before an attempt begins, beside the breakers."""
+    cdef int judge(self, Leaf leaf) except -1      # FIT: it may be asked; or Why not
+
+
 cdef class Route:
     """A compiled tree; made with a snapshot and never changed."""
     cdef readonly str name
@@ -87,6 +95,7 @@ cdef class Walk:
     cdef readonly int retries          # of this leaf
     cdef readonly int ticket           # of the attempt in hand; -1: none is
     cdef readonly int64_t deadline_ns  # monotonic
+    cdef Gate gate                     # None: all may pass
     cdef object facts
     cdef int wished                    # ChoiceStrategy instead of the nodes' own; -1 none
     cdef int64_t input_tokens
@@ -101,6 +110,8 @@ cdef class Walk:
     cdef void bar(self, int leaf, int why) noexcept
     # Choose the first leaf and begin its attempt; None where none can serve.
     cdef Leaf start(self, uint64_t draw, int64_t now_ns)
+    # Ask a gate from here on, at once about the leaf in hand; None where it lets none pass.
+    cdef Leaf guard(self, Gate gate, uint64_t draw, int64_t now_ns)
     # The attempt is over: trouble None where it served, or its error goes to the caller as it came.
     # says_nothing: of the target, as the caller went away or the gateway itself failed.
     cdef int end(self, int status, str trouble, bint says_nothing, int64_t first_byte_ns, int64_t tokens, int64_t now_ns) except -1

@@ -129,6 +129,11 @@ cdef class Branch:
         return not self.is_fixed and (status in self.on_status or (trouble is not None and trouble in self.on_errors))
 
 
+cdef class Gate:
+    cdef int judge(self, Leaf leaf) except -1:
+        raise NotImplementedError
+
+
 cdef class Route:
     def __init__(self, str name, Branch root, TargetTable table, HeldTargets held, *, int64_t deadline_ns, bint needs_facts):
         cdef list leaves = []
@@ -216,6 +221,19 @@ cdef class Walk:
     cdef Leaf start(self, uint64_t draw, int64_t now_ns):
         return self.leaf if self.enter(self.route.root, draw, now_ns) else None
 
+    cdef Leaf guard(self, Gate gate, uint64_t draw, int64_t now_ns):
+        cdef Leaf leaf = self.leaf
+        cdef int why = gate.judge(leaf)
+        self.gate = gate
+        if why == FIT:
+            return leaf
+        # nothing was asked of it: no attempt
+        self.route.table.end(leaf.slot, self.ticket, SAID_NOTHING, &leaf.breaker.policy, -1, 0, 0, now_ns)
+        self.ticket = -1
+        self.leaf = None
+        self.bar(leaf.index, why)
+        return self.start(draw, now_ns)
+
     cdef int end(self, int status, str trouble, bint says_nothing, int64_t first_byte_ns, int64_t tokens, int64_t now_ns) except -1:
         cdef int health = SAID_NOTHING
         if self.ticket < 0:
@@ -276,13 +294,18 @@ cdef class Walk:
         """Choose a leaf below a branch and begin an attempt there."""
         cdef bint forced = False
         cdef int tries = 0
-        cdef int index
+        cdef int index, why
         cdef Leaf leaf
         while True:
             index = self.pick(branch, draw, now_ns, &forced)
             if index < 0:
                 return False
             leaf = <Leaf>self.route.leaves[index]
+            if self.gate is not None:
+                why = self.gate.judge(leaf)
+                if why != FIT:
+                    self.bar(index, why)
+                    continue
             # between the choice and the entrance another worker may have taken the last probe
             tries += 1
             self.ticket = self.route.table.begin(leaf.slot, &leaf.breaker.policy, forced or tries > 3, now_ns)

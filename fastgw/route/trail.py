@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 # By plan.Why; the first stands for a leaf that was fit but whose breaker was open.
 REASONS: Final = (
     "open", "tried", "does not serve the operation", "not allowed", "price above max_price", "price unknown", "condition",
-    "the failure does not lead there",
+    "the failure does not lead there", "over its budget", "over its rate", "too many requests at once",
 )  # fmt: skip
 MOST_BYTES: Final = 1536
 

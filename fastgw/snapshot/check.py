@@ -9,7 +9,8 @@ from fastgw.auth.keys import digest_in, digest_of
 from fastgw.meter.catalog import Catalog
 from fastgw.providers.table import ALIASES, PROVIDERS
 from fastgw.route.check import objections_to
-from fastgw.snapshot.config import Config, Key, Model, Price
+from fastgw.snapshot.accounts import check_depth, check_limits
+from fastgw.snapshot.config import Config, Key, Model, Price, ShareLimits, Workspace
 from fastgw.snapshot.hosts import read_rules
 from fastgw.snapshot.integrations import check_file, check_integration
 from fastgw.snapshot.names import Place, shown
@@ -58,11 +59,24 @@ class Checker:
             self.price(("prices", name), name, price)
         for name, workspace in self.config.workspaces.items():
             place = ("workspaces", name)
-            self.each(place, "integrations", workspace.integrations, "a known integration", self.integrations)
-            self.reachable(place, workspace.models, workspace.integrations)
+            self.each(place, "integrations", workspace.integrations or (), "a known integration", self.integrations)
+            self.each(place, "configs", workspace.configs, "a saved config", self.configs)
+            self.reachable(place, workspace.models, workspace.reach(self.integrations))
+            check_limits(place, workspace, self.problems)
+            for shared, limits in workspace.limits.items():
+                self.share((*place, "limits", shared), shared, workspace, limits)
         for index, key in zip(self.indices, self.config.keys, strict=True):
             self.key(("keys", index), key)
         self.unique()
+
+    def share(self, place: Place, integration: str, workspace: Workspace, limits: ShareLimits) -> None:
+        allowed = workspace.reach(self.integrations)
+        if integration not in allowed:
+            self.unknown(place, "an integration of the workspace", integration, allowed)
+        else:
+            self.reachable(place, limits.models, (integration,))
+        check_limits(place, limits, self.problems)
+        check_depth(place, (limits,), self.problems)
 
     def gateway(self) -> None:
         gateway = self.config.gateway
@@ -110,12 +124,14 @@ class Checker:
         if key.workspace not in self.workspaces:
             self.unknown((*place, "workspace"), "a known workspace", key.workspace, self.workspaces)
         workspace = self.config.workspaces.get(key.workspace)
-        allowed = set(workspace.integrations) if workspace and workspace.integrations else self.integrations
+        allowed = (workspace or Workspace()).reach(self.integrations)
         self.each(place, "integrations", key.integrations, "an integration of the workspace", allowed)
         if key.integration is not None and key.integration not in (set(key.integrations) or allowed):
             known = set(key.integrations) or allowed
             self.unknown((*place, "integration"), "an integration that the key may use", key.integration, known)
         self.reachable(place, key.models, key.integrations or tuple(allowed))
+        check_limits(place, key, self.problems)
+        check_depth(place, (workspace or Workspace(), key), self.problems)
         if key.expires_at is not None and not FIRST_EXPIRY <= key.expires_at < LAST_EXPIRY:
             self.problems.add((*place, "expires_at"), "a time from 1970 to 2261", f"the year {key.expires_at.year}")
 

@@ -4,12 +4,11 @@ Pools of connections outlive a snapshot: an origin that the one before had with 
 """
 import os
 import time
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Mapping
 
 from msgspec import structs
 
-from fastgw._core.digest import KeyTable
+from fastgw._core.keyfile import KeyFile
 from fastgw._core.ledger import Ledger
 from fastgw._core.poll import Poller
 from fastgw._core.price import PriceRow
@@ -22,13 +21,14 @@ from fastgw.route.build import Placed, build_route, leaves_below
 from fastgw.route.plan import Route
 from fastgw.snapshot import config as written
 from fastgw.snapshot import routes
+from fastgw.snapshot.callers import CallerMaker
 from fastgw.snapshot.connections import Connections
 from fastgw.snapshot.cors import Cors
+from fastgw.snapshot.hosts import check_address, read_rules
 from fastgw.snapshot.load import Document, price_row, priced
 from fastgw.snapshot.offers import Offers
-from fastgw.snapshot.types import Caller, Integration, Operation, Snapshot, Target
+from fastgw.snapshot.types import Integration, Operation, Snapshot, Target
 
-ADMISSIONS = {"strict": 0, "clamp": 1, "estimate": 2}
 PAYLOADS = {"none": 0, "errors": 1, "all": 2}
 
 
@@ -37,9 +37,11 @@ class Compiler:
 
     def __init__(
         self, ledger: Ledger, poller: Poller, catalog: Catalog, table: TargetTable, environ: Mapping[str, str] | None = None,
+        keys: KeyFile | None = None,
     ) -> None:
         self.ledger = ledger
         self.table = table
+        self.keys = keys
         self.poller = poller
         self.catalog = catalog
         self.environ = os.environ if environ is None else environ
@@ -57,10 +59,18 @@ class Compiler:
         config = document.config
         catalog = priced(config, self.catalog)
         connections = Connections(self.poller, self.environ, self.connections)
-        integrations = {name: connections.integration(name, row) for name, row in config.integrations.items()}
+        hosts = config.gateway.inline_hosts
+        rules = read_rules(hosts.allow, hosts.public)
+
+        def check(address: str, host: str) -> None:
+            check_address(address, host, rules)
+
+        integrations = {
+            name: connections.integration(name, row, check if row.guarded else None) for name, row in config.integrations.items()}
         paths = Routes(config, catalog, self.table, integrations)
         aliases = {name.encode(): paths.alias(name, row) for name, row in config.models.items()}
-        keys, callers = self._callers(document)
+        maker = CallerMaker(config, self.ledger)
+        keys, callers = maker.stated(document)
         served = tuple((model, integrations[name]) for name, row in config.integrations.items()
                        for model in row.models or catalog.names(row.provider))
         self.connections = connections
@@ -70,54 +80,11 @@ class Compiler:
             version=self.versions, loaded_ns=time.time_ns(), origin_path=document.path, keys=keys, callers=callers,
             integrations=integrations, aliases=aliases, resolver=paths.resolve, payloads=PAYLOADS[record.payloads],
             max_payload_bytes=record.max_payload_bytes, buffer_reply_bytes=config.gateway.buffer_reply_bytes, served=served,
-            paths=paths, describe=Offers(config, catalog).describe,
+            paths=paths, issued=self.keys, maker=maker, describe=Offers(config, catalog).describe,
             cached={name: (row.cache, route_mark(row)) for name, row in config.models.items() if row.cache is not None},
             cors=None if cors is None else Cors(frozenset(cors.origins), "*" in cors.origins, ", ".join(cors.headers), cors.max_age_s),
         )
         return snapshot, connections.retired()
-
-    def _callers(self, document: Document) -> tuple[KeyTable, list[Caller]]:
-        config = document.config
-        table = KeyTable(len(config.keys))
-        callers: list[Caller] = []
-        for digest, key in zip(document.digests, config.keys, strict=True):
-            workspace = config.workspaces.get(key.workspace) or written.Workspace()
-            table.add(digest, len(callers))
-            callers.append(self._caller(key, workspace))
-        return table, callers
-
-    def _caller(self, key: written.Key, workspace: written.Workspace) -> Caller:
-        expires_ns = None if key.expires_at is None else int(key.expires_at.timestamp() * 1_000_000) * 1000
-        chain = (
-            self._account(f"workspace:{key.workspace}", workspace),
-            self._account(f"key:{key.name}", key, expires_ns),
-        )
-        return Caller(
-            key.name, key.workspace, chain=chain, account_names=(f"workspace {key.workspace!r}", f"key {key.name!r}"),
-            enabled=key.enabled, admission=ADMISSIONS[key.admission or workspace.admission],
-            has_budget=key.budget is not None or workspace.budget is not None,
-            refuse_unknown_price=workspace.unknown_price == "refuse", models=both(key.models, workspace.models, str.encode),
-            integrations=both(key.integrations, workspace.integrations, str), passthrough=key.integration, metadata=key.metadata,
-            config=key.config,
-        )
-
-    def _account(self, name: str, limits: written.Key | written.Workspace, expires_ns: int | None = None) -> int:
-        budget, rate = limits.budget, limits.rate or written.Rate()
-        return self.ledger.define(
-            name, budget_nano_usd=None if budget is None else budget.nano_usd, window="total" if budget is None else budget.window,
-            requests_per_minute=rate.requests_per_minute, tokens_per_minute=rate.tokens_per_minute, max_parallel=limits.max_parallel,
-            expires_ns=expires_ns,
-        )
-
-
-T = TypeVar("T")
-
-
-def both(own: tuple[str, ...], shared: tuple[str, ...], convert: Callable[[str], T]) -> frozenset[T] | None:
-    """What two allow lists have in common; an empty list allows all."""
-    if own and shared:
-        return frozenset(convert(name) for name in set(own) & set(shared))
-    return frozenset(map(convert, own or shared)) if own or shared else None
 
 
 class Routes:
@@ -128,7 +95,6 @@ class Routes:
         self.catalog = catalog
         self.table = table
         self.integrations = integrations
-        self._keys = {key.name: key for key in config.keys}
 
     def __repr__(self) -> str:
         return f"<Routes over {len(self.integrations)} integrations>"
@@ -175,7 +141,7 @@ class Routes:
 
     def serving(self, operation: Operation, name: str | None, wanted: str | None) -> tuple[list[Integration], str | None]:
         """The integrations that serve a model, and its name there."""
-        able = [row for row in self.integrations.values() if row.does(operation) and wanted in (None, row.name)]
+        able = [row for row in self.integrations.values() if wanted in (None, row.name) and may_serve(row, operation, name)]
         if operation.name == "proxy" and wanted is None:
             return (able if len(able) == 1 else []), name
         if name is None or wanted is not None:
@@ -195,10 +161,6 @@ class Routes:
         """Whether it is known to have a model of that whole name."""
         return name in self.config.integrations[row.name].models or self.catalog.serves(row.provider.name, name)
 
-    def key(self, name: str) -> written.Key | None:
-        """The virtual key of that name."""
-        return self._keys.get(name)
-
     def price(self, integration: str, model: str) -> PriceRow:
         return self.catalog.find(self.integrations[integration].provider.name, model) or PriceRow()
 
@@ -216,6 +178,12 @@ def with_limits(route: Route) -> Route:
         assert isinstance(leaf.target, Target)
         leaf.target.limit(**structs.asdict(leaf.timeouts))
     return route
+
+
+def may_serve(row: Integration, operation: Operation, model: str | None) -> bool:
+    """Whether an integration has the operation, for all of its models or for this one, which may be written behind a provider's name."""
+    names = () if model is None else (model, model.partition("/")[2])
+    return row.does(operation) or any(row.for_model(name).does(operation) for name in names)
 
 
 def serving(able: list[Integration], operation: Operation, model: str, config: written.Config, catalog: Catalog) -> list[Integration]:

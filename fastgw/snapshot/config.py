@@ -4,6 +4,7 @@ Everything is frozen. Amounts are exact decimals as written; `nano_usd` and `tie
 in. docs/config.md is tested against these definitions.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Final, Literal
@@ -25,6 +26,16 @@ Name = Annotated[str, Meta(pattern=NAME_PATTERN, extra={"expected": "1 to 64 of 
 FieldName = Annotated[str, Meta(pattern=FIELD_PATTERN, extra={"expected": "the name of a header field"})]
 Path = Annotated[str, Meta(pattern=r"\A[^\x00]{1,4096}\Z", extra={"expected": "a path"})]
 Version = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9.-]{1,32}\Z", extra={"expected": "a version such as 2024-10-21"})]
+KeySource = Annotated[
+    str, Meta(pattern=r"\A(?:file|env|command):[^\x00]{1,4096}\Z", extra={"expected": '"file:PATH", "env:NAME" or "command:ARGV"'})
+]
+WebPlace = Annotated[
+    str,
+    Meta(
+        pattern=r"\A(https://|http://(localhost|127\.0\.0\.1|\[::1\])(?=[:/]|\Z))[!-\"$->@-~]{0,500}\Z",
+        extra={"expected": "an https:// address without ? or #, or an http:// one of this machine"},
+    ),
+]
 KeyHash = Annotated[
     str, Meta(pattern=r"\Asha256:[0-9a-fA-F]{64}\Z", extra={"expected": '"sha256:" and 64 hexadecimal digits'})
 ]
@@ -40,6 +51,7 @@ Rate9 = Annotated[
 ]
 PerMinute = Annotated[int, Meta(ge=1, le=10**12)]
 Parallel = Annotated[int, Meta(ge=1, le=1_000_000)]
+Amount = Annotated[int, Meta(ge=0, le=10**18)]
 Tokens = Annotated[int, Meta(ge=0, le=10**9)]
 Admission = Literal["strict", "clamp", "estimate"]
 
@@ -113,6 +125,9 @@ class Gateway(Section, frozen=True):
     listen: Annotated[str, Meta(description="HOST:PORT, [IPV6]:PORT; port 0 takes a free one")] = "127.0.0.1:8787"
     workers: Annotated[int, Meta(ge=0, le=64, description="data-plane processes; 0 is the number of cores")] = 1
     state: Annotated[Path, Meta(description="directory of the ledger, the rings and the store")] = ".fastgw"
+    secrets_key: Annotated[
+        KeySource | None, Meta(description="where the key is that secrets are sealed with; by default secrets.key in the state directory")
+    ] = None
     max_connections: Annotated[int, Meta(ge=1, le=1_000_000, description="callers' connections of a worker")] = 10_000
     max_body_bytes: Annotated[int, Meta(ge=1, le=2**40, description="greatest request body")] = 67_108_864
     buffer_reply_bytes: Annotated[
@@ -179,6 +194,9 @@ class Integration(Section, frozen=True):
     proxy: Annotated[
         Secret | None, Meta(description="URL of an HTTP proxy; by default HTTPS_PROXY unless NO_PROXY names the host")
     ] = None
+    guarded: Annotated[
+        bool, Meta(description="whether its address is held to [gateway.inline_hosts] each time it is connected to")
+    ] = False
     timeouts: Annotated[IntegrationTimeouts, Meta(description="limits of time")] = IntegrationTimeouts()
 
 
@@ -215,16 +233,28 @@ class Model(Route, frozen=True):
 
 
 class Budget(Section, frozen=True):
-    """The most that may be spent in a window of time."""
+    """The most that may be used in a window of time: dollars, tokens or requests."""
 
-    usd: Annotated[Dollars, Meta(description="dollars")]
+    usd: Annotated[Dollars | None, Meta(description="dollars")] = None
+    tokens: Annotated[Amount | None, Meta(description="input and output tokens, instead of dollars")] = None
+    requests: Annotated[Amount | None, Meta(description="requests, instead of dollars")] = None
     window: Annotated[Window, Meta(description='"total", or a calendar "day", "week", "month" in UTC, or "Nd"')] = (
         "total"
     )
 
     @property
-    def nano_usd(self) -> int:
-        return int(self.usd * NANO)
+    def unit(self) -> Literal["usd", "tokens", "requests"]:
+        return next(name for name in ("usd", "tokens", "requests") if getattr(self, name) is not None)
+
+    @property
+    def amount(self) -> int:
+        """Nano-dollars, tokens or requests."""
+        return int((self.usd or 0) * NANO) or self.tokens or self.requests or 0
+
+
+Budgets = Annotated[
+    tuple[Budget, ...], Meta(extra={"expected": "a table, or a list of tables with different units or windows", "or_one": True})
+]
 
 
 class Rate(Section, frozen=True):
@@ -234,10 +264,21 @@ class Rate(Section, frozen=True):
     tokens_per_minute: Annotated[PerMinute | None, Meta(description="input and output tokens")] = None
 
 
+class ShareLimits(Section, frozen=True):
+    """What a workspace's use of one integration is held to."""
+
+    budget: Annotated[Budgets, Meta(description="of what the workspace uses there")] = ()
+    rate: Annotated[Rate | None, Meta(description="of what the workspace asks there")] = None
+    max_parallel: Annotated[Parallel | None, Meta(description="requests at once")] = None
+    models: Annotated[
+        tuple[UpstreamModel, ...], Meta(description="models it may use there, as the provider calls them; by default all")
+    ] = ()
+
+
 class Workspace(Section, frozen=True):
     """What keys share: limits, integrations and the policy of admission."""
 
-    budget: Annotated[Budget | None, Meta(description="for all its keys together")] = None
+    budget: Annotated[Budgets, Meta(description="for all its keys together")] = ()
     rate: Annotated[Rate | None, Meta(description="for all its keys together")] = None
     max_parallel: Annotated[Parallel | None, Meta(description="requests at once, for all its keys together")] = None
     admission: Annotated[
@@ -246,11 +287,21 @@ class Workspace(Section, frozen=True):
     unknown_price: Annotated[
         Literal["refuse", "allow"], Meta(description="a model without a price, where a budget applies")
     ] = "refuse"
-    integrations: Annotated[tuple[str, ...], Meta(description="integrations it may use; by default all")] = ()
+    integrations: Annotated[
+        tuple[str, ...] | None, Meta(description="integrations it may use; by default all, and none where the list is empty")
+    ] = None
     models: Annotated[tuple[str, ...], Meta(description="models it may use; by default all")] = ()
+    configs: Annotated[tuple[str, ...], Meta(description="saved configs that no other workspace's keys may name")] = ()
+    limits: Annotated[
+        dict[Name, ShareLimits], Meta(description="of single integrations, by name; where one is used up, routes pass over it")
+    ] = field(default_factory=dict)
     inline: Annotated[
         Literal["allow", "saved"], Meta(description="saved: requests name saved configs and integrations only, no providers of their own")
     ] = "allow"
+
+    def reach(self, known: Iterable[str]) -> set[str]:
+        """Of the integrations that there are, those that it may use."""
+        return set(known if self.integrations is None else self.integrations)
 
 
 class Key(Section, frozen=True):
@@ -267,7 +318,7 @@ class Key(Section, frozen=True):
     integration: Annotated[str | None, Meta(description="where paths under /v1/ go that the gateway does not know")] = (
         None
     )
-    budget: Annotated[Budget | None, Meta(description="of this key")] = None
+    budget: Annotated[Budgets, Meta(description="of this key")] = ()
     rate: Annotated[Rate | None, Meta(description="of this key")] = None
     max_parallel: Annotated[Parallel | None, Meta(description="requests at once")] = None
     expires_at: Annotated[
@@ -281,10 +332,50 @@ class Key(Section, frozen=True):
     allow_config_override: Annotated[bool, Meta(description="whether requests may name another config")] = True
 
 
+class Oidc(Section, frozen=True):
+    """People sign in to the console at the company's identity provider, by OpenID Connect."""
+
+    issuer: Annotated[WebPlace, Meta(description="as the provider itself writes it; its settings are found below it")]
+    client_id: Annotated[Word, Meta(description="what the provider calls the gateway; its redirect URI is PUBLIC_URL/oauth/callback")]
+    client_secret: Annotated[Secret | None, Meta(description="by default none, as of a public client")] = None
+    name: Annotated[str, Meta(description="what the button says")] = "Single sign-on"
+    allowed_domains: Annotated[tuple[str, ...], Meta(description="of e-mail addresses that may sign in; by default all")] = ()
+    auto_create: Annotated[bool, Meta(description="whether people who are not known yet become members; else they are refused")] = False
+    role_claim: Annotated[
+        str | None, Meta(description='claim that says "admin" or "member", alone or in a list; taken over at each sign-in, but of owners')
+    ] = None
+
+
+class Smtp(Section, frozen=True, kw_only=True):
+    """How mail is sent."""
+
+    host: Annotated[str, Meta(description="name or address of the server")]
+    port: Annotated[int, Meta(ge=1, le=65_535, description="usually 587 with starttls, 465 with implicit")] = 587
+    tls: Annotated[Literal["starttls", "implicit", "none"], Meta(description="how the connection is secured")] = "starttls"
+    username: Annotated[str, Meta(description="to log in with; none: without")] = ""
+    password: Annotated[Secret | None, Meta(description="to log in with")] = None
+    sender: Annotated[str, Meta(description="address that alerts come from")]
+
+
+class ControlPlane(Section, frozen=True):
+    """The control plane: store, admin API and console."""
+
+    enabled: Annotated[bool, Meta(description="whether it runs, where its packages are installed (the extra control)")] = True
+    store: Annotated[
+        str, Meta(description='"sqlite:///PATH" or "postgresql://USER:PASSWORD@HOST/DATABASE"; by default store.db in the state directory')
+    ] = ""
+    public_url: Annotated[
+        WebPlace | None, Meta(description="where browsers reach the gateway; by default where each of them says that it did")
+    ] = None
+    oidc: Annotated[Oidc | None, Meta(description="sign in at an identity provider")] = None
+    smtp: Annotated[Smtp | None, Meta(description="how alerts go out by mail")] = None
+
+
 class Config(Section, frozen=True):
     """The whole file."""
 
     gateway: Annotated[Gateway, Meta(description="the process")] = Gateway()
+    control: Annotated[ControlPlane, Meta(description="the control plane")] = ControlPlane()
     integrations: Annotated[dict[Name, Integration], Meta(description="by name")] = field(default_factory=dict)
     models: Annotated[dict[Name, Model], Meta(description="by alias")] = field(default_factory=dict)
     prices: Annotated[dict[str, Price], Meta(description='by "PROVIDER/MODEL"')] = field(default_factory=dict)

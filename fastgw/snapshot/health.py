@@ -7,7 +7,7 @@ _encode = msgspec.json.encode
 
 
 class Health:
-    """What /readyz tells: which snapshot serves, and why a newer one does not."""
+    """What /readyz tells: which snapshot serves, and why a newer one or the keys that were issued do not."""
 
     def __init__(self) -> None:
         self.started_s = time.time()
@@ -15,6 +15,8 @@ class Health:
         self.source = ""
         self.loaded_s = 0.0
         self.refused: str | None = None
+        self.keys_refused: str | None = None
+        self.shadowed: tuple[str, ...] = ()
         self.stopping = False
 
     def __repr__(self) -> str:
@@ -29,4 +31,8 @@ class Health:
         }
         if self.refused:
             body["config_refused"] = self.refused
+        if self.shadowed:
+            body["managed_by_file"] = self.shadowed
+        if self.keys_refused:
+            body["keys_refused"] = self.keys_refused
         return (200 if is_ready else 503), _encode(body)

@@ -20,11 +20,14 @@ from fastgw.providers.table import ALIASES
 from fastgw.snapshot.check import Checker, key_digest
 from fastgw.snapshot.config import Config, Price
 from fastgw.snapshot.problem import ConfigError, Problem, Problems, explain
+from fastgw.snapshot.published import Published, check_configs, merge, published_path, read_published
 from fastgw.snapshot.read import Reader
+from fastgw.snapshot.seal import Vault
 
 __all__ = ["ConfigError", "Document", "Problem", "explain", "load", "mark_of", "parse", "price_row", "priced"]
 
 Mark = tuple[int, int, int]
+Marks = tuple[Mark | None, Mark | None]
 
 POSITION = re.compile(r"(.*) \(at line (\d+), column (\d+)\)\Z", re.DOTALL)
 
@@ -32,26 +35,33 @@ POSITION = re.compile(r"(.*) \(at line (\d+), column (\d+)\)\Z", re.DOTALL)
 class Document(Struct, frozen=True):
     """A configuration that holds: its sections, and each key's digest in the order of config.keys.
 
-    mark   what told the file from others when it was read; None where there is no file
+    marks     what told the file, and the published document, from others when they were read; None where there is none
+    shadowed  "section.name" of what is published, but managed by the file
+    refused   why what is published is not in it, or ""
     """
 
     config: Config
     digests: tuple[bytes, ...]
     path: str = ""
-    mark: Mark | None = None
+    marks: Marks = (None, None)
+    shadowed: tuple[str, ...] = ()
+    refused: str = ""
 
     def __repr__(self) -> str:
         config = self.config
         return f"Document({self.path!r}, {len(config.integrations)} integrations, {len(config.keys)} keys)"
 
 
-def load(path: str | Path, environ: Mapping[str, str], catalog: Catalog | None = None) -> Document:
-    """Read, resolve and check a file.
+def load(
+    path: str | Path, environ: Mapping[str, str], catalog: Catalog | None = None, *, state: Path | None = None, vault: Vault | None = None,
+) -> Document:
+    """Read, resolve and check a file, and with it what is published in a state directory.
 
+    vault   opens sealed secrets
     raises  ConfigError with every problem that can be found
     """
-    # before it is read: a file that changes meanwhile is seen to have changed
-    mark = mark_of(path)
+    # before they are read: a file that changes meanwhile is seen to have changed
+    marks = marks_of(path, state)
     try:
         content = Path(path).read_bytes()
     except (OSError, ValueError) as error:
@@ -62,7 +72,13 @@ def load(path: str | Path, environ: Mapping[str, str], catalog: Catalog | None =
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise refused(path, "UTF-8", "other bytes", line) from None
-    return msgspec.structs.replace(parse(text, environ, str(path), catalog), mark=mark)
+    published = None if state is None else read_published(state)
+    return msgspec.structs.replace(parse(text, environ, str(path), catalog, published, vault), marks=marks)
+
+
+def marks_of(path: str | Path, state: Path | None) -> Marks:
+    """The marks of a file and of what is published in a state directory."""
+    return mark_of(path), None if state is None else mark_of(published_path(state))
 
 
 def mark_of(path: str | Path) -> Mark | None:
@@ -74,23 +90,28 @@ def mark_of(path: str | Path) -> Mark | None:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def parse(text: str, environ: Mapping[str, str], path: str = "", catalog: Catalog | None = None) -> Document:
+def parse(
+    text: str, environ: Mapping[str, str], path: str = "", catalog: Catalog | None = None, published: Published | None = None,
+    vault: Vault | None = None,
+) -> Document:
     """Resolve and check a text; without a catalog, the compiled one is read when the name of a model asks for it.
 
     raises  ConfigError with every problem that can be found
     """
-    raw = parse_toml(text, path)
+    merged = merge(parse_toml(text, path), published)
+    raw = merged.raw
     problems = Problems()
-    reader = Reader(environ, problems)
+    reader = Reader(environ, problems, vault, merged.own)
     config = reader.read(Config, raw, ())
     assert isinstance(config, Config)  # no field of it is required
     config = by_own_names(config)
     known = cache(Catalog.load) if catalog is None else (lambda: catalog)
     Checker(config, raw, reader.kept.get(("keys",), ()), problems, known).run()
+    check_configs(merged, problems)
     if problems.found:
-        raise ConfigError(problems.located(text, path))
+        raise ConfigError(problems.located(text, path, merged.own, merged.path))
     digests = tuple(digest for key in config.keys if (digest := key_digest(key)) is not None)
-    return Document(config, digests, path)
+    return Document(config, digests, path, shadowed=merged.shadowed)
 
 
 def by_own_names(config: Config) -> Config:

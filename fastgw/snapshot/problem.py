@@ -1,6 +1,6 @@
 """What is wrong with a configuration, where, and what was expected."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from msgspec import Struct, structs
 
@@ -59,12 +59,16 @@ class Problems:
         """Whether anything at this place or inside it is wrong already."""
         return place in self._touched
 
-    def located(self, text: str, path: str) -> list[Problem]:
-        """The problems with their lines in the document."""
+    def located(self, text: str, path: str, elsewhere: Container[Place] = frozenset(), other: str = "") -> list[Problem]:
+        """The problems with their lines in the document; those below the places `elsewhere` are of the document at `other`."""
         lines: dict[Place, int] = {}
         for place, number in places_of(text):
             lines.setdefault(place, number)
-        return [structs.replace(problem, line=line_of(place, lines), path=path) for place, problem in self.found]
+        return [
+            structs.replace(problem, path=other) if place[:2] in elsewhere
+            else structs.replace(problem, line=line_of(place, lines), path=path)
+            for place, problem in self.found
+        ]
 
     def __repr__(self) -> str:
         return f"Problems({len(self.found)})"

@@ -3,7 +3,7 @@
 msgspec stops at the first problem; here each field is converted on its own, so one run shows every one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import cache
@@ -17,6 +17,8 @@ from fastgw.snapshot.config import NANO, Secret
 from fastgw.snapshot.describe import bare, is_section, note_of, takes
 from fastgw.snapshot.names import Place, nearest, shown
 from fastgw.snapshot.problem import Problems
+from fastgw.snapshot.published import REFERENCES
+from fastgw.snapshot.seal import SEALED, SealError, Vault, label_of
 from fastgw.snapshot.secret import SecretText
 
 MAX_SECRET_BYTES: Final = 65_536
@@ -50,10 +52,17 @@ def fields_of(kind: type) -> dict[str, structs.FieldInfo]:
 
 
 class Reader:
-    """Reads one document; what is wrong goes to `problems`, secrets come from `environ` and from files."""
+    """Reads one document; what is wrong goes to `problems`, secrets come from `environ`, from files and out of `vault`.
 
-    def __init__(self, environ: Mapping[str, str], problems: Problems) -> None:
+    closed   places, such as ("integrations", "main"), below which secrets lead neither to `environ` nor to files
+    """
+
+    def __init__(
+        self, environ: Mapping[str, str], problems: Problems, vault: Vault | None = None, closed: Container[Place] = frozenset(),
+    ) -> None:
         self.environ = environ
+        self.vault = vault
+        self.closed = closed
         self.problems = problems
         self.kept: dict[Place, list[int]] = {}  # of each list, the indices of the items that could be read
 
@@ -122,6 +131,9 @@ class Reader:
         return read
 
     def items(self, annotation: object, value: object, place: Place) -> object:
+        if isinstance(value, dict) and note_of(annotation, "or_one"):
+            one = self.read(get_args(bare(annotation))[0], value, place)
+            return MISSING if one is MISSING else (one,)
         if not isinstance(value, list):
             self.problems.add(place, takes(annotation), found(value))
             return MISSING
@@ -145,11 +157,14 @@ class Reader:
         return MISSING
 
     def secret(self, kind: type[Secret], value: object, place: Place) -> object:
-        """Resolve "env:NAME", "file:PATH" or a literal; no message ever holds what was found."""
+        """Resolve "env:NAME", "file:PATH", sealed text or a literal; no message ever holds what was found."""
         if not isinstance(value, str):
             self.problems.add(place, takes(kind), found(value))
             return MISSING
         origin, text = "literal", value
+        if place[:2] in self.closed and value.startswith(REFERENCES):
+            self.problems.add(place, "sealed text", "a reference to a variable or a file")
+            return MISSING
         if value.startswith("env:"):
             origin, name = shown(value), value[4:]
             text = self.environ.get(name, "")
@@ -162,6 +177,13 @@ class Reader:
             if content is None:
                 return MISSING
             text = content
+        elif value.startswith(SEALED):
+            origin = "sealed"
+            try:
+                text = self.unsealed(value, place)
+            except SealError as error:
+                self.problems.add(place, error.expected, error.found)
+                return MISSING
         if kind is SecretText:
             text = text.strip()
         lines = text.splitlines() if kind is SecretText else [text]
@@ -171,6 +193,12 @@ class Reader:
             )
             return MISSING
         return kind(text, origin)
+
+    def unsealed(self, value: str, place: Place) -> str:
+        """raises  SealError"""
+        if self.vault is None:
+            raise SealError("a secret that can be opened here", "sealed text, and no key of this installation (gateway.secrets_key)")
+        return self.vault.open(value, label_of(place))
 
     def near(self, name: str) -> list[str]:
         """Names of variables that look like this one and share its first letters, so that none is shown by accident."""

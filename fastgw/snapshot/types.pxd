@@ -1,6 +1,7 @@
 """What the data plane reads: frozen once compiled, typed for the hot path."""
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from fastgw._core.digest cimport KeyTable
+from fastgw._core.keyfile cimport KeyFile
 from fastgw._core.ledger cimport MAX_CHAIN
 from fastgw._core.price cimport PriceRow
 from fastgw._core.upstream cimport Origin
@@ -51,19 +52,27 @@ cdef class Way:
     cdef readonly bytes prefix         # before the caller's own path instead of the integration's, or None
     cdef readonly int usage            # UsageDialect of replies that pass
     cdef readonly frozenset quirks
+    cdef readonly frozenset signs      # members of a body that is in the provider's own shape, which has the same path
+    cdef readonly Way own              # how such a body passes; None where there is no such thing
 
 
 cdef class Caller:
     cdef readonly str name
+    cdef readonly str id               # of all keys another: the name of one in the file
+    cdef readonly str user             # whose key it is, or None
+    cdef readonly str organisation     # "" where there is none
     cdef readonly str workspace
     cdef readonly bint enabled
     cdef readonly int admission
-    cdef readonly bint has_budget      # somewhere in the chain
+    cdef readonly bint has_budget      # of dollars, somewhere in the chain
+    cdef readonly bint counts_tokens   # a budget of tokens, somewhere in the chain
+    cdef readonly dict shares          # integration's name -> snapshot.shares.Share; None: no integration is held to anything here
     cdef readonly bint refuse_unknown_price
     cdef readonly frozenset models     # of bytes; None: all
     cdef readonly frozenset integrations   # of str; None: all
     cdef readonly str passthrough      # integration for unknown paths, or None
     cdef readonly str config           # the saved config that holds where a request names none, or None
+    cdef readonly bint allow_config_override
     cdef readonly object metadata      # of the key, kept with its records; None where there is none
     cdef readonly tuple account_names
     cdef int32_t chain[MAX_CHAIN]
@@ -118,6 +127,10 @@ cdef class Snapshot:
     cdef readonly str origin_path      # the file it comes from
     cdef KeyTable keys
     cdef readonly list callers
+    cdef readonly KeyFile issued       # keys that the control process has issued, beside those of `keys`; None: none ever
+    cdef readonly object maker         # callable(keyfile.KeyView) -> Caller, raises KeyUnusable
+    cdef dict made                     # slot of `issued` -> auth.issued.Made, as keys are used
+    cdef dict made_before              # what `made` held before it was full
     cdef readonly dict integrations
     cdef readonly dict aliases         # bytes -> route.plan.Route
     cdef dict resolved                 # (operation, model, integration) -> route, as they are asked for
@@ -129,5 +142,5 @@ cdef class Snapshot:
     cdef readonly tuple served         # (model name, Integration), for listings
     cdef readonly object paths         # snapshot.compile.Routes: what routes that are made on the way are made of
     cdef readonly dict cached          # route's name -> (snapshot.caching.Caching, bytes that tell it from others)
-    cdef dict listed                   # (caller's name, ErrorDialect) -> list of models, as they are asked for
+    cdef dict listed                   # (caller, ErrorDialect) -> list of models, as they are asked for
     cdef readonly object describe      # callable(model, caller's words) -> what listings tell of it, or None

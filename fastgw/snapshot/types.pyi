@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from fastgw._core.digest import KeyTable
+from fastgw._core.keyfile import KeyFile, KeyView
 from fastgw._core.price import PriceRow
 from fastgw._core.upstream import Origin
 from fastgw.meter.cards import Card
@@ -11,6 +12,7 @@ from fastgw.providers.row import Provider
 from fastgw.providers.signer import Signer
 from fastgw.snapshot.caching import Caching
 from fastgw.snapshot.cors import Cors
+from fastgw.snapshot.shares import Share
 
 PARTS: dict[str, int]
 
@@ -60,18 +62,26 @@ class Caller:
     enabled: bool
     admission: int
     has_budget: bool
+    counts_tokens: bool
+    shares: Mapping[str, Share] | None
     refuse_unknown_price: bool
     models: frozenset[bytes] | None
     integrations: frozenset[str] | None
     passthrough: str | None
     metadata: Mapping[str, str] | None
     config: str | None
+    allow_config_override: bool
+    id: str
+    user: str | None
+    organisation: str
     account_names: tuple[str, ...]
     def __init__(
         self, name: str, workspace: str, *, chain: Sequence[int], account_names: tuple[str, ...] = (), enabled: bool = True,
         admission: int = 1, has_budget: bool = False, refuse_unknown_price: bool = True, models: frozenset[bytes] | None = None,
         integrations: frozenset[str] | None = None, passthrough: str | None = None, metadata: Mapping[str, str] | None = None,
-        config: str | None = None,
+        config: str | None = None, allow_config_override: bool = True, id: str | None = None, user: str | None = None,
+        organisation: str = "", counts_tokens: bool = False,
+        shares: Mapping[str, Share] | None = None,
     ) -> None: ...
 
 class Way:
@@ -85,9 +95,12 @@ class Way:
     prefix: bytes | None
     usage: int
     quirks: frozenset[str]
+    signs: frozenset[str]
+    own: Way | None
     def __init__(
         self, operation: str, *, dialect: str | None = None, is_shape: bool = False, path: bytes | None = None,
         stream_path: bytes | None = None, usage: int = 0, prefix: bytes | None = None, quirks: frozenset[str] = ...,
+        signs: frozenset[str] = ..., own: Way | None = None,
     ) -> None: ...
 
 class Integration:
@@ -148,6 +161,8 @@ class Snapshot:
     loaded_ns: int
     origin_path: str
     callers: list[Caller]
+    issued: KeyFile | None
+    maker: Callable[[KeyView], Caller] | None
     integrations: dict[str, Integration]
     aliases: Mapping[bytes, Routed]
     resolver: Resolver
@@ -165,7 +180,7 @@ class Snapshot:
         payloads: int, max_payload_bytes: int, buffer_reply_bytes: int,
         cors: Cors | None = None, served: tuple[tuple[str, Integration], ...] = (),
         describe: Callable[[str, str], Card | None] | None = None, cached: dict[str, tuple[Caching, bytes]] | None = None,
-        paths: object = None,
+        paths: object = None, issued: KeyFile | None = None, maker: Callable[[KeyView], Caller] | None = None,
     ) -> None: ...
     def allows(self, caller: Caller, integration: str) -> bool:
         """Whether the caller's key and workspace may use that integration."""

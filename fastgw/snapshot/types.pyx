@@ -1,7 +1,8 @@
 """What the data plane reads: frozen once compiled, typed for the hot path.
 
 Everything a request would otherwise have to work out is here already: rendered heads, accounts by index, prices as integers.
-A snapshot is never changed after it is published, but for `resolved`, a bounded memo of what the resolver said.
+A snapshot is never changed after it is published, but for bounded memos (`resolved`, `listed`, `made`); the file of issued keys
+changes by itself, and all snapshots of a worker share it.
 """
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.string cimport memcpy, memset
@@ -49,7 +50,7 @@ cdef class Operation:
 
 cdef class Way:
     def __init__(self, str operation, *, str dialect=None, bint is_shape=False, bytes path=None, bytes stream_path=None, int usage=0,
-                 bytes prefix=None, frozenset quirks=frozenset()):
+                 bytes prefix=None, frozenset quirks=frozenset(), frozenset signs=frozenset(), Way own=None):
         self.operation = operation
         self.dialect = dialect
         self.is_shape = is_shape
@@ -58,6 +59,8 @@ cdef class Way:
         self.prefix = prefix
         self.usage = usage
         self.quirks = quirks
+        self.signs = signs
+        self.own = own
 
     def __repr__(self):
         return f"<Way to {self.operation}{f' in {self.dialect}' if self.dialect else ''}>"
@@ -66,19 +69,26 @@ cdef class Way:
 cdef class Caller:
     def __init__(self, str name, str workspace, *, chain, account_names=(), bint enabled=True, int admission=CLAMP,
                  bint has_budget=False, bint refuse_unknown_price=True, models=None, integrations=None, passthrough=None,
-                 metadata=None, str config=None):
+                 metadata=None, str config=None, bint allow_config_override=True, str id=None, str user=None, str organisation="",
+                 bint counts_tokens=False, dict shares=None):
         cdef int i
         self.name = name
+        self.id = name if id is None else id
+        self.user = user
+        self.organisation = organisation
         self.workspace = workspace
         self.enabled = enabled
         self.admission = admission
         self.has_budget = has_budget
+        self.counts_tokens = counts_tokens
+        self.shares = shares or None
         self.refuse_unknown_price = refuse_unknown_price
         self.models = models
         self.integrations = integrations
         self.passthrough = passthrough
         self.metadata = metadata or None
         self.config = config
+        self.allow_config_override = allow_config_override
         self.account_names = account_names
         if len(chain) > MAX_CHAIN:
             raise ValueError(f"expected at most {MAX_CHAIN} accounts, got {len(chain)}")
@@ -171,7 +181,7 @@ cdef class Target:
 cdef class Snapshot:
     def __init__(self, *, long long version, long long loaded_ns, str origin_path, KeyTable keys, list callers, dict integrations,
                  dict aliases, resolver, int payloads, Py_ssize_t max_payload_bytes, Py_ssize_t buffer_reply_bytes, cors=None, served=(),
-                 describe=None, dict cached=None, paths=None):
+                 describe=None, dict cached=None, paths=None, KeyFile issued=None, maker=None):
         self.version = version
         self.loaded_ns = loaded_ns
         self.origin_path = origin_path
@@ -190,6 +200,10 @@ cdef class Snapshot:
         self.listed = {}
         self.cached = cached or {}
         self.paths = paths
+        self.maker = maker
+        self.issued = issued
+        self.made = {}
+        self.made_before = {}
 
     def __repr__(self):
         return f"<Snapshot {self.version} of {self.origin_path}: {len(self.callers)} keys, {len(self.integrations)} integrations>"

@@ -1,4 +1,4 @@
-"""Follow the configuration file: a change is read, checked and compiled whole before it replaces what serves.
+"""Follow the configuration file and what is published: a change is read, checked and compiled whole before it replaces what serves.
 
 If anything fails the old snapshot stays, and the reason is logged, shown by /readyz and counted.
 """
@@ -7,15 +7,18 @@ import logging
 import os
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 
 from fastgw._core.upstream import Origin
-from fastgw.snapshot.certificates import check_certificates
+from fastgw.errors import GatewayError
 from fastgw.snapshot.compile import Compiler
 from fastgw.snapshot.health import Health
-from fastgw.snapshot.load import ConfigError, Document, Mark, explain, load, mark_of
+from fastgw.snapshot.load import ConfigError, Document, Marks, explain, marks_of
+from fastgw.snapshot.opening import whole
+from fastgw.snapshot.seal import Vault
 from fastgw.snapshot.types import Snapshot
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.1
 
 log = logging.getLogger("fastgw.config")
 
@@ -23,15 +26,23 @@ Publish = Callable[[Snapshot, list[Origin]], None]
 
 
 class Watch:
-    """The configuration file of one worker."""
+    """The configuration of one worker.
 
-    def __init__(self, path: str, compiler: Compiler, publish: Publish, health: Health) -> None:
+    state   where documents are published, vault: opens what is sealed in them
+    """
+
+    def __init__(
+        self, path: str, compiler: Compiler, publish: Publish, health: Health, state: Path | None = None, vault: Vault | None = None,
+    ) -> None:
         self.path = path
+        self.state = state
+        self.vault = vault
         self.compiler = compiler
         self.publish = publish
         self.health = health
         self.refusals = 0
-        self.seen: Mark | None = None
+        self.seen: Marks = (None, None)
+        self.settled: Marks = (None, None)      # of what was last tried to the end: it serves, or was refused
         self.busy: asyncio.Task[None] | None = None
         self.is_asked_again = False
 
@@ -43,28 +54,35 @@ class Watch:
 
         A worker that takes a dead one's place reads the file again where it has changed since: keys may have been revoked.
         """
-        self.seen = document.mark
-        if document.path and document.mark != mark_of(self.path):
-            self.seen = mark_of(self.path)
+        self.seen = self.settled = document.marks
+        refused = document.refused
+        if document.path and document.marks != self.marks():
+            self.seen = self.settled = self.marks()
             try:
-                self.serve(*self._build(), self.path)
+                self.serve(*self._build())
                 return
             except ConfigError as error:
-                self.serve(*self.compiler.compile(document), document.path)
-                self._refuse(explain(error.problems))
-                return
-        self.serve(*self.compiler.compile(document), document.path)
+                refused = explain(error.problems)
+        self.serve(document, *self.compiler.compile(document))
+        if refused:
+            self._refuse(refused)
 
-    def serve(self, snapshot: Snapshot, retired: list[Origin], path: str) -> None:
+    def marks(self) -> Marks:
+        return marks_of(self.path, self.state)
+
+    def serve(self, document: Document, snapshot: Snapshot, retired: list[Origin]) -> None:
         self.publish(snapshot, retired)
+        if document.shadowed and document.shadowed != self.health.shadowed:
+            log.warning("published, but managed by %s: %s", document.path, ", ".join(document.shadowed))
+        self.health.shadowed = document.shadowed
         self.health.version = snapshot.version
         self.health.loaded_s = snapshot.loaded_ns / 1e9
-        self.health.source = path
+        self.health.source = document.path
         self.health.refused = None
 
     def look(self) -> None:
-        """Load again if the file is another than the one last tried."""
-        if mark_of(self.path) != self.seen:
+        """Load again if the file, or what is published, is another than the one last tried."""
+        if self.marks() != self.seen:
             self.reload()
 
     def reload(self) -> None:
@@ -81,24 +99,25 @@ class Watch:
             await self._load()
 
     async def _load(self) -> None:
-        self.seen = mark_of(self.path)
+        self.seen = self.marks()
         try:
-            snapshot, retired = await asyncio.to_thread(self._build)
+            self.serve(*await asyncio.to_thread(self._build))
         except ConfigError as error:
             self._refuse(explain(error.problems))
         except (OSError, ssl.SSLError, ValueError) as error:
             self._refuse(f"{type(error).__name__}: {error}")
+        except GatewayError as error:       # of a saved config
+            self._refuse(f"configs.{error.param}: {error.message}")
         except Exception as error:          # the edge of a background task
             log.exception("fault in reading the configuration")
             self._refuse(f"a fault of the gateway: {type(error).__name__}")
         else:
-            self.serve(snapshot, retired, self.path)
-            log.info("configuration %s is in force as version %d", self.path, snapshot.version)
+            log.info("configuration %s is in force as version %d", self.path, self.health.version)
+        self.settled = self.seen
 
-    def _build(self) -> tuple[Snapshot, list[Origin]]:
-        document = load(self.path, os.environ)
-        check_certificates(document.config, document.path)
-        return self.compiler.compile(document)
+    def _build(self) -> tuple[Document, Snapshot, list[Origin]]:
+        document = whole(Path(self.path), os.environ, self.state, self.vault)
+        return document, *self.compiler.compile(document)
 
     def _refuse(self, reason: str) -> None:
         self.refusals += 1

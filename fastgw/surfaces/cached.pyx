@@ -29,7 +29,7 @@ cdef bint inquire(Exchange x, object cache, object settings, object caching, byt
     if terms is None:
         return False
     alias = (x.model or b"").decode("utf-8", "replace")
-    space = space_of(caching, wish, x.caller.workspace, x.caller.name, alias, mark)
+    space = space_of(caching, wish, x.caller.workspace, x.caller.id, alias, mark)
     if name in CALLERS:
         try:
             request = dialect_of(CALLERS[name]).read_request(msgspec.json.decode(x.body), alias, x.wants_stream())

@@ -6,6 +6,7 @@ from fastgw._core.flow cimport (
 from fastgw._core.http1 cimport BAD_EXPECT, BAD_METHOD, BAD_VERSION, HEAD_TOO_LARGE, TOO_MANY_FIELDS
 from fastgw.errors import error
 from fastgw.exchange cimport Exchange
+from fastgw.surfaces.control cimport CONTROL
 
 MALFORMED = {
     -1: "a broken request line", -4: "a target that is neither a path nor \"*\"", -5: "a broken header field",
@@ -51,6 +52,9 @@ cdef object request_error(int fault):
 
 cdef object leg_error(Exchange x, int failure):
     """The error for an attempt that failed; a drain that does not answer is no provider."""
+    if x.operation is CONTROL:
+        return error("Unavailable", "the control plane does not answer; it is started again when it has died, and what providers are "
+                     "asked for goes on as before")
     if x.caller is None:
         return error("Unavailable", "metrics are served by the drain, which does not answer; it is started again when it has died")
     name, said = LEG_ERRORS[failure]

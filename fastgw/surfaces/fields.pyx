@@ -25,6 +25,7 @@ from fastgw.errors import error
 from fastgw.providers.address import fill_model
 from fastgw.route.retry import retry_after
 from fastgw.snapshot.types cimport FORM_BODY, JSON_BODY, Integration, Target
+from fastgw.surfaces.control cimport CONTROL
 from fastgw.surfaces.story cimport explanation
 
 cdef extern from "<strings.h>" nogil:
@@ -255,12 +256,18 @@ cdef bytes upstream_target(Exchange x):
             return template     # what a caller of another dialect has in its query means nothing here
         template = template.partition(b"?")[0]      # a caller of this one says itself how it wants a stream
         return template if query is None else template + b"?" + query
-    if x.operation.model_in_path and x.target.model:
+    if x.operation.name == "bedrock":
+        if x.target.model and x.target.model != x.model:
+            path = b"/model/" + quoted(model) + path[path.find(b"/", 7):]
+    elif x.operation.model_in_path and x.target.model:
         colon = path.rfind(b":")
         slash = path.find(b"/models/") + 8
         path = path[:slash] + quoted(model) + path[colon:]
     if integration.cut and path.startswith(integration.cut):
         path = path[len(integration.cut):]
+    elif integration.cut:
+        # one of the provider's own, beside what its prefix stands for
+        prefix = prefix.removesuffix(integration.provider.prefix.encode())
     path = (prefix if x.way is None or x.way.prefix is None else x.way.prefix) + path
     if integration.query:
         query = integration.query if query is None else query + b"&" + integration.query
@@ -362,7 +369,9 @@ cdef int read_reply_fields(Exchange x, const char* base, Head* head) except -1:
             x.is_encoded = value_of(base, field).lower() != b"identity"
         elif x.translation is not None and field.name_len == 16 and strncasecmp(base + field.line, b"x-amzn-errortype", 16) == 0:
             x.error_code = value_of(base, field).decode("latin-1").partition(":")[0]
-        if DROP_DOWN[field.id] or (leaks and tells_secret(secrets, base + field.line, field.line_len)):
+        if DROP_DOWN[field.id] and not (field.id == F_SET_COOKIE and x.operation is CONTROL):
+            continue
+        if leaks and tells_secret(secrets, base + field.line, field.line_len):
             continue
         if run != NULL and run + run_len == base + field.line:
             run_len += field.line_len
@@ -374,6 +383,8 @@ cdef int read_reply_fields(Exchange x, const char* base, Head* head) except -1:
     if run != NULL:
         append(&x.fields, run, run_len)
     add_identity(x)
+    if x.caller is None:
+        return 0            # of the gateway's own: no provider, no attempts
     append(&x.fields, PyBytes_AS_STRING(x.target.reply_fields), PyBytes_GET_SIZE(x.target.reply_fields))
     append(&x.fields, b"x-fastgw-attempts: ", 19)
     append_decimal(&x.fields, x.attempt + 1)

@@ -41,8 +41,8 @@ def assert_nothing_is_left(ledger: Ledger, chain: list[int], now_ns: int = NOW) 
     for index in chain:
         view = ledger.read(index, now_ns=now_ns)
         assert view.in_flight == 0
-        assert view.committed_nano_usd == view.spent_nano_usd
-        assert view.budget_nano_usd is None or view.spent_nano_usd <= view.budget_nano_usd
+        assert view.committed == view.spent
+        assert view.budget is None or view.spent <= view.budget
 
 
 def attack_together(path: Path, workers: int, work: Callable[[Ledger], int]) -> list[int]:
@@ -65,7 +65,7 @@ def attack_together(path: Path, workers: int, work: Callable[[Ledger], int]) -> 
 
 @pytest.mark.parametrize(
     "limits",
-    [{"budget_nano_usd": 4000 * 7}, {"max_parallel": 4000}, {"requests_per_minute": 4000}],
+    [{"budget": 4000 * 7}, {"max_parallel": 4000}, {"requests_per_minute": 4000}],
     ids=["budget", "parallel", "rate"],
 )
 def test_four_processes_are_admitted_exactly_as_often_as_one(tmp_path: Path, limits: dict[str, Any]) -> None:
@@ -81,10 +81,10 @@ def test_four_processes_are_admitted_exactly_as_often_as_one(tmp_path: Path, lim
 def test_processes_that_settle_spend_a_budget_to_the_last(tmp_path: Path) -> None:
     """Four workers that reserve and settle at full speed spend exactly what there is."""
     ledger = Ledger(tmp_path / "ledger", workers=4)
-    chain = [ledger.define("organisation"), ledger.define("workspace"), ledger.define("key", budget_nano_usd=300_000)]
+    chain = [ledger.define("organisation"), ledger.define("workspace"), ledger.define("key", budget=300_000)]
     counts = attack_together(tmp_path / "ledger", 4, lambda own: own._bench(chain, NOW, 0, 3, 1, 60_000))
     assert sum(counts) == 100_000
-    assert ledger.read(chain[0], now_ns=NOW).spent_nano_usd == 300_000
+    assert ledger.read(chain[0], now_ns=NOW).spent == 300_000
     assert_nothing_is_left(ledger, chain)
 
 
@@ -167,8 +167,8 @@ def reclaim_until(fuse: int, path: Path) -> None:
 def define_accounts(ledger: Ledger) -> tuple[list[int], list[int]]:
     """A chain of four accounts, and one that the last of three refuses."""
     names = ["organisation", "workspace", "key", "tool"]
-    chain = [ledger.define(name, budget_nano_usd=1000, tokens_per_minute=10**6) for name in names]
-    return chain, [*chain[:2], ledger.define("closed", budget_nano_usd=0)]
+    chain = [ledger.define(name, budget=1000, tokens_per_minute=10**6) for name in names]
+    return chain, [*chain[:2], ledger.define("closed", budget=0)]
 
 
 @pytest.mark.parametrize("meanwhile", ["nobody", "another worker"])
@@ -195,7 +195,7 @@ def test_death_after_any_store_is_put_right(tmp_path: Path, meanwhile: str, dies
                 ledger._bench(chain, NOW, 0, 1, 1, 2)
         ledger.reclaim(0, now_ns=NOW)
         assert_nothing_is_left(ledger, [*chain, refusing[2]])
-        spent = {ledger.read(index, now_ns=NOW).spent_nano_usd for index in chain}
+        spent = {ledger.read(index, now_ns=NOW).spent for index in chain}
         assert len(spent) == 1, f"accounts of one chain disagree after point {points}: {spent}"
         assert ledger.reclaim(0, now_ns=NOW) == []
         path.unlink()
@@ -221,9 +221,9 @@ def test_mark_from_long_ago_is_not_taken_for_a_step_of_now(tmp_path: Path) -> No
 
     assert exit_of(in_child(come_round_and_die)) == FUSE_BLEW
     view = ledger.read(key, now_ns=NOW)
-    assert (view.committed_nano_usd, view.spent_nano_usd) == (14, 7)
+    assert (view.committed, view.spent) == (14, 7)
     ledger.reclaim(0, now_ns=NOW)
-    assert ledger.read(key, now_ns=NOW).spent_nano_usd == 14
+    assert ledger.read(key, now_ns=NOW).spent == 14
     assert_nothing_is_left(ledger, [key])
 
 
@@ -249,7 +249,7 @@ def test_reclaim_says_what_it_found(tmp_path: Path) -> None:
         Reclaimed(2, 0, 0, bytes([2]) * 16, NOW + 2, "reserved"),
     ]
     view = ledger.read(chain[0], now_ns=NOW)
-    assert (view.committed_nano_usd, view.spent_nano_usd, view.in_flight) == (110, 10, 1)
+    assert (view.committed, view.spent, view.in_flight) == (110, 10, 1)
     assert isinstance(mine, int)
 
 
@@ -257,7 +257,7 @@ def test_kill_at_random_moments_loses_nothing_and_overspends_nothing(tmp_path: P
     """Thirty workers killed in full flight, beside one that goes on: after each, every number is exact."""
     rng = random.Random(11)
     ledger = Ledger(tmp_path / "ledger", workers=3, worker=2)
-    chain = [ledger.define("organisation"), ledger.define("workspace"), ledger.define("key", budget_nano_usd=10**12)]
+    chain = [ledger.define("organisation"), ledger.define("workspace"), ledger.define("key", budget=10**12)]
     kills = 30
 
     def storm(worker: int, ready: int) -> None:
@@ -272,9 +272,9 @@ def test_kill_at_random_moments_loses_nothing_and_overspends_nothing(tmp_path: P
         awaited = 2
         while awaited:
             awaited -= len(os.read(mine, awaited))
-        before = ledger.read(chain[0], now_ns=NOW).requests
+        before = ledger.read(chain[0], now_ns=NOW).lifetime_requests
         stop_at = before + rng.randint(1, 20_000)
-        while ledger.read(chain[0], now_ns=NOW).requests < stop_at:
+        while ledger.read(chain[0], now_ns=NOW).lifetime_requests < stop_at:
             ledger._bench(chain, NOW, 0, 5, 1, rng.randint(1, 50))
         # One dies while the other goes on; its slots are reclaimed under the other's hands.
         os.kill(children[0], signal.SIGKILL)
@@ -284,7 +284,7 @@ def test_kill_at_random_moments_loses_nothing_and_overspends_nothing(tmp_path: P
         assert exit_of(children[1]) == -signal.SIGKILL
         ledger.reclaim(1, now_ns=NOW)
         assert_nothing_is_left(ledger, chain)
-        assert len({ledger.read(index, now_ns=NOW).spent_nano_usd for index in chain}) == 1
+        assert len({ledger.read(index, now_ns=NOW).spent for index in chain}) == 1
         os.close(mine)
         os.close(theirs)
 
@@ -296,11 +296,11 @@ def test_recover_counts_afresh_after_all_are_dead(tmp_path: Path) -> None:
     chain, _ = define_accounts(ledger)
     ledger._bench_admit(chain, NOW, 1, 1, 20)
     ledger.dispatch_slot(4)
-    accounts_at = 4096 + 64 * 16384 * 128
+    accounts_at = 4096 + 64 * 16384 * 192 + 3 * 4 * 2**24
     with path.open("r+b") as file:
         file.seek(accounts_at)
         file.write((999).to_bytes(8, "little"))
-    assert ledger.read(chain[0], now_ns=NOW).committed_nano_usd == 999
+    assert ledger.read(chain[0], now_ns=NOW).committed == 999
     assert len(Ledger(path, workers=2, worker=1).recover(now_ns=NOW)) == 20
     assert_nothing_is_left(ledger, chain)
-    assert ledger.read(chain[0], now_ns=NOW).spent_nano_usd == 1
+    assert ledger.read(chain[0], now_ns=NOW).spent == 1

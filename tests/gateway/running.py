@@ -25,13 +25,16 @@ class RunningGateway:
     records  read from the JSON lines that the drain writes
     """
 
-    def __init__(self, directory: Path, config: str, *, workers: int = 1, environ: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, directory: Path, config: str, *, workers: int = 1, environ: dict[str, str] | None = None, control: bool = False,
+    ) -> None:
         self.directory = directory
         self.config_path = directory / "fastgw.toml"
         self.state = directory / "state"
         self.lines_path = directory / "records.jsonl"
         self.log_path = directory / "gateway.log"
         self.workers = workers
+        self.control = control
         self.environ = environ or {}
         self.url = self.address = ""
         self.bridge: H2Bridge | None = None
@@ -52,7 +55,8 @@ class RunningGateway:
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "fastgw", "serve", "--config", str(self.config_path), "--listen", listen,
-                 "--state", str(self.state), "--workers", str(self.workers), *(["--server", "granian"] if SERVER else [])],
+                 "--state", str(self.state), "--workers", str(self.workers), "--control" if self.control else "--no-control",
+                 *(["--server", "granian"] if SERVER else [])],
                 stdout=subprocess.PIPE, stderr=log, env=environ, start_new_session=True, text=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -114,6 +118,13 @@ class RunningGateway:
         finally:
             if self.process.poll() is None:
                 self.kill_everything()
+
+    def restart(self) -> None:
+        """Stop, and start again at the same address."""
+        self.stop()
+        if self.process.stdout:
+            self.process.stdout.close()
+        self.start()
 
     def __enter__(self) -> "RunningGateway":
         return self

@@ -109,7 +109,7 @@ def sent(upstream: Upstream) -> dict[str, Any]:
 
 def left_tokens(gateway: RunningGateway) -> int:
     """What the clamped key can still pay for."""
-    return (BUDGET_NANO - account(gateway.state, "key:clamp", 1).spent_nano_usd) // 10_000
+    return (BUDGET_NANO - account(gateway.state, "key:clamp", 1).spent) // 10_000
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_strict_refuses_what_may_cost_more_than_is_left(gateway: RunningGateway,
     assert "$0.001 left" in message_of(reply) and "max_tokens" in message_of(reply)
     assert reply.field("x-fastgw-budget-remaining-usd") == "0.001"
     assert len(upstream.received) == before
-    assert account(gateway.state, "key:strict", 1).committed_nano_usd == 0
+    assert account(gateway.state, "key:strict", 1).committed == 0
 
 
 def test_each_prompt_of_a_completion_counts(gateway: RunningGateway) -> None:
@@ -212,7 +212,7 @@ def test_estimate_reserves_the_mean_and_charges_the_truth(gateway: RunningGatewa
     served = 0
     while (reply := chat(gateway.url, KEYS["estimate"], max_tokens=100_000)).status == 200:
         served += 1
-        assert account(gateway.state, "key:estimate", 1).spent_nano_usd == served * 20_000
+        assert account(gateway.state, "key:estimate", 1).spent == served * 20_000
     assert code_of(reply) == "budget_exhausted" and served == BUDGET_NANO // 20_000
 
 

@@ -93,7 +93,7 @@ def test_budget_of_k_requests_serves_exactly_k_to_64_callers(gateway: RunningGat
     assert statuses.count(200) == 100
     assert set(statuses) == {200, 412}
     view = account(gateway.state, "key:exact")
-    assert (view.spent_nano_usd, view.committed_nano_usd, view.in_flight) == (100 * COST_NANO, 100 * COST_NANO, 0)
+    assert (view.spent, view.committed, view.in_flight) == (100 * COST_NANO, 100 * COST_NANO, 0)
     gateway.wait_until(lambda: sum(row["key"] == "exact" for row in gateway.records()) == len(statuses), "all records")
     assert cost_of(gateway.records(), "exact") == 100 * COST_NANO
     assert len({row["worker"] for row in gateway.records() if row["key"] == "exact"}) == 2
@@ -122,7 +122,7 @@ def test_serial_callers_get_as_many_as_the_arithmetic_says(gateway: RunningGatew
         assert reply.field("x-fastgw-cost-usd") == usd(true_cost).rstrip("0")
         served += 1
     assert (reply.status, served) == (412, expected)
-    assert account(gateway.state, "key:serial").spent_nano_usd == spent
+    assert account(gateway.state, "key:serial").spent == spent
     assert f"has ${usd(1_000_000 - spent).rstrip('0')} left" in str(json.loads(reply.body)["error"]["message"])
 
 
@@ -131,8 +131,8 @@ def test_workspace_and_key_are_charged_both_or_neither(gateway: RunningGateway) 
     served = [Load(gateway, key, 8).run().count(200) for key in (SHARED, TWICE)]
     assert served == [10, 0]
     views = [account(gateway.state, name) for name in ("workspace:team", "key:shared", "key:twice")]
-    assert [view.spent_nano_usd for view in views] == [10 * COST_NANO, 10 * COST_NANO, 0]
-    assert [view.committed_nano_usd for view in views] == [10 * COST_NANO, 10 * COST_NANO, 0]
+    assert [view.spent for view in views] == [10 * COST_NANO, 10 * COST_NANO, 0]
+    assert [view.committed for view in views] == [10 * COST_NANO, 10 * COST_NANO, 0]
     assert [view.in_flight for view in views] == [0, 0, 0]
 
 
@@ -152,8 +152,8 @@ def test_killed_worker_is_replaced_and_its_reservations_are_settled(gateway: Run
     assert other in gateway.worker_pids() and victim not in gateway.worker_pids()
     gateway.wait_until(lambda: account(gateway.state, "key:worker").in_flight == 0, "nothing in flight")
     view = account(gateway.state, "key:worker")
-    assert view.committed_nano_usd == view.spent_nano_usd
-    charged = view.spent_nano_usd // COST_NANO
+    assert view.committed == view.spent
+    charged = view.spent // COST_NANO
     # the record of the one exchange that was settled in the instant of the kill may not have been written yet
     gateway.wait_until(lambda: charged - lost_and_served(gateway, "worker") in (0, 1), f"{charged} records with a cost")
     lost = [row for row in gateway.records() if row["outcome"] == "lost"]
@@ -178,11 +178,11 @@ def test_nothing_more_passes_after_all_processes_were_killed(gateway: RunningGat
     thread.join(10)
     gateway.start()
     view = account(gateway.state, "key:killed")
-    assert view.in_flight == 0 and view.committed_nano_usd == view.spent_nano_usd
+    assert view.in_flight == 0 and view.committed == view.spent
     after = Load(gateway, KILLED).run()
     served = load.statuses.count(200) + after.count(200)
     assert served <= 3000
-    assert account(gateway.state, "key:killed").spent_nano_usd == 3000 * COST_NANO
+    assert account(gateway.state, "key:killed").spent == 3000 * COST_NANO
     assert chat(gateway.url, EXACT, max_tokens=TOKENS).status == 412
 
 

@@ -145,4 +145,4 @@ def test_refused_request_takes_nothing_of_other_limits(gateway: RunningGateway) 
     """A request that the rate refuses is not counted among those at once, nor charged."""
     chat(gateway.url, KEYS["requests"])
     view = account(gateway.state, "key:requests", 1)
-    assert (view.in_flight, view.committed_nano_usd) == (0, view.spent_nano_usd)
+    assert (view.in_flight, view.committed) == (0, view.spent)

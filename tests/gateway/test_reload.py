@@ -123,7 +123,7 @@ def test_pools_survive_a_reload_with_the_same_settings(gateway: RunningGateway, 
         client.send(QUESTIONED)
         assert client.read_response("POST").status == 200
     assert upstream.received[-1].connection is used and not used.closed.is_set()
-    assert account(gateway.state, "key:app").budget_nano_usd == 5 * 10**9
+    assert account(gateway.state, "key:app").budget == 5 * 10**9
 
 
 def test_worker_that_takes_a_dead_ones_place_serves_by_the_file_as_it_is(gateway: RunningGateway, upstream: Upstream) -> None:

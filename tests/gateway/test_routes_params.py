@@ -135,7 +135,7 @@ def test_worst_case_of_a_raised_limit_is_paid_for(gateway: RoutedGateway, upstre
     served = statuses.count(200)
     assert 0 < served < 300 and statuses[served:] == [412] * (300 - served)
     view = account(gateway.state, "key:exact", workers=1)
-    assert view.committed_nano_usd == view.spent_nano_usd <= 1_000_000_000 and view.in_flight == 0
+    assert view.committed == view.spent <= 1_000_000_000 and view.in_flight == 0
 
 
 def test_default_limit_holds_where_admission_would_allow_more(gateway: RoutedGateway, upstream: Upstream) -> None:

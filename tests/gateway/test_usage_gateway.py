@@ -148,7 +148,7 @@ def test_every_kind_of_token_is_counted_and_priced(
         target = target.replace(":generateContent", ":streamGenerateContent") + "?alt=sse"
     elif streamed:
         body["stream"] = True
-    before = account(gateway.state, "key:app", 1).spent_nano_usd
+    before = account(gateway.state, "key:app", 1).spent
     reply = ask(gateway.url, target, body)
     assert reply.status == 200, reply.body
     row = record_of(gateway, reply.field("x-fastgw-request-id"))
@@ -161,7 +161,7 @@ def test_every_kind_of_token_is_counted_and_priced(
     assert row["reasoning_tokens"] == (0 if path == MESSAGES else 200)
     assert row["audio_tokens"] == USED[path].get("audio_input_tokens", 0) + USED[path].get("audio_output_tokens", 0)
     assert ("streamed" in row["flags"], "estimated" in row["flags"]) == (streamed, False)
-    assert account(gateway.state, "key:app", 1).spent_nano_usd - before == expected
+    assert account(gateway.state, "key:app", 1).spent - before == expected
     if not streamed:
         assert Decimal(reply.field("x-fastgw-cost-usd") or "0") * 10**9 == expected
 
@@ -178,12 +178,12 @@ def test_compaction_is_charged_whoever_asks(gateway: RunningGateway, upstream: U
         ("message_delta", {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage}),
         ("message_stop", {"type": "message_stop"}),
     ) if streamed else json_reply({**message, "usage": usage}))
-    before = account(gateway.state, "key:app", 1).spent_nano_usd
+    before = account(gateway.state, "key:app", 1).spent
     reply = ask(gateway.url, path, {**BODIES[MESSAGES], "model": "own-anthropic", "stream": streamed})
     row = record_of(gateway, reply.field("x-fastgw-request-id"))
     expected = OWN_ROW.charge(2000, 1000, cache_read_tokens=600, cache_write_tokens=200, cache_write_1h_tokens=80)
     assert (row["input_tokens"], row["output_tokens"], row["cost_nano_usd"]) == (2000, 1000, expected)
-    assert account(gateway.state, "key:app", 1).spent_nano_usd - before == expected
+    assert account(gateway.state, "key:app", 1).spent - before == expected
 
 
 @pytest.mark.parametrize("path", [CHAT, MESSAGES, GENERATE])
@@ -200,13 +200,13 @@ def test_reply_without_usage_is_charged_by_its_bytes(gateway: RunningGateway, up
 def test_error_of_the_provider_costs_nothing_and_passes_as_it_is(gateway: RunningGateway, upstream: Upstream, status: int) -> None:
     """A provider's error reaches the caller with its bytes and is recorded as upstream_status at no cost."""
     upstream.play(json_reply({"error": {"message": "theirs", "n": status}}, status, [("retry-after", "7")]))
-    before = account(gateway.state, "key:app", 1).spent_nano_usd
+    before = account(gateway.state, "key:app", 1).spent
     reply = ask(gateway.url, CHAT, {**BODIES[CHAT], "model": "own-openai"})
     assert (reply.status, reply.json(), reply.field("retry-after")) == (status, {"error": {"message": "theirs", "n": status}}, "7")
     row = record_of(gateway, reply.field("x-fastgw-request-id"))
     assert (row["outcome"], row["error"], row["cost_nano_usd"], row["upstream_status"]) == ("failed", "upstream_status", 0, status)
     view = account(gateway.state, "key:app", 1)
-    assert (view.spent_nano_usd, view.in_flight) == (before, 0)
+    assert (view.spent, view.in_flight) == (before, 0)
 
 
 def test_cost_of_a_long_reply_stands_in_the_record(gateway: RunningGateway, upstream: Upstream) -> None:
@@ -252,7 +252,7 @@ def test_usage_is_asked_for_once_and_every_other_byte_stays(
 
 def test_sum_of_records_is_what_the_ledger_spent(gateway: RunningGateway) -> None:
     """After all of the above the records' costs add up to the ledger's, to the nano-dollar."""
-    spent = account(gateway.state, "key:app", 1).spent_nano_usd
+    spent = account(gateway.state, "key:app", 1).spent
     assert spent > 0
     gateway.wait_until(lambda: sum(row["cost_nano_usd"] for row in gateway.records()) == spent, f"costs of {spent}")
-    assert account(gateway.state, "workspace:default", 1).spent_nano_usd == spent
+    assert account(gateway.state, "workspace:default", 1).spent == spent

@@ -10,7 +10,8 @@ DAY_NS = 86_400_000_000_000
 MINUTE_NS = 60_000_000_000
 MILLISECOND_NS = 1_000_000
 LATE_NS = 10_000_000_000
-Denial = tuple[str, int, int, int, int, int]
+Denial = tuple[str, int, int, int, int, int, str]
+Amounts = dict[str, int]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -73,6 +74,7 @@ class Bucket:
 class PlainAccount:
     """One account's limits and what was used of them."""
 
+    unit: str = "nano_usd"
     budget: int | None = None
     window: str = "total"
     requests: Bucket | None = None
@@ -86,6 +88,9 @@ class PlainAccount:
     in_flight: int = 0
     refused: int = 0
     settled: int = 0
+    used_tokens: int = 0
+    mean_cost_16: int = 0
+    refused_as: tuple[object, ...] | None = None
 
     def period_ns(self) -> int:
         return int(self.window[:-1]) * DAY_NS
@@ -116,6 +121,23 @@ class PlainAccount:
 
     def left(self) -> int | None:
         return None if self.budget is None else max(0, self.budget - self.spent - self.reserved)
+
+    def state(self) -> tuple[object, ...]:
+        """What changes when anything is settled, the budget is changed or the window renews."""
+        return self.lifetime, self.spent, self.reserved, self.start_ns, self.window, self.budget
+
+    def is_exhausted(self) -> bool:
+        """As docs/limits.md says it."""
+        if self.budget is None:
+            return False
+        if self.spent >= self.budget:
+            return True
+        typical = {
+            "nano_usd": self.mean_cost_16 >> 4,
+            "tokens": self.used_tokens // self.settled if self.settled else 0,
+            "requests": 1,
+        }[self.unit]
+        return self.refused_as == self.state() and self.budget - self.spent < typical
 
     def refusal(self, now_ns: int, cost: int, tokens: int) -> str | None:
         """Why this account says no; in the order of docs/limits.md."""
@@ -159,9 +181,10 @@ class Reservation:
     """What one admitted request holds."""
 
     chain: list[int]
-    cost: int
+    amounts: Amounts
     tokens: int
     dispatched: bool = False
+    late: Reservation | None = None
 
 
 @dataclass
@@ -176,7 +199,8 @@ class PlainLedger:
         self,
         name: str,
         *,
-        budget_nano_usd: int | None = None,
+        unit: str = "nano_usd",
+        budget: int | None = None,
         window: str = "total",
         requests_per_minute: int | None = None,
         tokens_per_minute: int | None = None,
@@ -186,11 +210,11 @@ class PlainLedger:
         """Find or make an account and set its limits."""
         index = self.names.setdefault(name, len(self.names))
         if index == len(self.accounts):
-            self.accounts.append(PlainAccount())
+            self.accounts.append(PlainAccount(unit))
         account = self.accounts[index]
         if account.window != window:
             account.window, account.start_ns = window, 0
-        account.budget, account.max_parallel, account.expires_ns = budget_nano_usd, max_parallel, expires_ns
+        account.budget, account.max_parallel, account.expires_ns = budget, max_parallel, expires_ns
         if requests_per_minute is not None:
             interval_ns = -(-MINUTE_NS // requests_per_minute)
             full_ns = self.requests_full_ns.get(index, 0) if account.requests is None else account.requests.full_ns
@@ -213,22 +237,25 @@ class PlainLedger:
     requests_full_ns: dict[int, int] = field(default_factory=dict)
     tokens_full_ns: dict[int, int] = field(default_factory=dict)
 
-    def admit(self, chain: list[int], now_ns: int, cost: int, tokens: int) -> Denial | None:
+    def admit(self, chain: list[int], now_ns: int, amounts: Amounts, tokens: int) -> Denial | None:
         """Take from every account, or say which refused and why; the caller puts what was admitted into `held`."""
         # All or none, and none is as if nobody had asked; but each account before the refusal has begun its window.
         taken: list[tuple[PlainAccount, int | None, int | None]] = []
         for index in chain:
             account = self.accounts[index]
             account.renew(now_ns, True)
+            cost = amounts[account.unit]
             reason = account.refusal(now_ns, cost, tokens)
             if reason == "token_rate" and account.requests:
                 # A request was taken and given back: an idle bucket counts as full from now, not from some time ago.
                 account.requests.full_ns = account.requests.counted_ns(now_ns)
             if reason:
                 account.refused += 1
-                denial = reason, index, *account.denial(reason, now_ns, tokens)
+                if reason == "budget" and account.in_flight == 0:
+                    account.refused_as = account.state()
+                denial = reason, index, *account.denial(reason, now_ns, tokens), account.unit
                 for earlier, request_ns, token_ns in taken:
-                    earlier.reserved -= cost
+                    earlier.reserved -= amounts[earlier.unit]
                     earlier.in_flight -= 1
                     if earlier.requests and request_ns:
                         earlier.requests.full_ns -= request_ns
@@ -248,44 +275,79 @@ class PlainLedger:
             ))
         return None
 
+    def join(self, slot: int, chain: list[int], now_ns: int, amounts: Amounts, tokens: int) -> Denial | None:
+        """Take from these accounts too, and then let go of those that joined before; or say which refused."""
+        held = self.held[slot]
+        if chain and (denial := self.admit(chain, now_ns, amounts, tokens)):
+            return denial
+        if held.late:
+            self.release(held.late)
+        held.late = Reservation(chain, amounts, tokens) if chain else None
+        return None
+
+    def withdraw(self, slot: int) -> None:
+        """Give all back, what was taken from rates too; what joined keeps what it took from rates."""
+        held = self.held.pop(slot)
+        for one in (held, held.late):
+            if one:
+                self.release(one)
+        for index in held.chain:
+            account = self.accounts[index]
+            if account.requests:
+                account.requests.full_ns -= account.requests.cost_ns(1)
+            if account.tokens:
+                account.tokens.full_ns -= account.tokens.cost_ns(held.tokens)
+
+    def release(self, held: Reservation) -> None:
+        for index in held.chain:
+            self.accounts[index].reserved -= held.amounts[self.accounts[index].unit]
+            self.accounts[index].in_flight -= 1
+
     def settle(self, slot: int, now_ns: int, cost: int, tokens: int) -> None:
         """Put the truth in the place of the reservation."""
         held = self.held.pop(slot)
+        for one in (held.late, held):
+            if one:
+                self.charge(one, now_ns, {"nano_usd": cost, "tokens": tokens, "requests": 1})
+
+    def charge(self, held: Reservation, now_ns: int, amounts: Amounts) -> None:
+        """Give back what was reserved and count what it was in the window in which that is known."""
+        for index in held.chain:
+            account = self.accounts[index]
+            account.renew(now_ns, True)
+            account.reserved -= held.amounts[account.unit]
+            account.in_flight -= 1
+            account.spent += amounts[account.unit]
+            account.lifetime += amounts[account.unit]
         for index in held.chain:
             account = self.accounts[index]
             account.settled += 1
-            self.charge(account, held, now_ns, cost)
+            account.used_tokens += amounts["tokens"]
+            if amounts["nano_usd"]:
+                mean = account.mean_cost_16
+                account.mean_cost_16 = mean + amounts["nano_usd"] - (mean >> 4) if mean else amounts["nano_usd"] * 16
             if account.tokens:
-                account.tokens.correct(held.tokens, tokens, now_ns)
-
-    def charge(self, account: PlainAccount, held: Reservation, now_ns: int, cost: int) -> None:
-        """Give back what was reserved and count what it cost in the window in which that is known."""
-        account.renew(now_ns, True)
-        account.reserved -= held.cost
-        account.in_flight -= 1
-        account.spent += cost
-        account.lifetime += cost
+                account.tokens.correct(held.tokens, amounts["tokens"], now_ns)
 
     def reclaim(self, now_ns: int) -> dict[int, int]:
         """Finish what a dead worker left: slot to what was charged."""
         found = {}
         for slot, held in sorted(self.held.items()):
-            found[slot] = held.cost if held.dispatched else 0
-            for index in held.chain:
-                if held.dispatched:
-                    self.charge(self.accounts[index], held, now_ns, held.cost)
-                else:
-                    self.accounts[index].reserved -= held.cost
-                    self.accounts[index].in_flight -= 1
+            found[slot] = held.amounts["nano_usd"] if held.dispatched else 0
+            for one in (held.late, held):
+                if one and held.dispatched:
+                    self.charge(one, now_ns, one.amounts)
+                elif one:
+                    self.release(one)
         self.held.clear()
         return found
 
-    def remaining(self, chain: list[int], now_ns: int) -> int | None:
-        """What the tightest budget has left."""
+    def remaining(self, chain: list[int], now_ns: int, unit: str) -> int | None:
+        """What the tightest budget of that unit has left."""
         lefts = []
         for index in chain:
             account = self.accounts[index]
-            if account.budget is not None:
+            if account.budget is not None and account.unit == unit:
                 account.renew(now_ns, False)
                 lefts.append(account.left())
         return min((left for left in lefts if left is not None), default=None)

@@ -208,7 +208,50 @@ CASES = [
     Case("unknown window", key('budget = { usd = 1, window = "year" }'), "keys[0].budget.window", '"total", "day"'),
     Case("window of no days", key('budget = { usd = 1, window = "0d" }'), "keys[0].budget.window", '"total", "day"'),
     Case("window too long", key('budget = { usd = 1, window = "367d" }'), "keys[0].budget.window", '"total", "day"'),
-    Case("budget without a sum", key('budget = { window = "day" }'), "keys[0].budget.usd", "dollars from 0"),
+    Case("budget without a sum", key('budget = { window = "day" }'), "keys[0].budget", "one of usd, tokens and requests"),
+    Case("budget of two units", key("budget = { usd = 1, tokens = 2 }"), "keys[0].budget", "one of usd, tokens and requests"),
+    Case("budget of half a token", key("budget = { tokens = 0.5 }"), "keys[0].budget.tokens", "an integer from 0"),
+    Case("budget that is no table", key("budget = 5"), "keys[0].budget", "a table, or a list of tables"),
+    Case(
+        "two budgets of one kind",
+        key('budget = [{ usd = 1, window = "day" }, { requests = 1 }, { usd = 2, window = "day" }]'),
+        "keys[0].budget[2]",
+        "another unit or window",
+    ),
+    Case(
+        "more accounts than a chain has",
+        key("budget = [" + ", ".join(f'{{ requests = 9, window = "{days}d" }}' for days in range(1, 16)) + "]"),
+        "keys[0].budget",
+        "at most 16 accounts",
+    ),
+    Case(
+        "more budgets of an integration than a chain has",
+        '[integrations.main]\nprovider = "openai"\n[workspaces.team.limits.main]\nbudget = ['
+        + ", ".join(f'{{ tokens = 9, window = "{days}d" }}' for days in range(1, 17)) + "]",
+        "workspaces.team.limits.main.budget",
+        "at most 16 accounts",
+    ),
+    Case(
+        "limits of an unknown integration",
+        '[integrations.main]\nprovider = "openai"\n[workspaces.team.limits.mian]',
+        "workspaces.team.limits.mian",
+        "an integration of the workspace",
+        "main",
+    ),
+    Case(
+        "limits of another's integration",
+        '[integrations.main]\nprovider = "openai"\n[integrations.other]\nprovider = "openai"\n'
+        '[workspaces.team]\nintegrations = ["other"]\n[workspaces.team.limits.main]',
+        "workspaces.team.limits.main",
+        "an integration of the workspace",
+    ),
+    Case(
+        "limits with a model that is not served",
+        '[integrations.main]\nprovider = "openai"\nmodels = ["gpt-4.1"]\n[workspaces.team.limits.main]\nmodels = ["gpt-4.2"]',
+        "workspaces.team.limits.main.models[0]",
+        "a model that is served",
+        "gpt-4.1",
+    ),
     Case("budget beyond the range", key("budget = { usd = 9000000001 }"), "keys[0].budget.usd", "dollars from 0"),
     Case(
         "rate of nothing",

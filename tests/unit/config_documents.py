@@ -19,6 +19,7 @@ FULL = """
 listen = "[::1]:0"
 workers = 0
 state = "/var/lib/fastgw"
+secrets_key = "env:FASTGW_KEY"
 max_connections = 5
 max_body_bytes = 6
 buffer_reply_bytes = 0
@@ -60,6 +61,25 @@ path = "records.jsonl"
 rotate_bytes = 4096
 keep = 0
 
+[control]
+enabled = false
+store = "sqlite:///store.db"
+public_url = "https://gateway.example"
+[control.oidc]
+issuer = "https://id.example/realm"
+client_id = "fastgw"
+client_secret = "env:OPENAI_API_KEY"
+name = "ACME"
+allowed_domains = ["acme.example"]
+auto_create = true
+role_claim = "fastgw_role"
+[control.smtp]
+host = "mail.example"
+port = 465
+tls = "implicit"
+username = "u"
+password = "env:OPENAI_API_KEY"
+sender = "gw@mail.example"
 [integrations.openai-main]
 provider = "openai"
 base_url = "http://127.0.0.1:9001/v1"
@@ -67,6 +87,7 @@ api_key = "env:OPENAI_API_KEY"
 models = ["gpt-4.1", "own"]
 headers = { OpenAI-Organization = "org", x-secret = "env:OPENAI_API_KEY" }
 stream_usage = false
+guarded = true
 max_connections = 2
 ca_file = "@FILE@"
 proxy = "http://user:password@proxy.example:3128"
@@ -201,7 +222,7 @@ audio_output = 5
 request = 6
 
 [workspaces.team]
-budget = { usd = 1000.5, window = "30d" }
+budget = [{ usd = 1000.5, window = "30d" }, { tokens = 1000000, window = "day" }, { requests = 500, window = "week" }]
 rate = { requests_per_minute = 60, tokens_per_minute = 100000 }
 max_parallel = 9
 admission = "strict"
@@ -209,6 +230,16 @@ unknown_price = "allow"
 integrations = ["openai-main", "azure"]
 models = ["alias", "gpt-4.1"]
 inline = "saved"
+configs = ["pc-fall"]
+
+[workspaces.team.limits.azure]
+budget = { usd = 0.5 }
+rate = { requests_per_minute = 7, tokens_per_minute = 9 }
+max_parallel = 2
+models = ["gpt-4.1"]
+
+[workspaces.team.limits.openai-main]
+budget = [{ tokens = 2000, window = "3d" }, { requests = 100, window = "day" }]
 
 [configs.pc-fall]
 strategy = { mode = "fallback" }
@@ -221,7 +252,7 @@ workspace = "team"
 models = ["alias"]
 integrations = ["openai-main"]
 integration = "openai-main"
-budget = { usd = 100, window = "day" }
+budget = [{ usd = 100, window = "month" }, { tokens = 1000000, window = "day" }, { requests = 500, window = "week" }]
 rate = { requests_per_minute = 6, tokens_per_minute = 1 }
 max_parallel = 1
 expires_at = 2027-01-01T00:00:00+01:00

@@ -70,8 +70,10 @@ def test_file_with_every_field_is_read(full: str, catalog: Catalog) -> None:
     expected = (0, 2_500_000_000, 10**10, 1_250_000_000, 3_125_000_000, 5 * 10**9, 40 * 10**9, 80 * 10**9)
     assert price.tiers == (expected,)
     assert config.prices["openai/own"].tiers[0][:3] == (0, 1, 10**15)
-    budget = config.workspaces["team"].budget
-    assert budget is not None and (budget.nano_usd, budget.window) == (1_000_500_000_000, "30d")
+    (budget,) = config.workspaces["team"].limits["azure"].budget
+    assert (budget.unit, budget.amount, budget.window) == ("usd", 500_000_000, "total")
+    several = [(one.unit, one.amount, one.window) for one in config.workspaces["team"].budget]
+    assert several == [("usd", 1_000_500_000_000, "30d"), ("tokens", 1_000_000, "day"), ("requests", 500, "week")]
     assert config.keys[0].expires_at == datetime(2026, 12, 31, 23, tzinfo=UTC)
     assert document.digests == (digest_of("fgw-in-the-environment"), digest_of("another"))
 
@@ -109,7 +111,7 @@ def test_least_file_has_the_documented_defaults(catalog: Catalog) -> None:
     main = config.integrations["main"]
     assert (main.base_url, main.max_connections, main.timeouts.total_ms) == (None, 256, 1_800_000)
     key = config.keys[0]
-    assert (key.workspace, key.models, key.enabled, key.budget, key.expires_at) == ("default", (), True, None, None)
+    assert (key.workspace, key.models, key.enabled, key.budget, key.expires_at) == ("default", (), True, (), None)
 
 
 def test_empty_file_is_a_configuration() -> None:
@@ -119,6 +121,7 @@ def test_empty_file_is_a_configuration() -> None:
 
 WRONG = {
     "a string": "[1]",
+    "an https": "1",
     "at most 128": "1",
     "a path": "1",
     "true or false": '"yes"',
@@ -129,6 +132,7 @@ WRONG = {
     "a version": "1",
     "one of": "7",
     '"env': "1.5",
+    '"file': "1",
     "1 to": "true",
     "dollars": '"2.50"',
     '"sha256': "1",
@@ -257,7 +261,7 @@ def test_secrets_are_in_no_repr(full: str, catalog: Catalog) -> None:
     """A document can be logged: what it shows of secrets is where they came from."""
     document = parse(full, ENVIRON, "", catalog)
     text = f"{document!r} {document.config!r} {document.config.integrations['openai-main'].api_key!s}"
-    assert not [secret for secret in (*ENVIRON.values(), "sk-in-a-file", "password", "org'") if secret in text]
+    assert not [secret for secret in (*ENVIRON.values(), "sk-in-a-file", ":password@", "org'") if secret in text]
     assert "env:OPENAI_API_KEY" in text
 
 

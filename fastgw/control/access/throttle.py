@@ -3,6 +3,8 @@
 from collections import OrderedDict, deque
 from typing import Final
 
+from fastgw.control.api.problem import ApiError
+
 MOST_FAILURES: Final = 5
 WINDOW_SECONDS: Final = 300.0
 MOST_KEPT: Final = 10_000
@@ -25,6 +27,12 @@ class Throttle:
         while times and times[0] <= now_s - self.window_s:
             times.popleft()
         return times[0] + self.window_s - now_s if times and len(times) >= self.most else 0.0
+
+    def admit(self, who: tuple[str, ...], now_s: float) -> None:
+        """Count an attempt before its slow check, or many at once would all be let through; `passed` forgets it. raises ApiError"""
+        if (wait := self.wait_s(who, now_s)) > 0:
+            raise ApiError("too_many_logins", f"too many failed attempts: try again in {wait:.0f} s", fields={"retry-after": f"{wait:.0f}"})
+        self.failed(who, now_s)
 
     def failed(self, who: tuple[str, ...], now_s: float) -> None:
         self.failures.setdefault(who, deque()).append(now_s)

@@ -17,10 +17,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from fastgw.control.access.gate import identify
+from fastgw.control.access.gate import address_of, identify
 from fastgw.control.access.principal import Principal
 from fastgw.control.api.call import Answer, Call, lacks
-from fastgw.control.api.problem import ApiError
+from fastgw.control.api.problem import ApiError, invalid
 from fastgw.control.api.written import decode, encode
 from fastgw.control.ids import make_id
 from fastgw.control.plane import Plane
@@ -40,6 +40,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     """What is served at a path.
 
     scope   what a caller needs somewhere for the request to be looked at; "" is open to whoever has signed in, None to everybody
+    or_scopes   what does as well
     uses    the transaction it runs in
     body, reply, query   types, for the OpenAPI document
     """
@@ -49,6 +50,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     run: Run
     summary: str
     scope: str | None
+    or_scopes: tuple[str, ...] = ()
     uses: Literal["read", "write", "none"] = "read"
     status: int = 200
     body: object = None
@@ -88,13 +90,13 @@ def route(plane: Plane, endpoints: list[Endpoint], prefix: str) -> Route:
 
 async def carry_out(plane: Plane, endpoint: Endpoint, request: Request, request_id: str) -> Response:
     content = await read_body(request)
-    address = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
     if endpoint.scope is None:
         principal = Principal(kind="system", id="", name="", organisation_id="")
     else:
         principal = await identify(plane, request)
-    call = Call(plane, request, principal, request_id, address, decode(content) if content else None)
-    if endpoint.scope and not principal.may(endpoint.scope) and not principal.reach(endpoint.scope):
+    call = Call(plane, request, principal, request_id, address_of(request), decode(content) if content else None)
+    refuse_nul(call, content)
+    if endpoint.scope and not any(principal.may(scope) or principal.reach(scope) for scope in (endpoint.scope, *endpoint.or_scopes)):
         raise lacks(endpoint.scope)
     if endpoint.uses == "none":
         return success(await endpoint.run(call), endpoint, request_id)
@@ -102,6 +104,25 @@ async def carry_out(plane: Plane, endpoint: Endpoint, request: Request, request_
         async with plane.store.read() as call.connection:
             return success(await endpoint.run(call), endpoint, request_id)
     return await write(plane, endpoint, call, content)
+
+
+def refuse_nul(call: Call, content: bytes) -> None:
+    """raises ApiError for the one character that PostgreSQL does not keep, so that both stores refuse the same"""
+    texts = [*call.path.values(), *(text for pair in call.query.multi_items() for text in pair)]
+    found = "the path or the query" if any("\0" in text for text in texts) else "$" if has_nul(call.body, content) else ""
+    if found:
+        raise invalid(found, "text without the character U+0000", "one with it")
+
+
+def has_nul(value: object, content: bytes) -> bool:
+    """Whether a text of a document has it; only where its escape stands in the JSON is there anything to look through."""
+    if b"\\u0000" not in content:
+        return False
+    if isinstance(value, dict):
+        return any("\0" in name or has_nul(item, content) for name, item in value.items())
+    if isinstance(value, list):
+        return any(has_nul(item, content) for item in value)
+    return isinstance(value, str) and "\0" in value
 
 
 async def write(plane: Plane, endpoint: Endpoint, call: Call, content: bytes) -> Response:
@@ -124,6 +145,8 @@ async def write(plane: Plane, endpoint: Endpoint, call: Call, content: bytes) ->
         raise ApiError("exists", "another one has that name, or it refers to what was taken away meanwhile; read it again") from None
     if transaction.touched:
         plane.publisher.wake()
+        # so that a script may use at once what it has just made
+        await plane.publisher.reached(transaction.number)
     return response
 
 

@@ -18,6 +18,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "conflict": (409, "it was changed meanwhile; `current` and `yours` show both"),
     "exists": (409, "another one has that name"),
     "in_use": (409, "others refer to it"),
+    "last_owner": (409, "an organisation keeps at least one active owner"),
     "managed_by_file": (409, "it stands in the configuration file, which is to be changed instead"),
     "idempotency_mismatch": (422, "the Idempotency-Key was used for another request"),
     "too_large": (413, "the body is longer than is read"),

@@ -8,12 +8,13 @@ from sqlalchemy import ColumnElement, and_, func, select
 
 from fastgw.control.api.call import Call
 from fastgw.control.api.limits import Limited
-from fastgw.control.api.problem import ApiError
-from fastgw.control.api.resource import Resource, Shown, Stored
+from fastgw.control.api.problem import ApiError, invalid, missing
+from fastgw.control.api.resource import Owner, Resource, Shown, Stored
 from fastgw.control.api.spending import Spend, spend_of
 from fastgw.control.api.written import Document
 from fastgw.control.store.tables import KEYS, MEMBERS, WORKSPACES
 from fastgw.snapshot.config import Admission
+from fastgw.snapshot.names import shown
 
 Slug = Annotated[
     str, Meta(pattern=r"\A[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?\Z", extra={"expected": "1 to 32 of a-z, 0-9 and -, not at its ends"})
@@ -55,6 +56,9 @@ class Workspaces(Resource):
     def permit(self, call: Call, verb: str, columns: Any) -> None:
         super().permit(call, verb, {"workspace_id": columns.get("id")})
 
+    async def owner(self, call: Call, row: Stored) -> Owner:
+        return Owner(f"workspace:{row['slug']}", f"workspace {row['slug']!r}", row["id"])
+
     async def view(self, call: Call, rows: Sequence[Stored]) -> list[Document]:
         ids = [row["id"] for row in rows]
         keys = await count_by(call, KEYS.c.workspace_id, KEYS.c.workspace_id.in_(ids), KEYS.c.removed.is_(False))
@@ -74,6 +78,16 @@ class Workspaces(Resource):
         used = select(func.count()).where(KEYS.c.workspace_id == row["id"], KEYS.c.removed.is_(False))
         if count := (await call.reading.execute(used)).scalar_one():
             raise ApiError("in_use", f"workspace {row['slug']!r} has {count} keys: revoke or move them first")
+
+
+async def workspace_of(call: Call, name: str, scope: str, path: str = "") -> Stored:
+    """A workspace by id or slug, in which the caller has a scope; `path`: of the member of the body that names it. raises ApiError"""
+    named = select(WORKSPACES).where(Workspaces().named(name), WORKSPACES.c.organisation_id == call.principal.organisation_id)
+    row = (await call.reading.execute(named)).mappings().first()
+    if row is None or not (call.principal.may("workspaces.read", row["id"]) or call.principal.may(scope, row["id"])):
+        raise invalid(path, "a workspace that there is, by id or slug", f'"{shown(name)}"') if path else missing("workspace", name)
+    call.need(scope, row["id"])
+    return dict(row)
 
 
 async def count_by(call: Call, column: ColumnElement[str], *wanted: ColumnElement[bool]) -> dict[str, int]:

@@ -11,6 +11,7 @@ from fastgw.snapshot.describe import bare, is_section
 from fastgw.snapshot.names import Place, place_text, shown
 from fastgw.snapshot.problem import Problems
 from fastgw.snapshot.read import MISSING, Reader, fields_of
+from fastgw.snapshot.seal import label_of
 from fastgw.snapshot.secret import Secret, SecretText
 
 Document = dict[str, object]
@@ -40,7 +41,7 @@ class StoredReader(Reader):
 
     def secret(self, kind: type[Secret], value: object, place: Place) -> object:
         if isinstance(value, str) and value.startswith(SEALED):
-            return kind(self.sealer.open(value, place_text(place)), "store")
+            return kind(self.sealer.open(value, label_of(place)), "store")
         self.problems.add(place, "a secret", "something else")
         return MISSING
 
@@ -123,7 +124,7 @@ def seal_one(value: object, sealer: Sealer, place: Place, above: Place) -> objec
         raise refused(
             [Fault(path, "the secret itself", found, "references to the environment and to files belong into the configuration file")]
         )
-    return sealer.seal(value, place_text(place)) if value else value
+    return sealer.seal(value, label_of(place)) if value else value
 
 
 def without_secrets(annotation: object, value: object) -> object:
@@ -144,6 +145,13 @@ def without_secrets(annotation: object, value: object) -> object:
 
 def is_secret(annotation: object) -> bool:
     return bare(annotation) in (Secret, SecretText)
+
+
+def name_in(spec: str) -> str:
+    """What people call the thing that a stored document is of."""
+    document = decode(spec.encode())
+    assert isinstance(document, dict)  # as it was written
+    return str(document.get("name", ""))
 
 
 def changes(before: Document, after: Document) -> dict[str, list[object]]:

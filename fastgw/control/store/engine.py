@@ -3,21 +3,26 @@
 Writers take turns: in SQLite by its lock, in PostgreSQL by the row of `state` that each of them counts up.
 """
 
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import event, update
-from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from fastgw.control.store.migrate import MigrationFailed, migrate
 from fastgw.control.store.tables import STATE
+from fastgw.snapshot.names import shown
 
 BUSY_SECONDS: Final = 10.0
-DRIVERS: Final = {"postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
+EXPECTED_URL: Final = '"sqlite:///PATH" or "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"'
+# kind: the driver, and what a URL may say after "?"
+POSTGRESQL: Final[tuple[str, tuple[str, ...]]] = ("postgresql+asyncpg", ("host", "port", "ssl", "sslmode"))
+DRIVERS: Final = {"postgresql": POSTGRESQL, "postgres": POSTGRESQL, "sqlite": ("sqlite+aiosqlite", ())}
 
 
 class StoreUnavailable(Exception):
@@ -37,24 +42,30 @@ class Store:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that sees one state of the store. raises StoreUnavailable"""
-        try:
-            async with self.engine.connect() as connection:
-                yield connection
-        except DBAPIError as error:
-            raise unavailable(error) from error
+        async with self._connected() as connection:
+            yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator["Transaction"]:
         """A transaction that is kept if its block ends well, and else leaves nothing. raises StoreUnavailable"""
-        try:
-            async with self.engine.connect() as connection:
-                writing = await connection.execution_options(fastgw_writes=True)
-                async with writing.begin():
-                    yield Transaction(writing)
-        except DBAPIError as error:
-            if is_integrity(error):
-                raise
-            raise unavailable(error) from error
+        async with self._connected() as connection:
+            writing = await connection.execution_options(fastgw_writes=True)
+            async with writing.begin():
+                yield Transaction(writing)
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        async with AsyncExitStack() as stack:
+            try:
+                connection = await stack.enter_async_context(self.engine.connect())
+            except (SQLAlchemyError, OSError) as error:  # the driver's, the network's; the pool's, that all are in use
+                raise unavailable(error) from error
+            try:
+                yield connection
+            except IntegrityError:
+                raise  # a row was refused by a constraint, which is for the writer to explain
+            except DBAPIError as error:
+                raise unavailable(error) from error
 
     async def close(self) -> None:
         await self.engine.dispose()
@@ -66,25 +77,25 @@ class Transaction:
     def __init__(self, connection: AsyncConnection) -> None:
         self.connection = connection
         self.execute = connection.execute
-        self._revision = 0
+        self.number = 0         # the revision that it writes, 0 where it has none yet
         self.touched: set[str] = set()
 
     def __repr__(self) -> str:
-        return f"<Transaction of revision {self._revision}, {sorted(self.touched)} touched>"
+        return f"<Transaction of revision {self.number}, {sorted(self.touched)} touched>"
 
     async def revision(self, *what: str) -> int:
         """Count the store's revision up, once a transaction; `what`: "config" or "keys" where data planes have to hear of it.
 
         The row stays locked until the end, so that revisions become visible in their order.
         """
-        if not self._revision:
+        if not self.number:
             counted = update(STATE).values(revision=STATE.c.revision + 1).returning(STATE.c.revision)
-            self._revision = (await self.execute(counted)).scalar_one()
-        fresh = {f"{name}_revision": self._revision for name in what if name not in self.touched}
+            self.number = (await self.execute(counted)).scalar_one()
+        fresh = {f"{name}_revision": self.number for name in what if name not in self.touched}
         if fresh:
             self.touched.update(what)
             await self.execute(update(STATE).values(fresh))
-        return self._revision
+        return self.number
 
 
 async def open_store(url: str, state: Path) -> Store:
@@ -92,32 +103,48 @@ async def open_store(url: str, state: Path) -> Store:
 
     raises  StoreUnavailable
     """
-    try:
-        parsed = make_url(url or f"sqlite:///{state / 'store.db'}")
-    except ArgumentError:
-        raise StoreUnavailable('expected "sqlite:///PATH" or "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"') from None
-    driver = DRIVERS.get(parsed.get_backend_name())
-    if driver is None:
-        raise StoreUnavailable(f"expected a store in sqlite or postgresql, found {parsed.get_backend_name()!r}")
-    kind = parsed.get_backend_name()
-    is_sqlite = kind == "sqlite"
+    parsed = parse_url(url or f"sqlite:///{state / 'store.db'}")
+    is_sqlite = parsed.get_backend_name() == "sqlite"
     engine = create_async_engine(
-        parsed.set(drivername=driver),
+        parsed,
         pool_pre_ping=not is_sqlite,
         connect_args={"timeout": BUSY_SECONDS}
         if is_sqlite
         else {"timeout": BUSY_SECONDS, "server_settings": {"application_name": "fastgw"}},
     )
-    if is_sqlite:
-        follow_sqlite(engine)
     store = Store(engine, "sqlite" if is_sqlite else "postgresql")
     try:
+        if is_sqlite:
+            follow_sqlite(engine)
+            # a file that cannot be opened leaves a thread of aiosqlite behind, which outlives the event loop: find out without it
+            sqlite3.connect(parsed.database or "").close()
         async with store.write() as transaction:
             await transaction.connection.run_sync(migrate)
-    except (StoreUnavailable, MigrationFailed, SQLAlchemyError, OSError) as error:
+            # a file that may only be read is found out now, not at the first change
+            await transaction.execute(update(STATE).values(revision=STATE.c.revision))
+    except (StoreUnavailable, MigrationFailed, SQLAlchemyError, sqlite3.Error) as error:
         await store.close()
-        raise StoreUnavailable(f"the store at {parsed.render_as_string()} cannot be used: {first_line(error)}") from error
+        place = parsed.set(drivername=store.kind).render_as_string()  # with *** for the password
+        raise StoreUnavailable(f"the store at {place} cannot be used: {first_line(error)}") from error
     return store
+
+
+def parse_url(text: str) -> URL:
+    """What SQLAlchemy is to connect to. raises StoreUnavailable, with nothing in it that may be a part of a password"""
+    try:
+        parsed = make_url(text)
+    except (ArgumentError, ValueError):
+        raise StoreUnavailable(f"expected {EXPECTED_URL}, found something else") from None
+    kind = parsed.get_backend_name()
+    if kind not in DRIVERS:
+        raise StoreUnavailable(f"expected a store in sqlite or postgresql, found {shown(kind)!r}")
+    driver, known = DRIVERS[kind]
+    if unknown := sorted(parsed.query.keys() - set(known)):
+        raise StoreUnavailable(f'expected {" or ".join(known) or "nothing"} after "?" in the URL of the store, found {shown(unknown[0])!r}')
+    if parsed.database in (None, "", ":memory:") or "@" in str(parsed.database) or not str(parsed.query.get("port", 0)).isdigit():
+        raise StoreUnavailable(f"expected {EXPECTED_URL}, found no database, or a character that is to be written as %XX")
+    # libpq's name for what asyncpg calls ssl
+    return parsed.set(drivername=driver, query={name.replace("sslmode", "ssl"): value for name, value in parsed.query.items()})
 
 
 def follow_sqlite(engine: AsyncEngine) -> None:
@@ -138,13 +165,9 @@ def follow_sqlite(engine: AsyncEngine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def is_integrity(error: DBAPIError) -> bool:
-    """Whether a row was refused by a constraint, which is for the writer to explain."""
-    return type(error).__name__ == "IntegrityError"
-
-
-def unavailable(error: DBAPIError) -> StoreUnavailable:
-    return StoreUnavailable(f"the store cannot be reached or written: {first_line(error.orig or error)}")
+def unavailable(error: Exception) -> StoreUnavailable:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    return StoreUnavailable(f"the store cannot be reached or written: {first_line(cause)}")
 
 
 def first_line(error: BaseException) -> str:

@@ -47,7 +47,7 @@ def written() -> tuple[Column[str], Column[int], Column[int]]:
 
 # One row: what is counted up in every transaction that data planes have to hear of, which puts those in an order.
 STATE = Table(
-    "state", METADATA, Column("id", Integer, primary_key=True, autoincrement=False), number("revision"),
+    "state", METADATA, Column("id", Integer, primary_key=True, autoincrement=False), text("identity"), number("revision"),
     number("config_revision"), number("keys_revision"),
 )
 ORGANISATIONS = Table("organisations", METADATA, identity(), Column("slug", Text, nullable=False, unique=True), *written(), *moments())
@@ -108,17 +108,23 @@ CHANNELS = Table(
     "channels", METADATA, identity(), owner(), workspace(), text("name"), Column("last_error", Text), *written(),
     *moments(), UniqueConstraint("organisation_id", "name"),
 )
-# Unique, so that an alert goes out once however often it is found, and by however many machines.
-ALERTS = Table(
-    "alerts", METADATA, identity(), owner(), workspace(), text("account"), text("subject"),
-    text("kind"), Column("threshold_ppm", Integer, nullable=False), number("window_start_ns"),
-    text("unit"), number("spent"), number("budget"),
-    number("at_ns", index=True), UniqueConstraint("account", "threshold_ppm", "window_start_ns"),
+# Which budgets are watched, by the account in the ledger that counts them.
+ALERT_RULES = Table(
+    "alert_rules", METADATA, Column("account", Text, primary_key=True), Column("owner", Text, nullable=False, index=True), text("subject"),
+    owner(), workspace(), text("window"), text("thresholds"), text("emails"),
 )
+# Unique, so that an alert goes out once however often it is found, and by however many machines; a budget that is raised is another one.
+ALERTS = Table(
+    "alerts", METADATA, identity(), owner(), workspace(), text("account"), text("subject"), text("kind"),
+    Column("threshold_ppm", Integer, nullable=False), text("window"), number("window_start_ns"), text("unit"), number("spent"),
+    number("budget"), number("at_ns", index=True), text("emails"),
+    UniqueConstraint("account", "threshold_ppm", "window_start_ns", "budget"),
+)
+# To a channel, or to an address: "mailto:ADDRESS".
 DELIVERIES = Table(
     "deliveries", METADATA, Column("alert_id", ForeignKey("alerts.id", ondelete="CASCADE"), primary_key=True),
-    Column("channel_id", ForeignKey("channels.id", ondelete="CASCADE"), primary_key=True),
-    Column("state", Text, nullable=False, index=True), Column("attempts", Integer, nullable=False), number("due_ns"), Column("error", Text),
+    Column("channel_id", Text, primary_key=True), Column("state", Text, nullable=False, index=True),
+    Column("attempts", Integer, nullable=False), number("due_ns"), Column("error", Text),
 )
 AUDIT = Table(
     "audit", METADATA, identity(), owner(nullable=True), Column("workspace_id", Text, index=True), number("at_ns", index=True),
@@ -132,15 +138,15 @@ REPLAYS = Table(
     Column("request_digest", LargeBinary, nullable=False), Column("status", Integer, nullable=False), text("fields"),
     text("reply"), number("expires_ns", index=True),
 )
-# What each machine's ledger has settled: absolute numbers, so that writing them twice changes nothing.
+# What each machine's ledger has settled: absolute numbers, so that writing them twice changes nothing. An account is known by the
+# first half of the SHA-256 of its name, in hexadecimal, as in the ledger; amounts are in the account's unit.
 ACCOUNTS = Table(
-    "accounts", METADATA, Column("machine", Text, primary_key=True), Column("name", Text, primary_key=True),
-    number("lifetime_nano_usd"), number("lifetime_tokens"),
-    number("lifetime_requests"), Column("window_start_ns", BigInteger), number("spent"),
-    number("updated_ns"),
+    "accounts", METADATA, Column("machine", Text, primary_key=True), Column("account", Text, primary_key=True), text("unit"),
+    text("window"), Column("window_start_ns", BigInteger), number("spent"), number("lifetime"), number("lifetime_tokens"),
+    number("lifetime_requests"), number("updated_ns"),
 )
 ACCOUNT_DAYS = Table(
-    "account_days", METADATA, Column("machine", Text, primary_key=True), Column("name", Text, primary_key=True),
-    Column("day", Integer, primary_key=True, autoincrement=False), number("nano_usd"),
-    number("tokens"), number("requests"), Index("ix_account_days_day", "day"),
+    "account_days", METADATA, Column("machine", Text, primary_key=True), Column("account", Text, primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False), number("amount"), number("tokens"), number("requests"),
+    Index("ix_account_days_day", "day"),
 )

@@ -267,7 +267,7 @@ def test_settings_of_the_proxy(tmp_path: Path) -> None:
     assert config.gateway.max_body_bytes == 10 * 2**20 and config.gateway.log_level == "debug"
     assert (config.gateway.record.payloads, config.gateway.record.retention_days) == ("all", 14)
     workspace = config.workspaces["default"]
-    assert workspace.budget is not None and (workspace.budget.usd, workspace.budget.window) == (Decimal("100.5"), "month")
+    assert [(budget.usd, budget.window) for budget in workspace.budget] == [(Decimal("100.5"), "month")]
     assert workspace.max_parallel == 50
     assert [config.models[name].targets[0].unsupported for name in ("a", "b")] == ["error", "drop"]
     assert {key for key, fate in fates(report).items() if fate == "left"} == {"general_settings.database_url"}

@@ -1,0 +1,173 @@
+"""The control process: the admin application under Granian on a socket, and what has to happen by itself beside it."""
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import uvloop
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+from fastgw._core.ledger import Ledger
+from fastgw.control.accounts import LedgerAccounts
+from fastgw.control.alerts.deliver import Deliverer
+from fastgw.control.alerts.find import AlertFinder
+from fastgw.control.app import make_app
+from fastgw.control.bootstrap import OWNER_EMAIL, bootstrap
+from fastgw.control.options import ControlOptions
+from fastgw.control.plane import Plane
+from fastgw.control.publish import StorePublisher
+from fastgw.control.store.engine import StoreUnavailable, open_store
+from fastgw.control.through import WRITE_SECONDS, WriteThrough
+from fastgw.snapshot.callers import CallerMaker
+from fastgw.snapshot.config import Config
+from fastgw.snapshot.keyring import KeyRing
+from fastgw.snapshot.load import ConfigError, explain
+from fastgw.snapshot.opening import open_alone
+
+SOCKET: Final = "control.sock"
+LOOK_SECONDS: Final = 1.0
+STOP_SECONDS: Final = 5.0
+
+log = logging.getLogger("fastgw.control")
+
+
+def run_control(options: ControlOptions) -> int:
+    """Serve until told to stop; return the exit status: 1 where the store cannot be used."""
+    try:
+        return uvloop.run(serve(options))
+    except StoreUnavailable as error:
+        log.error("%s; traffic flows by what was published before", error)
+        return 1
+
+
+def run_recovery(options: ControlOptions) -> int:
+    """Give a ledger that was made afresh what the store knows; return the exit status: 1 where the store cannot be used."""
+    try:
+        uvloop.run(recover(options))
+        return 0
+    except StoreUnavailable as error:
+        log.error("%s; what was spent before is not known here", error)
+        return 1
+
+
+async def recover(options: ControlOptions) -> None:
+    """Make all accounts, publish the keys that lead to them, and take over what they had settled. raises StoreUnavailable"""
+    store = await open_store(options.document.config.control.store, options.state)
+    ring = KeyRing(options.state)
+    try:
+        ledger = Ledger(options.state / "ledger", workers=len(options.rings))
+        CallerMaker(options.document.config, ledger).stated(options.document)
+        await StorePublisher(store, options, ring, LedgerAccounts(ledger)).publish()
+        restored = await WriteThrough(store, ledger, options.state).restore()
+        if restored:
+            log.warning("the ledger was made afresh: %d accounts go on from what the store knows of them", restored)
+    finally:
+        ring.close()
+        await store.close()
+
+
+async def serve(options: ControlOptions) -> int:
+    """Open the store, publish, and answer requests. raises StoreUnavailable"""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stopping.set)
+    store = await open_store(options.document.config.control.store, options.state)
+    ring = KeyRing(options.state)
+    try:
+        password = await bootstrap(store)
+        ledger = Ledger(options.state / "ledger", workers=len(options.rings))
+        accounts = LedgerAccounts(ledger)
+        publisher = StorePublisher(store, options, ring, accounts)
+        plane = Plane(
+            store=store,
+            state=options.state,
+            ledger=ledger,
+            sealer=options.vault,
+            publisher=publisher,
+            accounts=accounts,
+            file=file_of(options),
+            settings=options.document.config.control,
+            started_ns=time.time_ns(),
+            is_demo=options.is_demo,
+        )
+        through = WriteThrough(store, ledger, options.state, AlertFinder(store).look)
+        deliverer = Deliverer(store, options.document.config, options.vault)
+        await publisher.publish()
+        print(greeting(options.url, password), flush=True)
+        async with listening(plane, options.state):
+            works = (
+                publisher.run(), every(WRITE_SECONDS, through.write, "writing the ledger through"),
+                every(WRITE_SECONDS, deliverer.deliver, "delivering alerts"),
+                orphaned(options.parent_pid, stopping))
+            tasks = [loop.create_task(work) for work in works]
+            await stopping.wait()
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                with suppress(asyncio.CancelledError):
+                    await task
+            # what workers settled on their way out
+            await through.write()
+    finally:
+        ring.close()
+        await store.close()
+    return 0
+
+
+def file_of(options: ControlOptions) -> Config | None:
+    """What the file alone says: the supervisor's document has what was published before in it too."""
+    if not options.document.path:
+        return None
+    try:
+        return open_alone(Path(options.document.path), os.environ).config
+    except ConfigError as error:
+        log.error("the configuration file does not hold any more, so what stands in it is not shown: %s", explain(error.problems))
+        return None
+
+
+@asynccontextmanager
+async def listening(plane: Plane, state: Path) -> AsyncIterator[None]:
+    """Answer requests on the socket in the state directory."""
+    path = state / SOCKET
+    path.unlink(missing_ok=True)
+    server = Server(make_app(plane), uds=path, interface=Interfaces.ASGINL, log_enabled=False)
+    serving = asyncio.get_running_loop().create_task(server.serve())
+    try:
+        yield
+    finally:
+        server.stop()  # type: ignore[no-untyped-call]  # of Granian
+        with suppress(TimeoutError):
+            await asyncio.wait_for(serving, STOP_SECONDS)
+        path.unlink(missing_ok=True)
+
+
+async def orphaned(parent_pid: int, stopping: asyncio.Event) -> None:
+    """Stop where the supervisor has died."""
+    while os.getppid() == parent_pid:
+        await asyncio.sleep(LOOK_SECONDS)
+    log.warning("the supervisor is gone: stopping")
+    stopping.set()
+
+
+def greeting(url: str, password: str) -> str:
+    lines = [f"  console:      {url}/console/"]
+    if password:
+        lines.append(f"  sign in as:   {OWNER_EMAIL} with the password {password} (it is not shown again)")
+    return "\n".join(lines) + "\n"
+
+
+async def every(seconds: float, act: Callable[[], Awaitable[object]], what: str) -> None:
+    """Do something again and again; a failure is logged, and the next turn tries again."""
+    while True:
+        try:
+            await act()
+        except Exception:  # the edge of a background task
+            log.exception("%s failed; it is tried again", what)
+        await asyncio.sleep(seconds)

@@ -1,0 +1,23 @@
+"""What the supervisor tells the control process."""
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from fastgw.snapshot.load import Document
+from fastgw.snapshot.seal import Vault
+
+
+class ControlOptions(Struct, frozen=True):
+    """Handed over in memory, since it holds the key that secrets are sealed with."""
+
+    document: Document
+    state: Path
+    vault: Vault
+    rings: tuple[Path, ...]     # of the workers, by number
+    url: str                # where people reach the gateway
+    parent_pid: int
+    is_demo: bool = False
+
+    def __repr__(self) -> str:
+        return f"<ControlOptions of {self.state}>"

@@ -1,0 +1,187 @@
+"""Bring the store to the data plane: its configuration as one document, its keys one by one.
+
+Revisions of the store say what has changed since; so a process that was away catches up, and so does one on another machine.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fastgw._core.ring import RingError, gauges_of
+from fastgw.control.accounts import LedgerAccounts
+from fastgw.control.api.problem import Fault
+from fastgw.control.api.written import refused
+from fastgw.control.options import ControlOptions
+from fastgw.control.published import Tables, key_rows, read_keys, read_tables
+from fastgw.control.store.engine import Store, Transaction
+from fastgw.control.store.tables import KEYS, REVOCATIONS, STATE
+from fastgw.meter.catalog import Catalog
+from fastgw.record.names import GAUGES
+from fastgw.snapshot.keyring import KeyRing
+from fastgw.snapshot.load import ConfigError, parse
+from fastgw.snapshot.published import Published, publish, published_path
+
+LOOK_SECONDS: Final = 0.5
+REACH_SECONDS: Final = 2.0
+REACH_LOOK_SECONDS: Final = 0.02
+MARK: Final = "keys.mark"
+STORE: Final = "the store"
+
+log = logging.getLogger("fastgw.control")
+
+
+class Mark(Struct):
+    """Up to where keys have been published, of which store, into which ledger."""
+
+    store: str
+    ledger: str
+    revision: int
+
+
+class StorePublisher:
+    """Publishes one store to the workers of this machine."""
+
+    def __init__(self, store: Store, options: ControlOptions, ring: KeyRing, accounts: LedgerAccounts) -> None:
+        self.store = store
+        self.options = options
+        self.ring = ring
+        self.accounts = accounts
+        self.catalog = Catalog.load()
+        self.woken = asyncio.Event()
+        self.config_revision = -1
+        self.mark = read_mark(options.state)
+        self.published_ns = 0
+        self.document_ns = 0            # when the document was written: its file's time
+        self.seen_revision = -1         # of the store, up to which everything is published
+        self.error = ""
+
+    def __repr__(self) -> str:
+        return f"<StorePublisher at revision {self.config_revision}, keys {self.mark.revision}>"
+
+    def wake(self) -> None:
+        self.woken.set()
+
+    async def reached(self, revision: int) -> bool:
+        """Wait until all workers serve by what was committed; False where that takes longer than it should, and goes on by itself."""
+        deadline = time.monotonic() + REACH_SECONDS
+        while time.monotonic() < deadline:
+            if self.is_published(revision) and await asyncio.to_thread(self.is_taken_up):
+                return True
+            await asyncio.sleep(REACH_LOOK_SECONDS)
+        log.warning("revision %d is not in force everywhere after %s s", revision, REACH_SECONDS)
+        return False
+
+    def is_published(self, revision: int) -> bool:
+        return self.seen_revision >= revision
+
+    def is_taken_up(self) -> bool:
+        """Whether every worker that runs has tried the document that was published last."""
+        return all(worker_gauge(path, "published_ns") in (None, self.document_ns) for path in self.options.rings)
+
+    async def run(self) -> None:
+        """Publish what changes, until cancelled; a failure is shown and tried again."""
+        while True:
+            try:
+                await self.publish()
+                self.error = ""
+            except Exception as error:  # the edge of a background task
+                self.error = f"{type(error).__name__}: {error}"
+                log.exception("what administrators changed is not published; it is tried again")
+                await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await asyncio.wait_for(self.woken.wait(), LOOK_SECONDS)
+            except TimeoutError:
+                continue
+            finally:
+                self.woken.clear()
+
+    async def publish(self) -> None:
+        """Bring everything to the data plane that it does not have yet."""
+        async with self.store.read() as connection:
+            state = (await connection.execute(select(STATE))).one()
+            if state.config_revision != self.config_revision:
+                tables = await read_tables(connection)
+                await asyncio.to_thread(self.put_config, tables)
+                self.config_revision = state.config_revision
+                self.published_ns = time.time_ns()
+            if self.is_strange(state.identity):
+                await self.put_all_keys(connection, state)
+            elif state.keys_revision != self.mark.revision:
+                await self.put_changed_keys(connection, state)
+        self.seen_revision = state.revision
+
+    def put_config(self, tables: Tables) -> None:
+        publish(self.options.state, tables)
+        self.document_ns = published_path(self.options.state).stat().st_mtime_ns
+
+    def is_strange(self, identity: str) -> bool:
+        """Whether what is published came from another store, or leads into another ledger."""
+        return self.mark.store != identity or self.mark.ledger != self.accounts.identity or bool(self.ring.damage)
+
+    async def put_all_keys(self, connection: AsyncConnection, state: Any) -> None:
+        rows = await read_keys(connection, KEYS.c.removed.is_(False))
+        count = await asyncio.to_thread(self.ring.replace_all, key_rows(rows, self.accounts), len(rows))
+        # must come before the mark: it says that the keys are there, and a loss of power must not make it a lie
+        await asyncio.to_thread(self.ring.sync)
+        self.keep_mark(Mark(state.identity, self.accounts.identity, state.keys_revision))
+        log.info("%d keys are published", count)
+
+    async def put_changed_keys(self, connection: AsyncConnection, state: Any) -> None:
+        revoked = await connection.execute(select(REVOCATIONS.c.digest).where(REVOCATIONS.c.revision > self.mark.revision))
+        for digest in revoked.scalars():
+            self.ring.remove(digest)
+        changed = await read_keys(connection, KEYS.c.removed.is_(False), KEYS.c.revision > self.mark.revision)
+        for one in key_rows(changed, self.accounts):
+            self.ring.put(one.digest, one.entry, enabled=one.enabled, until_ns=one.until_ns)
+        # must come before the mark: it says that the keys are there, and a loss of power must not make it a lie
+        await asyncio.to_thread(self.ring.sync)
+        self.keep_mark(Mark(state.identity, self.accounts.identity, state.keys_revision))
+
+    def keep_mark(self, mark: Mark) -> None:
+        path = self.options.state / MARK
+        aside = path.with_suffix(".tmp")
+        aside.write_text(json.dumps({"store": mark.store, "ledger": mark.ledger, "revision": mark.revision}))
+        os.replace(aside, path)
+        self.mark = mark
+
+    async def check(self, transaction: Transaction) -> None:
+        """Hold what a transaction would leave to the rules of the data plane, together with the file. raises ApiError"""
+        tables = await read_tables(transaction.connection)
+        faults = await asyncio.to_thread(self.faults_of, tables)
+        if faults:
+            raise refused(faults)
+
+    def faults_of(self, tables: Tables) -> list[Fault]:
+        path = self.options.document.path
+        text = Path(path).read_text() if path else ""
+        try:
+            parse(text, os.environ, path, self.catalog, Published(STORE, tables), self.options.vault)
+        except ConfigError as error:
+            # a file that does not hold at this moment is not the administrator's fault
+            return [Fault(f"$.{one.place}", one.expected, one.found, one.nearest) for one in error.problems if one.path == STORE]
+        return []
+
+
+def worker_gauge(ring: Path, name: str) -> int | None:
+    """What a worker's gauge shows; None where no worker runs by that ring."""
+    try:
+        gauges = gauges_of(ring)
+    except (OSError, RingError):
+        return None
+    return None if gauges is None else gauges[GAUGES.index(name)]
+
+
+def read_mark(state: Path) -> Mark:
+    try:
+        found = json.loads((state / MARK).read_text())
+        return Mark(found["store"], found["ledger"], found["revision"])
+    except (OSError, ValueError, KeyError):
+        return Mark("", "", -1)

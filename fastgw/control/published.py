@@ -1,0 +1,135 @@
+"""What of the store goes to the data plane, in the shapes that it reads: sections of its configuration, and keys."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from fastgw.control.accounts import LedgerAccounts, StoredLimits
+from fastgw.control.api.limits import published_limits
+from fastgw.control.api.written import Document, decode
+from fastgw.control.store.tables import CONFIGS, INTEGRATIONS, KEYS, MODELS, ORGANISATIONS, PRICES, SHARES, USERS, WORKSPACES
+from fastgw.snapshot.accounts import Chain
+from fastgw.snapshot.config import Admission, Integration, Model, Price
+from fastgw.snapshot.keyring import KeyEntry, KeyRow
+from fastgw.snapshot.read import fields_of
+
+Tables = dict[str, dict[str, object]]
+POLICIES: Final = ("admission", "unknown_price", "models", "inline")
+
+
+async def read_tables(connection: AsyncConnection) -> Tables:
+    """The sections of the data plane's configuration, without keys."""
+    # those that workspaces have made themselves lead only where the operator lets callers go
+    integrations: Document = {
+        row.slug: {**part(Integration, row.spec), "guarded": row.workspace_id is not None}
+        for row in await connection.execute(select(INTEGRATIONS))
+    }
+    workspaces: dict[str, Document] = {}
+    for row in await connection.execute(select(WORKSPACES)):
+        document = document_in(row.spec)
+        policies = {name: document[name] for name in POLICIES if document.get(name) is not None}
+        workspaces[row.slug] = {**published_limits(document), **policies, "integrations": [], "limits": {}}
+    shares = select(SHARES.c.spec, WORKSPACES.c.slug, INTEGRATIONS.c.slug.label("integration")).join(
+        WORKSPACES, WORKSPACES.c.id == SHARES.c.workspace_id).join(INTEGRATIONS, INTEGRATIONS.c.id == SHARES.c.integration_id)
+    for row in await connection.execute(shares.order_by(SHARES.c.id)):
+        share(workspaces[row.slug], row.integration, document_in(row.spec))
+    models: Document = {row.name: part(Model, row.spec) for row in await connection.execute(select(MODELS))}
+    prices: Document = {row.name: part(Price, row.spec) for row in await connection.execute(select(PRICES))}
+    configs: Document = {}
+    slugs = {row.id: row.slug for row in await connection.execute(select(WORKSPACES.c.id, WORKSPACES.c.slug))}
+    for row in await connection.execute(select(CONFIGS)):
+        configs[row.slug] = document_in(row.spec)["config"]
+        if row.workspace_id is not None:
+            own = workspaces[slugs[row.workspace_id]].setdefault("configs", [])
+            assert isinstance(own, list)  # as it was made
+            own.append(row.slug)
+    return {"integrations": integrations, "workspaces": dict(workspaces), "models": models, "prices": prices, "configs": configs}
+
+
+def share(workspace: Document, integration: str, document: Document) -> None:
+    """Let a workspace use an integration, within the limits of the share."""
+    if not document.get("enabled", True):
+        return
+    names, limits = workspace["integrations"], workspace["limits"]
+    assert isinstance(names, list) and isinstance(limits, dict)  # as they were made
+    names.append(integration)
+    bounds = published_limits(document)
+    if document.get("models"):
+        bounds["models"] = document["models"]
+    if bounds:
+        limits[integration] = bounds
+
+
+def part(kind: Any, spec: str) -> Document:
+    """What of a document is the section's own; the rest is for people."""
+    return {name: value for name, value in document_in(spec).items() if name in fields_of(kind)}
+
+
+def document_in(spec: str) -> Document:
+    document = decode(spec.encode())
+    assert isinstance(document, dict)  # as it was written
+    return document
+
+
+class StoredKey(StoredLimits, frozen=True):
+    """A key as it is kept, as far as the data plane needs it."""
+
+    models: tuple[str, ...] = ()
+    integrations: tuple[str, ...] = ()
+    integration: str | None = None
+    expires_at: datetime | None = None
+    metadata: dict[str, str] = {}
+    config: str | None = None
+    allow_config_override: bool = True
+    enabled: bool = True
+    admission: Admission | None = None
+
+
+STORED_KEY: Final = msgspec.json.Decoder(StoredKey)
+STORED_LIMITS: Final = msgspec.json.Decoder(StoredLimits)
+
+
+async def read_keys(connection: AsyncConnection, *wanted: ColumnElement[bool]) -> Sequence[Mapping[str, Any]]:
+    """Rows of keys with what stands elsewhere: the slugs above them, and the limits of their user and organisation."""
+    query = (
+        select(
+            KEYS, WORKSPACES.c.slug.label("workspace"), USERS.c.email, USERS.c.spec.label("user_spec"),
+            ORGANISATIONS.c.slug.label("organisation"), ORGANISATIONS.c.spec.label("organisation_spec"))
+        .join(WORKSPACES, WORKSPACES.c.id == KEYS.c.workspace_id)
+        .join(ORGANISATIONS, ORGANISATIONS.c.id == KEYS.c.organisation_id)
+        .join(USERS, USERS.c.id == KEYS.c.user_id, isouter=True)
+        .where(*wanted)
+    )  # fmt: skip
+    return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+
+def key_rows(rows: Iterable[Mapping[str, Any]], accounts: LedgerAccounts) -> Iterator[KeyRow]:
+    """What is published of keys: each of them, and for a while the one that it replaced."""
+    above: dict[str, Chain] = {}        # of organisations and users, which many keys have in common
+
+    def shared(owner: str, words: str, spec: str) -> Chain:
+        if owner not in above:
+            above[owner] = accounts.define(owner, words, STORED_LIMITS.decode(spec))
+        return above[owner]
+
+    for row in rows:
+        stored = STORED_KEY.decode(row["spec"])
+        expires_ns = None if stored.expires_at is None else int(stored.expires_at.timestamp() * 1_000_000) * 1000
+        chain = shared(f"organisation:{row['organisation']}", f"organisation {row['organisation']!r}", row["organisation_spec"])
+        metadata = stored.metadata
+        if row["user_id"] is not None:
+            chain += shared(f"user:{row['user_id']}", f"user {row['email']!r}", row["user_spec"])
+            metadata = {"_user": row["email"], **metadata}
+        chain += accounts.define(f"key:{row['id']}", f"key {row['name']!r}", stored, expires_ns)
+        entry = KeyEntry(
+            name=row["name"], id=row["id"], workspace=row["workspace"], chain=tuple(zip(chain.indexes, chain.names, strict=True)),
+            organisation=row["organisation"], user=row["email"], models=stored.models, integrations=stored.integrations,
+            integration=stored.integration, metadata=metadata, config=stored.config, allow_config_override=stored.allow_config_override,
+            admission=stored.admission, has_budget=chain.has_budget, counts_tokens=chain.counts_tokens)
+        yield KeyRow(row["digest"], entry, stored.enabled)
+        if row["previous_digest"] is not None:
+            yield KeyRow(row["previous_digest"], entry, stored.enabled, row["previous_until_ns"])
