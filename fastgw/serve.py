@@ -180,12 +180,12 @@ class Supervisor:
         return drain_options(self.gateway.record, self.state, [ring_path(self.state, index) for index in range(self.workers)], parent_pid)
 
     def drain_run(self) -> Callable[[int], int]:
+        # here, before the fork: an edge does without, and a drain is there at once where it need not load anything
+        from fastgw.record.daemon import run_drain
+
         options = self.drain_options(os.getpid())
 
         def run(ready_fd: int) -> int:
-            # here: what exporters need is no business of the workers
-            from fastgw.record.daemon import run_drain
-
             os.close(ready_fd)
             return run_drain(options)
         return run
