@@ -77,6 +77,19 @@ class Call:
             raise invalid(f"?{name}", f"an integer from {least} to {most}", repr(text[:40]))
         return int(text)
 
+    def instant(self, name: str) -> int | None:
+        """A point in time of the query, in nanoseconds since 1970. raises ApiError"""
+        text = self.query.get(name)
+        if text is None:
+            return None
+        try:
+            at = datetime.fromisoformat(text)
+        except ValueError:
+            at = None
+        if at is None or at.tzinfo is None:
+            raise invalid(f"?{name}", "a time such as 2026-11-27T05:00:00Z", repr(text[:40]))
+        return max(-(2**63), min(int(at.timestamp() * 1000) * 1_000_000, 2**63 - 1))
+
     async def audit(
         self,
         action: str,

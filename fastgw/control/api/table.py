@@ -5,6 +5,7 @@ from fastgw.control.api.channels import Channels
 from fastgw.control.api.endpoint import Endpoint
 from fastgw.control.api.integrations import Integrations
 from fastgw.control.api.keys import Keys
+from fastgw.control.api.logs import Logs
 from fastgw.control.api.members import Members
 from fastgw.control.api.organisation import Organisations
 from fastgw.control.api.resource import Resource
@@ -22,4 +23,4 @@ RESOURCES: tuple[type[Resource], ...] = (
 def endpoints() -> list[Endpoint]:
     """Every endpoint, each path's together."""
     rows = [endpoint for resource in RESOURCES for endpoint in resource().endpoints()]
-    return [*SignIn().endpoints(), *rows, *Audit().endpoints()]
+    return [*SignIn().endpoints(), *rows, *Audit().endpoints(), *Logs().endpoints()]
