@@ -10,7 +10,7 @@ from msgspec import Struct, structs
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fastgw.control.api.call import Call
+from fastgw.control.api.call import INSTANT, Call, instant_ns
 from fastgw.control.api.problem import ApiError, invalid
 from fastgw.control.store.tables import AUDIT, KEYS, ORGANISATIONS, WORKSPACES
 from fastgw.record.analytics import WrongQuery
@@ -24,6 +24,7 @@ TURN_SECONDS: Final = 5.0
 MOST_NAMES: Final = 100         # of one filter
 MOST_CHARACTERS: Final = 500    # of one text
 METADATA: Final = "metadata."
+OF_OWN_KEYS: Final = ("logs.list", "logs.view", "logs.export")     # where only their own keys are theirs to see, of these only
 ALL_KEYS: Final = "workspace_service_api_keys.list"
 NARROWER: Final = "take a shorter range (since, until), or filter by workspace, key, model, status or user"
 
@@ -45,7 +46,10 @@ class Sight(Struct, frozen=True):
 
 
 class Parameter(NamedTuple):
-    """One filter of a query: the member of Filters, how its texts are read (a ValueError refuses them), and what is expected."""
+    """One filter of a query: the member of Filters, how its texts are read (a ValueError refuses them), and what is expected.
+
+    member   "" where what is read are several of them
+    """
 
     member: str
     read: Callable[[Sequence[str]], object]
@@ -100,6 +104,10 @@ def number(scale: int = 1, most: int = LAST_SEQ) -> Callable[[Sequence[str]], in
     return read
 
 
+def moment_of(texts: Sequence[str]) -> int:
+    return instant_ns(one(texts))
+
+
 def truth(texts: Sequence[str]) -> bool:
     return ("false", "true").index(one(texts)) == 1
 
@@ -112,6 +120,8 @@ USD: Final = "a number of dollars"
 MS: Final = "a number of milliseconds"
 WHOLE: Final = "a whole number"
 FILTERS: Final[dict[str, Parameter]] = {
+    "since": Parameter("since_ns", moment_of, INSTANT),
+    "until": Parameter("until_ns", moment_of, INSTANT),
     **{name: names(name) for name in ("workspace", "key", "model", "upstream_model", "provider", "integration", "operation", "error")},
     "outcome": Parameter("outcome", out_of(OUTCOMES), " or ".join(OUTCOMES)),
     "cache": Parameter("cache", out_of(CACHES[1:]), " or ".join(CACHES[1:])),
@@ -127,17 +137,16 @@ FILTERS: Final[dict[str, Parameter]] = {
     "min_tokens": Parameter("min_tokens", number(), WHOLE),
     "max_tokens": Parameter("max_tokens", number(), WHOLE),
 }
-RANGE: Final = ("since", "until")
-QUERY: Final = (*RANGE, *FILTERS, f"{METADATA}NAME")
+QUERY: Final = (*FILTERS, f"{METADATA}NAME")
 
 
 def filters_of(call: Call, also: tuple[str, ...] = (), rows: Mapping[str, Parameter] = FILTERS) -> Filters:
     """What the query asks for; `also`: parameters that are the endpoint's own. raises ApiError that names what is wrong"""
-    wanted: dict[str, object] = {"since_ns": call.instant("since"), "until_ns": call.instant("until")}
+    wanted: dict[str, object] = {}
     metadata: list[tuple[str, str]] = []
     for name in call.query:
         texts = call.query.getlist(name)
-        if name in also or name in RANGE:
+        if name in also:
             continue
         if len(texts) > MOST_NAMES or any(len(text) > MOST_CHARACTERS for text in texts):
             raise invalid(f"?{name}", f"at most {MOST_NAMES} values of at most {MOST_CHARACTERS} characters", "more")
@@ -145,13 +154,16 @@ def filters_of(call: Call, also: tuple[str, ...] = (), rows: Mapping[str, Parame
             metadata += [(name.removeprefix(METADATA), text) for text in texts]
         elif (row := rows.get(name)) is not None:
             try:
-                wanted[row.member] = row.read(texts)
+                read = row.read(texts)
             except ValueError:
                 raise invalid(f"?{name}", row.expected, repr(", ".join(texts)[:40])) from None
+            wanted.update(read if isinstance(read, dict) and not row.member else {row.member: read})
         else:
-            like = nearest(name, (*RANGE, *rows, *also))
+            like = nearest(name, (*rows, *also))
             raise invalid(f"?{shown(name)}", "a parameter that there is" + (f", such as {like}" if like else ""), "another")
-    return Filters(metadata=tuple(metadata), **wanted)  # type: ignore[arg-type]  # members by their names
+    pairs = wanted.pop("metadata", ())
+    assert isinstance(pairs, tuple)  # as its row reads it
+    return Filters(metadata=(*pairs, *metadata), **wanted)  # type: ignore[arg-type]  # members by their names
 
 
 # -- who may see what
@@ -167,7 +179,8 @@ async def sight_of(call: Call, scope: str) -> Sight:
                 return Sight(None)
             return Sight(frozenset((await connection.execute(select(WORKSPACES.c.slug).where(own))).scalars()))
         # people see all of those workspaces where all keys are theirs to see; a token has no keys of its own
-        whole = reach if principal.kind == "token" else frozenset(one for one in reach if principal.may(ALL_KEYS, one))
+        is_by_key = principal.kind != "token" and scope in OF_OWN_KEYS
+        whole = frozenset(one for one in reach if not is_by_key or principal.may(ALL_KEYS, one))
         slugs = await connection.execute(select(WORKSPACES.c.slug).where(own, WORKSPACES.c.id.in_(whole)))
         return Sight(frozenset(slugs.scalars()), await own_keys(connection, principal.user_id, reach - whole))
 

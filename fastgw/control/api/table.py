@@ -1,8 +1,10 @@
 """The one table of what the admin API serves."""
 
+from fastgw.control.api.analytics import Analytics
 from fastgw.control.api.audit import Audit
 from fastgw.control.api.channels import Channels
 from fastgw.control.api.endpoint import Endpoint
+from fastgw.control.api.graphs import Graphs
 from fastgw.control.api.integrations import Integrations
 from fastgw.control.api.keys import Keys
 from fastgw.control.api.logs import Logs
@@ -23,4 +25,4 @@ RESOURCES: tuple[type[Resource], ...] = (
 def endpoints() -> list[Endpoint]:
     """Every endpoint, each path's together."""
     rows = [endpoint for resource in RESOURCES for endpoint in resource().endpoints()]
-    return [*SignIn().endpoints(), *rows, *Audit().endpoints(), *Logs().endpoints()]
+    return [*SignIn().endpoints(), *rows, *Audit().endpoints(), *Logs().endpoints(), *Analytics().endpoints(), *Graphs().endpoints()]
