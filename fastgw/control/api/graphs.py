@@ -225,8 +225,8 @@ def cache_rate(drawn: Drawn, steps: Steps) -> Shaped:
     for start_s in steps.times:
         there = looked.get(start_s, {})
         saved += cents(there.get("hit", NOTHING).saved_nano_usd)
-        members = hit_members(there)
-        rows.append(members | {"cumulative_simple_cache_savings": saved, "cumulative_semantic_cache_savings": 0})
+        savings: Document = {"cumulative_simple_cache_savings": saved, "cumulative_semantic_cache_savings": 0}
+        rows.append(hit_members(there) | savings)
     whole = hit_members({one.name: one.measures for one in drawn.ranked})
     return {"total": whole["simple_hits"], "rate": whole["rate"]}, timed(steps, rows)
 
