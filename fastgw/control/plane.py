@@ -10,7 +10,7 @@ from fastgw._core.ledger import Ledger
 from fastgw.control.api.written import Document, Sealer
 from fastgw.control.store.engine import Store, Transaction
 from fastgw.meter.catalog import Catalog
-from fastgw.snapshot.config import Config, Gateway
+from fastgw.snapshot.config import Config, ControlPlane, Gateway
 from fastgw.snapshot.hosts import HostRules, read_rules
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ class Publisher(Protocol):
 
     async def check(self, transaction: Transaction) -> None:
         """Hold the configuration that a transaction would leave to the rules of the data plane. raises ApiError"""
+
+    async def reached(self, revision: int) -> bool:
+        """Wait until all workers serve by what was committed up to this revision of the store, but not for long."""
 
     def wake(self) -> None:
         """Something was committed: publish it now rather than at the next look."""
@@ -49,6 +52,7 @@ class Plane(Struct):
     sealer: Sealer
     publisher: Publisher
     accounts: Accounts
+    settings: ControlPlane = ControlPlane()
     started_ns: int = 0
     is_demo: bool = False
     file: Config | None = None

@@ -64,6 +64,15 @@ keep = 0
 [control]
 enabled = false
 store = "sqlite:///store.db"
+public_url = "https://gateway.example"
+[control.oidc]
+issuer = "https://id.example/realm"
+client_id = "fastgw"
+client_secret = "env:OPENAI_API_KEY"
+name = "ACME"
+allowed_domains = ["acme.example"]
+auto_create = true
+role_claim = "fastgw_role"
 [control.smtp]
 host = "mail.example"
 port = 465

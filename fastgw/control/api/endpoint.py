@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from fastgw.control.access.gate import identify
+from fastgw.control.access.gate import address_of, identify
 from fastgw.control.access.principal import Principal
 from fastgw.control.api.call import Answer, Call, lacks
 from fastgw.control.api.problem import ApiError, invalid
@@ -90,14 +90,11 @@ def route(plane: Plane, endpoints: list[Endpoint], prefix: str) -> Route:
 
 async def carry_out(plane: Plane, endpoint: Endpoint, request: Request, request_id: str) -> Response:
     content = await read_body(request)
-    if any("\0" in text for text in (*request.path_params.values(), *request.query_params.values(), *request.query_params)):
-        raise ApiError("invalid_field", "expected a path and a query of text, found a zero byte", path="$")
-    address = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
     if endpoint.scope is None:
         principal = Principal(kind="system", id="", name="", organisation_id="")
     else:
         principal = await identify(plane, request)
-    call = Call(plane, request, principal, request_id, address, decode(content) if content else None)
+    call = Call(plane, request, principal, request_id, address_of(request), decode(content) if content else None)
     refuse_nul(call, content)
     if endpoint.scope and not any(principal.may(scope) or principal.reach(scope) for scope in (endpoint.scope, *endpoint.or_scopes)):
         raise lacks(endpoint.scope)
@@ -148,6 +145,8 @@ async def write(plane: Plane, endpoint: Endpoint, call: Call, content: bytes) ->
         raise ApiError("exists", "another one has that name, or it refers to what was taken away meanwhile; read it again") from None
     if transaction.touched:
         plane.publisher.wake()
+        # so that a script may use at once what it has just made
+        await plane.publisher.reached(transaction.number)
     return response
 
 

@@ -279,6 +279,7 @@ def account_of(row: Stored) -> str:
     return f"key:{row['id']}"
 
 
+
 def fresh(call: Call) -> dict[str, object]:
     """The columns of a key that is made now; the key itself is told once."""
     key = make_key()
