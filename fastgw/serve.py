@@ -40,6 +40,7 @@ MOST_WORKERS = 64
 DRAIN = "drain"
 STORE_FILE = "store.db"
 MARK = "keys.mark"             # up to where keys are published
+QUIET = ("aiosqlite", "alembic", "httpcore2", "httpx2")     # they would log addresses and rows, of which some are secrets
 AFRESH = "ledger.afresh"       # there from before a ledger is made until it has taken over what the store knows
 CONTROL_PACKAGES = ("alembic", "cryptography", "granian", "sqlalchemy", "starlette")
 
@@ -228,7 +229,8 @@ class Supervisor:
 
         def run(ready_fd: int) -> int:
             # what it needs is for its own process alone, and takes a while to import
-            logging.getLogger("alembic").setLevel(logging.WARNING)
+            for name in QUIET:
+                logging.getLogger(name).setLevel(logging.WARNING)
             from fastgw.control.daemon import run_control, run_recovery
             from fastgw.control.options import ControlOptions
 

@@ -18,7 +18,6 @@ from tests.gateway.running import RunningGateway
 
 Json = dict[str, Any]
 PROVIDER_KEY = "sk-alive-0123456789abcdefghij"
-PRICE = {"input": 0.0, "output": 10.0}
 MODEL = "own-model"
 
 
@@ -28,7 +27,7 @@ class Alive(RunningGateway):
     def __init__(self, directory: Path, store_url: str = "", *, workers: int = 2, more: str = "", token: str = "") -> None:
         self.token = token
         self.password = ""
-        super().__init__(directory, f'[control]\nstore = "{store_url}"\n{more}', workers=workers)
+        super().__init__(directory, f'[control]\nstore = "{store_url}"\n{more}', workers=workers, control=True)
 
     def start(self) -> None:
         super().start()
@@ -40,14 +39,13 @@ class Alive(RunningGateway):
 
     def find_out(self) -> None:
         """Wait for the control plane, and sign in where it is new."""
+        self.wait_until(lambda: self.send("GET", "/keys").status_code != 503, "the admin API", 30)
         assert self.process.stdout is not None
-        while "console:" not in self.process.stdout.readline():
-            assert self.process.poll() is None, self.log()
-        if not self.token and not self.password:
-            line = self.process.stdout.readline()
-            self.password = line.split("password ")[1].split(" ")[0]
-        self.wait_until(lambda: self.send("GET", "/keys").status_code != 503, "the admin API", 20)
         if not self.token:
+            # what it says was said before it answered
+            while "password " not in (line := self.process.stdout.readline()):
+                assert line, self.log()
+            self.password = line.split("password ")[1].split(" ")[0]
             self.sign_in()
 
     def sign_in(self) -> None:
@@ -62,8 +60,9 @@ class Alive(RunningGateway):
             self.token = made.json()["token"]
 
     def send(self, method: str, path: str, body: object = None, **fields: str) -> httpx2.Response:
+        headers = {"authorization": f"Bearer {self.token or 'none'}", **fields}
         with httpx2.Client(base_url=self.url, timeout=20) as client:
-            return client.request(method, f"/api/v1{path}", json=body, headers={"authorization": f"Bearer {self.token or 'none'}", **fields})
+            return client.request(method, f"/api/v1{path}", json=body, headers=headers)
 
     def ask(self, method: str, path: str, body: object = None, status: int = 200) -> Json:
         """Call the admin API, hold the status, and return the body."""
@@ -73,10 +72,14 @@ class Alive(RunningGateway):
         return found
 
     def make_integration(self, url: str, slug: str = "main", **members: object) -> Json:
-        """An integration of the organisation that serves MODEL at $10 a million output tokens, shared with all workspaces."""
+        """An integration of the organisation that serves MODEL, shared with all workspaces."""
         body = {"slug": slug, "provider": "openai", "base_url": f"{url}/v1", "api_key": PROVIDER_KEY, "models": [MODEL],
                 "share_with": "all", **members}  # fmt: skip
         return self.ask("POST", "/integrations", body, 201)
+
+    def make_price(self) -> None:
+        """MODEL costs $10 a million output tokens, and nothing for its input."""
+        self.ask("POST", "/prices", {"provider": "openai", "model": MODEL, "input": 0.0, "output": 10.0}, 201)
 
     def make_key(self, name: str, **members: object) -> tuple[str, str]:
         """The id of a key of the default workspace, and the key itself."""
