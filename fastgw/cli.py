@@ -1,4 +1,7 @@
-"""The command line: serve, check, mock, bench, logs, providers, models, import, key. Each command parses its options and makes one call."""
+"""The command line: serve, check, mock, bench, logs, providers, models, import, secrets, key.
+
+Each command parses its options and makes one call.
+"""
 
 import sys
 from collections.abc import Callable
@@ -297,6 +300,31 @@ def portkey(file: Path, output: Path, force: bool, as_json: bool, name: str) -> 
     from fastgw.imports.write import finish
 
     finish(lambda: import_portkey(file, name), file, output, force=force, as_json=as_json)
+
+
+@main.group()
+def secrets() -> None:
+    """The key of this installation, which seals the secrets in the store."""
+
+
+@secrets.command()
+@click.option("--config", default="fastgw.toml", show_default=True, type=click.Path(path_type=Path), help="Configuration file (TOML).")
+@click.option("--state", type=click.Path(path_type=Path), help="State directory; default: the file's.")
+@click.option("--drop", is_flag=True, help="Make no further key, but take out those before the first, once nothing is sealed with them.")
+def rotate(config: Path, state: Path | None, drop: bool) -> None:
+    """Put a further key in front of the key file, and seal everything in the store with it; later --drop the ones before.
+
+    The gateway may run meanwhile. Give the file to the store's other machines before you use --drop.
+    """
+    import os
+
+    from fastgw.control.rekeying import CannotRotate, rotate_key
+
+    try:
+        for line in rotate_key(config, os.environ, state, drops=drop):
+            click.echo(line)
+    except CannotRotate as error:
+        raise click.ClickException(str(error)) from error
 
 
 @main.group()

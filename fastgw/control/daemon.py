@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -23,8 +23,10 @@ from fastgw.control.bootstrap import OWNER_EMAIL, bootstrap
 from fastgw.control.options import ControlOptions
 from fastgw.control.plane import Plane
 from fastgw.control.publish import StorePublisher
+from fastgw.control.rotating import Rotator
 from fastgw.control.store.engine import StoreUnavailable, open_store
 from fastgw.control.through import WRITE_SECONDS, WriteThrough
+from fastgw.control.turns import every
 from fastgw.snapshot.callers import CallerMaker
 from fastgw.snapshot.config import Config
 from fastgw.snapshot.keyring import KeyRing
@@ -34,6 +36,7 @@ from fastgw.snapshot.opening import open_alone
 SOCKET: Final = "control.sock"
 LOOK_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 5.0
+ROTATION_SECONDS: Final = 5.0
 
 log = logging.getLogger("fastgw.control")
 
@@ -99,12 +102,13 @@ async def serve(options: ControlOptions) -> int:
         )
         through = WriteThrough(store, ledger, options.state, AlertFinder(store).look)
         deliverer = Deliverer(store, options.document.config, options.vault)
-        await publisher.publish()
+        rotator = Rotator(store)
         print(greeting(options.url, password), flush=True)
         async with listening(plane, options.state):
             works = (
                 publisher.run(), every(WRITE_SECONDS, through.write, "writing the ledger through"),
                 every(WRITE_SECONDS, deliverer.deliver, "delivering alerts"),
+                every(ROTATION_SECONDS, rotator.turn, "looking for keys to rotate"),
                 orphaned(options.parent_pid, stopping))
             tasks = [loop.create_task(work) for work in works]
             await stopping.wait()
@@ -161,13 +165,3 @@ def greeting(url: str, password: str) -> str:
     if password:
         lines.append(f"  sign in as:   {OWNER_EMAIL} with the password {password} (it is not shown again)")
     return "\n".join(lines) + "\n"
-
-
-async def every(seconds: float, act: Callable[[], Awaitable[object]], what: str) -> None:
-    """Do something again and again; a failure is logged, and the next turn tries again."""
-    while True:
-        try:
-            await act()
-        except Exception:  # the edge of a background task
-            log.exception("%s failed; it is tried again", what)
-        await asyncio.sleep(seconds)
