@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import Final
 
 from msgspec import structs
@@ -277,6 +278,11 @@ def replaced(row: Endpoint) -> Endpoint:
 def account_of(row: Stored) -> str:
     """The ledger's name of a key."""
     return f"key:{row['id']}"
+
+
+def kept_name(account: str) -> str:
+    """What the store calls an account, as the ledger does."""
+    return sha256(account.encode()).digest()[:16].hex()
 
 
 def fresh(call: Call) -> dict[str, object]:
