@@ -1,6 +1,7 @@
 """The one table of what the admin API serves."""
 
 from fastgw.control.api.audit import Audit
+from fastgw.control.api.budgets import Budgets
 from fastgw.control.api.catalogue import Catalogue
 from fastgw.control.api.channels import Channels
 from fastgw.control.api.configs import Configs
@@ -19,7 +20,7 @@ from fastgw.control.api.users import Users
 from fastgw.control.api.workspaces import Workspaces
 
 RESOURCES: tuple[type[Resource], ...] = (
-    Organisations, Workspaces, Members, Users, Tokens, Integrations, Shares, Keys, Configs, Models, Prices, Channels,
+    Organisations, Workspaces, Members, Users, Tokens, Integrations, Shares, Keys, Configs, Models, Prices, Channels, Budgets,
 )  # fmt: skip
 
 
