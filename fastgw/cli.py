@@ -1,4 +1,4 @@
-"""The command line: serve, check, mock, bench, logs, providers, models, import, key. Each command parses its options and makes one call."""
+"""The command line: serve, check, mock, bench, logs, providers, models, import, and those of the store. Each parses its options and makes one call."""
 
 import sys
 from collections.abc import Callable
@@ -8,6 +8,7 @@ import click
 
 from fastgw import __version__
 from fastgw.bench.options import bench_options
+from fastgw.commands import GROUPS
 
 LISTEN = "HOST:PORT to listen on"
 PREFIXED = {"auto_envvar_prefix": "FASTGW", "help_option_names": ["-h", "--help"]}
@@ -298,25 +299,5 @@ def portkey(file: Path, output: Path, force: bool, as_json: bool, name: str) -> 
     finish(lambda: import_portkey(file, name), file, output, force=force, as_json=as_json)
 
 
-@main.group()
-def key() -> None:
-    """Virtual keys."""
-
-
-@key.command()
-@click.argument("name")
-@click.option("--workspace", default="default", show_default=True, help="The workspace it belongs to.")
-def create(name: str, workspace: str) -> None:
-    """Make a key called NAME and print it, once, with the lines for the configuration file."""
-    import re
-
-    from fastgw.auth.keys import hash_of, make_key
-    from fastgw.snapshot.config import NAME_PATTERN
-
-    for value in (name, workspace):
-        if not re.fullmatch(NAME_PATTERN, value):
-            raise click.UsageError(f"expected a name of 1 to 64 letters, digits and . _ : / -, got {value!r}")
-    secret = make_key()
-    click.echo(f"{secret}\n", nl=True)
-    click.echo("This is the key; it is not kept anywhere. In the configuration file put its hash:\n", err=True)
-    click.echo(f'[[keys]]\nname = "{name}"\nhash = "{hash_of(secret)}"\nworkspace = "{workspace}"')
+for group in GROUPS:
+    main.add_command(group)

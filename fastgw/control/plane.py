@@ -40,12 +40,13 @@ class Accounts(Protocol):
 class Plane(Struct):
     """The control process, as an endpoint sees it.
 
+    ledger None where a command works on the store by itself
     file   the configuration file, where there is one beside the store
     """
 
     store: Store
     state: Path
-    ledger: Ledger
+    ledger: Ledger | None
     sealer: Sealer
     publisher: Publisher
     accounts: Accounts
