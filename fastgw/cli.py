@@ -1,4 +1,4 @@
-"""The command line: serve, check, mock, bench, logs, providers, models, import, and those of the store. Each parses its options and makes one call."""
+"""The command line but for what works on the store. Each command parses its options and makes one call."""
 
 import sys
 from collections.abc import Callable

@@ -1,5 +1,6 @@
-"""Commands that work on the store of a gateway, whether it runs or is stopped: key, user, integration, token."""
+"""Commands that work on the store of a gateway, whether it runs or is stopped: key, user, integration, token; and demo."""
 
+import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -47,7 +48,7 @@ def store_options(command: Callable[..., None]) -> Callable[..., None]:
 def secret_from(is_stdin: bool, variable: str | None, prompt: str) -> str:
     """A secret that never stands on a command line."""
     if is_stdin:
-        return click.get_text_stream("stdin").readline().rstrip("\r\n")
+        return sys.stdin.readline().rstrip("\r\n")
     if variable is not None:
         from os import environ
 
@@ -229,4 +230,23 @@ def create_token(place: Place, name: str, scopes: tuple[str, ...], all_scopes: b
     click.echo(place.ask("POST", "/tokens", body | ({"workspace": workspace} if workspace else {}))["token"])
 
 
-GROUPS = (key, user, integration, token)
+@click.group()
+def demo() -> None:
+    """What a gateway that serves a demo can show."""
+
+
+@demo.command()
+@click.option("--requests", default=50, show_default=True, type=click.IntRange(1, 500), help="How many.")
+@store_options
+def traffic(place: Place, requests: int) -> None:
+    """Have the demo that runs send varied requests through itself, so that the console has something to show."""
+    from fastgw.control.command import CommandRefused, find_store, send_traffic
+
+    try:
+        send_traffic(find_store(place.config, place.state), requests)
+    except CommandRefused as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{requests} requests are on their way")
+
+
+GROUPS = (key, user, integration, token, demo)

@@ -8,22 +8,17 @@ import getpass
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlencode
 
+import httpx2
 from sqlalchemy import select
-from starlette.requests import Request
 
-from fastgw.control.access.principal import Principal
-from fastgw.control.access.roles import SCOPES
-from fastgw.control.api.call import Call
-from fastgw.control.api.endpoint import Endpoint, success, write
 from fastgw.control.api.problem import ApiError
 from fastgw.control.api.spending import Spend
-from fastgw.control.api.table import endpoints
-from fastgw.control.api.written import Document, decode, encode
-from fastgw.control.ids import make_id
+from fastgw.control.api.written import Document
+from fastgw.control.operate import Operator
 from fastgw.control.options import ControlOptions
 from fastgw.control.plane import Plane
 from fastgw.control.publish import Checker
@@ -33,6 +28,7 @@ from fastgw.snapshot.load import ConfigError, explain, parse
 from fastgw.snapshot.opening import open_first
 from fastgw.snapshot.seal import KEY_FILE, SealError, open_vault
 
+SOCKET: Final = "control.sock"
 STORE_FILE: Final = "store.db"
 USUAL_FILE: Final = Path("fastgw.toml")
 USUAL_STATE: Final = Path(".fastgw")
@@ -97,36 +93,9 @@ async def carried_out(options: ControlOptions, method: str, path: str, body: Doc
             store=store, state=options.state, ledger=None, sealer=options.vault, publisher=Checker(options),
             accounts=NoAccounts(), file=options.document.config,
         )  # fmt: skip
-        endpoint, names = find_endpoint(method, path)
-        scope = {"type": "http", "method": method, "path": path, "headers": [], "path_params": names}
-        scope["query_string"] = urlencode(query).encode()
-        principal = Principal(
-            kind="system", id="command", name=f"command:{user_name()}", organisation_id=organisation, role="owner", scopes=SCOPES,
-        )  # fmt: skip
-        # numbers and texts as they would come over the wire
-        sent = None if body is None else decode(encode(body))
-        call = Call(plane, Request(scope), principal, make_id(), "", sent)
-        if endpoint.uses == "write":
-            response = await write(plane, endpoint, call, b"")
-        else:
-            async with store.read() as call.connection:
-                response = success(await endpoint.run(call), endpoint, call.request_id)
+        return await Operator(plane, organisation, f"command:{user_name()}").ask(method, path, body, query)
     finally:
         await store.close()
-    answer = decode(bytes(response.body)) if response.body else {}
-    assert isinstance(answer, dict)  # every endpoint answers an object or nothing
-    return answer
-
-
-def find_endpoint(method: str, path: str) -> tuple[Endpoint, dict[str, str]]:
-    """The endpoint of a path, and what its path names."""
-    parts = path.split("/")
-    for endpoint in endpoints():
-        pattern = endpoint.path.split("/")
-        pairs = list(zip(pattern, parts, strict=False))
-        if endpoint.method == method and len(pattern) == len(parts) and all(one == other or "{" in one for one, other in pairs):
-            return endpoint, {one.strip("{}").partition(":")[0]: other for one, other in pairs if "{" in one}
-    raise LookupError(f"no endpoint {method} {path}")
 
 
 def user_name() -> str:
@@ -134,3 +103,21 @@ def user_name() -> str:
     with suppress(OSError, KeyError):
         return getpass.getuser()
     return str(os.getuid())
+
+
+def send_traffic(options: ControlOptions | None, requests: int) -> None:
+    """Have a demo that runs send traffic through itself. raises CommandRefused"""
+    until = datetime.now(UTC) + timedelta(minutes=1)
+    body: Document = {"name": "fastgw demo traffic", "scopes": ["workspaces.update"], "expires_at": until.isoformat()}
+    token = administer(options, "POST", "/tokens", body)
+    assert options is not None  # or it would have been refused
+    transport = httpx2.HTTPTransport(uds=str(options.state / SOCKET))
+    try:
+        with httpx2.Client(transport=transport, headers={"authorization": f"Bearer {token['token']}"}) as client:
+            answer = client.post("http://control/api/v1/demo/traffic", json={"requests": requests})
+        if answer.status_code != 202:
+            raise CommandRefused(str(answer.json()["error"]["message"]))
+    except httpx2.HTTPError as error:
+        raise CommandRefused(f"no gateway runs in {options.state}: start one with fastgw serve --demo") from error
+    finally:
+        administer(options, "DELETE", f"/tokens/{token['id']}")

@@ -37,10 +37,18 @@ class Accounts(Protocol):
         """Begin its budgets afresh."""
 
 
+class Traffic(Protocol):
+    """Who sends requests through a demo."""
+
+    def begin(self, requests: int) -> None:
+        """raises  ApiError while the lot before is on its way"""
+
+
 class Plane(Struct):
     """The control process, as an endpoint sees it.
 
     ledger None where a command works on the store by itself
+    traffic   of a demo, which sends some to itself
     file   the configuration file, where there is one beside the store
     """
 
@@ -51,7 +59,7 @@ class Plane(Struct):
     publisher: Publisher
     accounts: Accounts
     started_ns: int = 0
-    is_demo: bool = False
+    traffic: Traffic | None = None
     file: Config | None = None
     _catalog: Catalog | None = None
 
@@ -62,6 +70,10 @@ class Plane(Struct):
         elif self._catalog.today != str(datetime.now(UTC).date()):
             self._catalog = self._catalog.copy()
         return self._catalog
+
+    @property
+    def is_demo(self) -> bool:
+        return self.traffic is not None
 
     def hosts(self) -> HostRules | None:
         """What hosts a workspace may name; None where it may name none at all."""

@@ -5,6 +5,7 @@ from fastgw.control.api.budgets import Budgets
 from fastgw.control.api.catalogue import Catalogue
 from fastgw.control.api.channels import Channels
 from fastgw.control.api.configs import Configs
+from fastgw.control.api.demo import DemoTraffic
 from fastgw.control.api.endpoint import Endpoint
 from fastgw.control.api.integrations import Integrations
 from fastgw.control.api.keys import Keys
@@ -27,4 +28,4 @@ RESOURCES: tuple[type[Resource], ...] = (
 def endpoints() -> list[Endpoint]:
     """Every endpoint, each path's together."""
     rows = [endpoint for resource in RESOURCES for endpoint in resource().endpoints()]
-    return [*SignIn().endpoints(), *Catalogue().endpoints(), *rows, *Audit().endpoints()]
+    return [*SignIn().endpoints(), *Catalogue().endpoints(), *rows, *Audit().endpoints(), *DemoTraffic().endpoints()]
