@@ -1,7 +1,4 @@
-"""The command line: serve, check, mock, bench, logs, providers, models, import, secrets, key.
-
-Each command parses its options and makes one call.
-"""
+"""The command line but for what works on the store. Each command parses its options and makes one call."""
 
 import sys
 from collections.abc import Callable
@@ -11,6 +8,7 @@ import click
 
 from fastgw import __version__
 from fastgw.bench.options import bench_options
+from fastgw.commands import GROUPS
 
 LISTEN = "HOST:PORT to listen on"
 PREFIXED = {"auto_envvar_prefix": "FASTGW", "help_option_names": ["-h", "--help"]}
@@ -327,25 +325,5 @@ def rotate(config: Path, state: Path | None, drop: bool) -> None:
         raise click.ClickException(str(error)) from error
 
 
-@main.group()
-def key() -> None:
-    """Virtual keys."""
-
-
-@key.command()
-@click.argument("name")
-@click.option("--workspace", default="default", show_default=True, help="The workspace it belongs to.")
-def create(name: str, workspace: str) -> None:
-    """Make a key called NAME and print it, once, with the lines for the configuration file."""
-    import re
-
-    from fastgw.auth.keys import hash_of, make_key
-    from fastgw.snapshot.config import NAME_PATTERN
-
-    for value in (name, workspace):
-        if not re.fullmatch(NAME_PATTERN, value):
-            raise click.UsageError(f"expected a name of 1 to 64 letters, digits and . _ : / -, got {value!r}")
-    secret = make_key()
-    click.echo(f"{secret}\n", nl=True)
-    click.echo("This is the key; it is not kept anywhere. In the configuration file put its hash:\n", err=True)
-    click.echo(f'[[keys]]\nname = "{name}"\nhash = "{hash_of(secret)}"\nworkspace = "{workspace}"')
+for group in GROUPS:
+    main.add_command(group)

@@ -18,6 +18,7 @@ from msgspec import Struct
 from fastgw._core.ledger import LayoutError, Ledger, Reclaimed
 from fastgw._core.route import TargetTable
 from fastgw.admit.upgrade import upgrade
+from fastgw.control.demo import Demo
 from fastgw.errors import CODES
 from fastgw.record.daemon import run_drain
 from fastgw.record.options import DrainOptions
@@ -78,10 +79,10 @@ class Supervisor:
 
     def __init__(
         self, document: Document, *, started: Callable[["Supervisor"], None] | None = None, lock: TextIO | None = None,
-        vault: Vault | None = None, is_demo: bool = False,
+        vault: Vault | None = None, demo: Demo | None = None,
     ) -> None:
         self.document = document
-        self.is_demo = is_demo
+        self.demo = demo
         self.gateway = document.config.gateway
         self.state = Path(self.gateway.state).absolute()
         self.workers = self.gateway.workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
@@ -208,8 +209,7 @@ class Supervisor:
         """Whether the control plane is wanted and installed."""
         if not self.document.config.control.enabled:
             return False
-        missing = [name for name in CONTROL_PACKAGES if find_spec(name) is None]
-        if missing:
+        if missing := missing_packages():
             log.info("no control plane: it needs %s; pip install 'fastgw[control]', or say enabled = false under [control]",
                      ", ".join(missing))
         return not missing
@@ -235,7 +235,7 @@ class Supervisor:
             from fastgw.control.options import ControlOptions
 
             os.close(ready_fd)
-            options = ControlOptions(self.document, self.state, vault, rings, self.url, parent_pid, self.is_demo)
+            options = ControlOptions(self.document, self.state, vault, rings, self.url, parent_pid, self.demo)
             return run_recovery(options) if is_recovery else run_control(options)
         return run
 
@@ -421,6 +421,11 @@ class Supervisor:
             os.waitpid(child.pid, 0)
             self.forget(child)
         return is_clean and not waiting
+
+
+def missing_packages() -> list[str]:
+    """What the control plane needs and is not installed."""
+    return [name for name in CONTROL_PACKAGES if find_spec(name) is None]
 
 
 def death(status: int) -> str:

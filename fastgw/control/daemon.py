@@ -20,10 +20,12 @@ from fastgw.control.alerts.deliver import Deliverer
 from fastgw.control.alerts.find import AlertFinder
 from fastgw.control.app import make_app
 from fastgw.control.bootstrap import OWNER_EMAIL, bootstrap
+from fastgw.control.demo import Demo, demo_lines
 from fastgw.control.options import ControlOptions
 from fastgw.control.plane import Plane
 from fastgw.control.publish import StorePublisher
 from fastgw.control.rotating import Rotator
+from fastgw.control.sample import Traffic, prepare
 from fastgw.control.store.engine import StoreUnavailable, open_store
 from fastgw.control.through import WRITE_SECONDS, WriteThrough
 from fastgw.control.turns import every
@@ -88,6 +90,8 @@ async def serve(options: ControlOptions) -> int:
         ledger = Ledger(options.state / "ledger", workers=len(options.rings))
         accounts = LedgerAccounts(ledger)
         publisher = StorePublisher(store, options, ring, accounts)
+        demo = options.demo
+        traffic = None if demo is None else Traffic(options.url, demo.key)
         plane = Plane(
             store=store,
             state=options.state,
@@ -98,12 +102,17 @@ async def serve(options: ControlOptions) -> int:
             file=file_of(options),
             settings=options.document.config.control,
             started_ns=time.time_ns(),
-            is_demo=options.is_demo,
+            traffic=traffic,
         )
         through = WriteThrough(store, ledger, options.state, AlertFinder(store).look)
         deliverer = Deliverer(store, options.document.config, options.vault)
         rotator = Rotator(store)
-        print(greeting(options.url, password), flush=True)
+        if demo is not None:
+            await prepare(plane, demo)
+        await publisher.publish()
+        if traffic is not None:
+            await traffic.ready()
+        print(greeting(options.url, password, demo), flush=True)
         async with listening(plane, options.state):
             works = (
                 publisher.run(), every(WRITE_SECONDS, through.write, "writing the ledger through"),
@@ -160,8 +169,10 @@ async def orphaned(parent_pid: int, stopping: asyncio.Event) -> None:
     stopping.set()
 
 
-def greeting(url: str, password: str) -> str:
+def greeting(url: str, password: str, demo: Demo | None = None) -> str:
     lines = [f"  console:      {url}/console/"]
     if password:
         lines.append(f"  sign in as:   {OWNER_EMAIL} with the password {password} (it is not shown again)")
+    if demo is not None:
+        lines.append(demo_lines(url, demo))
     return "\n".join(lines) + "\n"

@@ -48,15 +48,45 @@ class Mark(Struct):
     revision: int
 
 
-class StorePublisher:
+class Checker:
+    """Holds changes to the data plane's rules; whoever publishes finds them by their revisions."""
+
+    def __init__(self, options: ControlOptions) -> None:
+        self.options = options
+        self.catalog = Catalog.load()
+
+    def __repr__(self) -> str:
+        return f"<Checker for {self.options!r}>"
+
+    def wake(self) -> None:
+        """Nobody is here to be woken: the control process looks by itself."""
+
+    async def check(self, transaction: Transaction) -> None:
+        """Hold what a transaction would leave to the rules of the data plane, together with the file. raises ApiError"""
+        tables = await read_tables(transaction.connection)
+        faults = await asyncio.to_thread(self.faults_of, tables)
+        if faults:
+            raise refused(faults)
+
+    def faults_of(self, tables: Tables) -> list[Fault]:
+        path = self.options.document.path
+        text = Path(path).read_text() if path else ""
+        try:
+            parse(text, os.environ, path, self.catalog, Published(STORE, tables), self.options.vault)
+        except ConfigError as error:
+            # a file that does not hold at this moment is not the administrator's fault
+            return [Fault(f"$.{one.place}", one.expected, one.found, one.nearest) for one in error.problems if one.path == STORE]
+        return []
+
+
+class StorePublisher(Checker):
     """Publishes one store to the workers of this machine."""
 
     def __init__(self, store: Store, options: ControlOptions, ring: KeyRing, accounts: LedgerAccounts) -> None:
+        super().__init__(options)
         self.store = store
-        self.options = options
         self.ring = ring
         self.accounts = accounts
-        self.catalog = Catalog.load()
         self.woken = asyncio.Event()
         self.config_revision = -1
         self.mark = read_mark(options.state)
@@ -168,23 +198,6 @@ class StorePublisher:
         aside.write_text(json.dumps({"store": mark.store, "ledger": mark.ledger, "revision": mark.revision}))
         os.replace(aside, path)
         self.mark = mark
-
-    async def check(self, transaction: Transaction) -> None:
-        """Hold what a transaction would leave to the rules of the data plane, together with the file. raises ApiError"""
-        tables = await read_tables(transaction.connection)
-        faults = await asyncio.to_thread(self.faults_of, tables)
-        if faults:
-            raise refused(faults)
-
-    def faults_of(self, tables: Tables) -> list[Fault]:
-        path = self.options.document.path
-        text = Path(path).read_text() if path else ""
-        try:
-            parse(text, os.environ, path, self.catalog, Published(STORE, tables), self.options.vault)
-        except ConfigError as error:
-            # a file that does not hold at this moment is not the administrator's fault
-            return [Fault(f"$.{one.place}", one.expected, one.found, one.nearest) for one in error.problems if one.path == STORE]
-        return []
 
 
 def worker_gauge(ring: Path, name: str) -> int | None:
