@@ -107,6 +107,8 @@ async def serve(options: ControlOptions) -> int:
         through = WriteThrough(store, ledger, options.state, AlertFinder(store).look)
         deliverer = Deliverer(store, options.document.config, options.vault)
         rotator = Rotator(store)
+        # must come before anything is changed: who changes something waits until it is published
+        publishing = loop.create_task(publisher.run())
         if demo is not None:
             await prepare(plane, demo)
         await publisher.publish()
@@ -115,11 +117,11 @@ async def serve(options: ControlOptions) -> int:
         print(greeting(options.url, password, demo), flush=True)
         async with listening(plane, options.state):
             works = (
-                publisher.run(), every(WRITE_SECONDS, through.write, "writing the ledger through"),
+                every(WRITE_SECONDS, through.write, "writing the ledger through"),
                 every(WRITE_SECONDS, deliverer.deliver, "delivering alerts"),
                 every(ROTATION_SECONDS, rotator.turn, "looking for keys to rotate"),
                 orphaned(options.parent_pid, stopping))
-            tasks = [loop.create_task(work) for work in works]
+            tasks = [publishing, *(loop.create_task(work) for work in works)]
             await stopping.wait()
             for task in tasks:
                 task.cancel()

@@ -58,6 +58,9 @@ class Checker:
     def __repr__(self) -> str:
         return f"<Checker for {self.options!r}>"
 
+    async def reached(self, revision: int) -> bool:
+        return True             # a command does not wait: the gateway may not even run
+
     def wake(self) -> None:
         """Nobody is here to be woken: the control process looks by itself."""
 
@@ -88,6 +91,7 @@ class StorePublisher(Checker):
         self.ring = ring
         self.accounts = accounts
         self.woken = asyncio.Event()
+        self.turn = asyncio.Lock()
         self.config_revision = -1
         self.mark = read_mark(options.state)
         self.published_ns = 0
@@ -141,7 +145,8 @@ class StorePublisher(Checker):
 
     async def publish(self) -> None:
         """Bring everything to the data plane that it does not have yet."""
-        async with self.store.read() as connection:
+        # one at a time: the mark of keys goes forward only
+        async with self.turn, self.store.read() as connection:
             state = (await connection.execute(select(STATE))).one_or_none()
             if state is None:
                 return      # nobody has written anything yet
