@@ -18,7 +18,7 @@ from fastgw.control.api.problem import ApiError, Fault, invalid, missing
 from fastgw.control.api.resource import MOST_LISTED, USUAL_LISTED, Owner, Resource, Stored, read_cursor, write_cursor
 from fastgw.control.api.spending import Spend, spend_of
 from fastgw.control.api.written import Document, changes, decode, merge, read_written, refused
-from fastgw.control.ids import make_id
+from fastgw.control.ids import account_digest, make_id
 from fastgw.control.revoking import revoke
 from fastgw.control.store.tables import ACCOUNTS, KEYS, MEMBERS, USERS, WORKSPACES
 from fastgw.snapshot.check import LAST_EXPIRY
