@@ -43,7 +43,7 @@ bench: $(BUILT)  ## measure the kernels, then the gateway under load beside ngin
 	$(BIN)/python -m pytest -o python_files='bench_*.py' --benchmark-columns=min,median,stddev,rounds bench/kernels
 	@for tool in nginx wrk; do command -v $$tool >/dev/null || \
 		{ echo "make bench: $$tool is missing; on Debian and Ubuntu: apt-get install nginx-light wrk" >&2; exit 1; }; done
-	@for script in cost stream translate latency memory harness; do echo "== bench_$$script"; $(BIN)/python -m bench.load.bench_$$script || exit 1; done
+	@for script in cost stream translate latency memory keys logs harness; do echo "== bench_$$script"; $(BIN)/python -m bench.load.bench_$$script || exit 1; done
 
 soak: $(BUILT)  ## fuzz each parser for SECONDS (300)
 	$(PIP) atheris

@@ -170,6 +170,9 @@ def bench(**options: object) -> None:
 @click.option("--key", help="Only of this key (its name).")
 @click.option("--workspace", help="Only of this workspace.")
 @click.option("--model", help="Only of this model, as callers name it.")
+@click.option("--user", help="Only of this user, as `_user` of the metadata names it.")
+@click.option("--trace", help="Only of this trace id.")
+@click.option("--text", help="Only with this in a name or an id, or with these words in what was recorded.")
 @click.option("--status", help="Only of this status, such as 429, or class, such as 4xx.")
 @click.option(
     "--outcome", type=click.Choice(["served", "refused", "failed", "cancelled", "lost"]), help="Only with this end."

@@ -176,6 +176,7 @@ cdef class Exchange(Flow):
     cdef int note(self) except -1          # record it: before the caller has the last byte, so that no kill comes between
     cdef int close(self) except -1
     cdef int drop_leg(self) except -1
+    cdef int send_held(self) except -1
     cdef int cut_off(self, object error) except -1
     cdef str entry_id(self)                # x-fastgw-request-id
     cdef bint costs_unseen(self)           # it may cost money that no reply will state

@@ -214,7 +214,7 @@ cdef class Exchange(Flow):
             self.entry.read_ns = monotonic_ns() - self.started_at
         if self.state == X_DONE:
             return 0
-        if self.state == X_CONNECTING:
+        if self.state == X_CONNECTING or self.state == X_WAITING:
             # the body waits in the kernel until there is a leg; what is here already is kept
             append(&self.held, p, n)
             self.body_ended = last
@@ -278,6 +278,10 @@ cdef class Exchange(Flow):
         self.waited_ns += monotonic_ns() - self.wanted_at
         self.state = X_SENT
         self.steps.send(self)
+        return self.send_held()
+
+    cdef int send_held(self) except -1:
+        """Let a streamed body that has waited for its leg go on."""
         if self.streams_body and self.leg is not None:
             if self.held.size or self.body_ended:
                 self.leg.send_piece(self.held.start, self.held.size, self.body_ended)
@@ -656,4 +660,4 @@ cdef class Exchange(Flow):
         cdef str name = self.operation.name
         if self.operation.metered or self.method not in (POST, PUT, PATCH) or self.path.endswith(b"/cancel"):
             return False
-        return name == "proxy" or name == "batches" or name == "messages"
+        return name in ("proxy", "batches", "messages", "bedrock", "ollama")

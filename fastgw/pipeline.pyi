@@ -21,6 +21,7 @@ class Pipeline:
     worker: int
     health: Health
     metrics: Target | None
+    control: Target | None
     max_body_bytes: int
     in_flight: int
     served: int
@@ -40,6 +41,11 @@ class Pipeline:
 
     def record_lost(self, reclaimed: list[Reclaimed]) -> None:
         """Leave a record of each exchange that a dead worker had in hand."""
+
+class ShareGate:
+    """Lets an attempt begin where its integration's accounts in the caller's workspace admit it."""
+
+    def __init__(self, ledger: Ledger, exchange: object) -> None: ...
 
 class Gateway(Application):
     """Opens an exchange for each connection."""

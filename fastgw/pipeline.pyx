@@ -341,7 +341,8 @@ cdef class Pipeline(Steps):
                 walk.again(self.draw(), now)
                 return self.attempt(x, walk.leaf)
             if problem is None:
-                return self.send(x)
+                self.send(x)
+                return x.send_held()
             x.trouble = "authentication"
             return x.give_up(error("UpstreamCredential", f"integration {x.target.integration.name!r}: {problem}"))
         except GatewayError as refusal:

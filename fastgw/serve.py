@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from fastgw._core.ledger import LayoutError, Ledger, Reclaimed
 from fastgw._core.route import TargetTable
+from fastgw.admit.upgrade import upgrade
 from fastgw.errors import CODES
 from fastgw.record.daemon import run_drain
 from fastgw.record.options import DrainOptions
@@ -166,6 +167,8 @@ class Supervisor:
 
     def open_ledger(self) -> Ledger:
         try:
+            if upgrade(self.state / "ledger"):
+                log.info("the ledger in %s was of layout 1: every account's spend is carried over", self.state)
             return Ledger(self.state / "ledger", workers=self.workers)
         except LayoutError as error:
             raise CannotServe(str(error)) from error

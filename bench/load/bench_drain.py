@@ -1,21 +1,26 @@
 """Measure what a record costs the drain, in CPU time, for each exporter and for all together.
 
-Run: python bench/load/bench_drain.py [--records 200000] [--payload-bytes 0] [--details]. It pushes into a ring at full speed from
-this process; the pushing is measured alone first and taken off.
+Run: python -m bench.load.bench_drain [--records 200000] [--payload-bytes 0] [--details]. It pushes into a ring at full speed from
+this process; the pushing is measured alone first and taken off. With --rate 4200 [--secs 30] the drain is a process of its own with all
+exporters, records come at that rate, and what share of a core the drain takes is measured.
 """
 import argparse
+import multiprocessing
 import statistics
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.load.rig import cpu_s
 from fastgw._core.ring import RingWriter, pack_record
+from fastgw.record.daemon import SOCKET_NAME, run_drain
 from fastgw.record.drain import Drain
 from fastgw.record.exporters import Exporter
 from fastgw.record.exporters.jsonl import JsonLines
 from fastgw.record.exporters.prometheus import Counters
 from fastgw.record.exporters.sqlite import SqliteLog
+from fastgw.record.options import DrainOptions
 
 KEYS, MODELS = 500, 20
 DETAIL = (
@@ -61,15 +66,48 @@ def drain_all(
     return spent
 
 
+def share_at(directory: Path, rate: int, seconds: float, payload: bytes | None, detail: bytes | None) -> tuple[float, int]:
+    """Push at a rate into a drain of its own; return the share of a core that it takes and how many records were dropped."""
+    writer = RingWriter(directory / "ring", 64 << 20)
+    options = DrainOptions(rings=(directory / "ring",), state=directory, jsonl_path=directory / "records.jsonl")
+    process = multiprocessing.get_context("spawn").Process(target=run_drain, args=(options,))
+    process.start()
+    assert process.pid is not None
+    while not (directory / SOCKET_NAME).exists():
+        time.sleep(0.05)
+    time.sleep(1.0)
+    records, dropped = make_records(rate), 0
+    spent, started, pushed = cpu_s([process.pid]), time.monotonic(), 0
+    while (passed := time.monotonic() - started) < seconds:
+        for _ in range(int(passed * rate) - pushed):
+            dropped += writer.push_packed(records[pushed % rate], payload, detail=detail) != 2
+            pushed += 1
+        time.sleep(0.005)
+    spent = cpu_s([process.pid]) - spent
+    process.terminate()
+    process.join()
+    writer.close()
+    return spent / seconds, dropped
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=200_000)
     parser.add_argument("--payload-bytes", type=int, default=0)
     parser.add_argument("--details", action="store_true", help="every record has one, of two attempts")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rate", type=int, default=0)
+    parser.add_argument("--secs", type=float, default=30.0)
     options = parser.parse_args()
-    records = make_records(options.records)
     payload = b'{"messages": [{"role": "user", "content": "' + b"word " * (options.payload_bytes // 5) + b'"}]}'
+    given = payload if options.payload_bytes else None
+    detail = DETAIL if options.details else None
+    if options.rate:
+        with tempfile.TemporaryDirectory() as directory:
+            share, dropped = share_at(Path(directory), options.rate, options.secs, given, detail)
+        print(f"{options.rate} records/s: {100 * share:.1f} % of a core, {share / options.rate * 1e6:.1f} us a record, {dropped} dropped")
+        return
+    records = make_records(options.records)
     cases = {"none": "", "sqlite": "s", "jsonl": "j", "prometheus": "p", "all": "sjp"}
     base = 0.0
     for name, letters in cases.items():
@@ -81,8 +119,6 @@ def main() -> None:
                     "j": JsonLines(Path(directory) / "records.jsonl"),
                     "p": Counters(),
                 }
-                given = payload if options.payload_bytes else None
-                detail = DETAIL if options.details else None
                 spent.append(drain_all(Path(directory), records, given, detail, [made[letter] for letter in letters]))
         micros = statistics.median(spent) / options.records * 1e6
         base = base or micros

@@ -222,12 +222,12 @@ def cpu_s(pids: list[int]) -> float:
     return total * TICK_S
 
 
-def pss_mib(pids: list[int]) -> float:
-    """Proportional set size."""
+def pss_mib(pids: list[int], kind: str = "Pss") -> float:
+    """Proportional set size; kind: Pss_Anon what is the processes' own, Pss_File what is mapped from files."""
     total = 0
     for pid in pids:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
+            if line.startswith(f"{kind}:"):
                 total += int(line.split()[1])
     return total / 1024
 

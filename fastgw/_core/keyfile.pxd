@@ -20,6 +20,7 @@ cdef class KeyFile:
     """The file as a reader has it mapped, one generation after another."""
     cdef readonly str path
     cdef readonly int64_t generation
+    cdef readonly int64_t turn         # how often a file was mapped: slots and versions belong to one turn
     cdef char* map             # NULL where nothing is mapped
     cdef int64_t map_bytes
     cdef uint64_t* header

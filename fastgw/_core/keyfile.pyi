@@ -23,12 +23,14 @@ class LayoutError(ValueError):
 class KeyFile:
     """The file for reading, one generation after another.
 
+    turn    how often a file was mapped: slots and versions belong to one turn
     maps    False: nothing is found until `refresh`
     raises  OSError where it cannot be opened; LayoutError
     """
 
     path: str
     generation: int
+    turn: int
     def __init__(self, path: str | os.PathLike[str], maps: bool = True) -> None: ...
     def __len__(self) -> int: ...
     def is_current(self) -> bool:
@@ -41,7 +43,10 @@ class KeyFile:
         """Return what the file has at a slot. raises LayoutError where that is damaged"""
 
     def items(self) -> Iterator[tuple[bytes, bytes, bool, int]]:
-        """Yield the digest of every key with what `put` was given. raises LayoutError where one is damaged"""
+        """Yield the digest of every key with what `put` was given.
+
+        raises  LayoutError where one is damaged; RuntimeError where another file is mapped meanwhile
+        """
 
     def refresh(self) -> None:
         """Map the file that is there now in the place of what is mapped; may run in a thread beside lookups.
@@ -61,6 +66,7 @@ class KeyFileWriter(KeyFile):
     """
 
     damage: str
+    def __init__(self, path: str | os.PathLike[str]) -> None: ...
     def put(self, digest: bytes, entry: bytes, enabled: bool = True, until_ns: int = 0) -> None:
         """Add a key, or put this in the place of what is there. raises OSError where the disk is full; LayoutError"""
 
@@ -75,6 +81,9 @@ class KeyFileWriter(KeyFile):
 
         count   how many there will be, roughly: spares the growing of the table
         """
+
+    def sync(self) -> None:
+        """Have the disk take what was changed; takes as long as the disk does. raises OSError"""
 
     def compact(self) -> None:
         """Write what is alive to a next generation."""

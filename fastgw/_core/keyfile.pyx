@@ -3,7 +3,8 @@
 Input      SHA-256 digests, never keys; an entry of at most 64 KiB for each, which is not looked into; wall-clock nanoseconds
 Output     the slot of a digest, or -1; the entry at a slot, and a version that is another one after every change
 Ownership  the file is shared by all who map it; a reader writes nothing and holds no lock, the writer holds PATH.lock
-Limits     one writer; 16,777,216 keys; a file that is cut off under its readers ends them (SIGBUS): it is only ever replaced
+Limits     one writer; 16,777,216 keys; a file that is cut off under its readers ends them (SIGBUS): it is only ever replaced; on a file
+           system that copies on write a full disk may end the writer
 Memory     40 bytes a slot, 5 slots for 3 keys; 16 bytes and the entry a key, and half as much again of room on the disk (a hole
            until it is used); in memory once for all processes. 1,000,000 keys of 200 bytes: 67 MB and 216 MB
 Complexity find: about two rows of 40 bytes, wherever they lie; put: one record and one store; a next generation copies what is
@@ -17,8 +18,9 @@ A digest, once it stands in a slot, stays; one that is removed has a flag, and m
 Where the heap or the table is full, or most of it is garbage, the writer makes the next generation aside, renames it into place and then
 marks the old one as superseded. Readers go on with what they have mapped until they look: `is_current`.
 
-After the death of the machine, unlike that of a process, pages of before and after may stand side by side. Check sums tell damage from
-entries, but a revocation may be undone: whoever writes the file brings it up to date from the store before anything is served.
+After the death of the machine, unlike that of a process, pages of before and after the last `sync` may stand side by side. Check sums tell
+damage from entries, but a revocation may be undone: whoever writes the file calls `sync` before it notes that the store is published, or
+publishes all anew.
 """
 import fcntl
 import os
@@ -135,6 +137,10 @@ cdef int take_digest(bytes digest, uint64_t* words) except -1:
     return 0
 
 
+cdef tuple identity_of(status):
+    return status.st_dev, status.st_ino
+
+
 cdef void unmap(char* map, int64_t size) noexcept:
     """Let go of a map, without the interpreter's lock: a large one takes milliseconds."""
     if map != NULL:
@@ -193,7 +199,8 @@ cdef class KeyFile:
         self.heap_bytes = heap_bytes
         self.rows = <KeySlot*>(self.heap + heap_bytes)
         self.slots = slots
-        self.identity = (status.st_dev, status.st_ino)
+        self.identity = identity_of(status)
+        self.turn += 1
         unmap(before, before_bytes)
         return 0
 
@@ -250,9 +257,12 @@ cdef class KeyFile:
         return KeyView(entry, word, not word & KEY_DISABLED, record.until_ns)
 
     def items(self):
+        cdef int64_t turn = self.turn
         cdef int64_t i
         cdef uint64_t word
         for i in range(self.slots):
+            if self.turn != turn or self.map == NULL:
+                raise RuntimeError(f"{self.path} was replaced or closed while its keys were read")
             word = self.version(i)
             if word and not word & KEY_REMOVED:
                 view = self.view(i)
@@ -266,7 +276,7 @@ cdef class KeyFile:
             status = os.stat(self.path)
         except OSError:
             return True
-        return (status.st_dev, status.st_ino) == self.identity
+        return identity_of(status) == self.identity
 
     def __len__(self):
         return fastgw_load(&self.header[HEADER_COUNT]) if self.map != NULL else 0
@@ -376,11 +386,11 @@ cdef class KeyFileWriter(KeyFile):
     cdef int64_t reserved_bytes        # of the heap: room that the disk has promised
     cdef int fuse
 
-    def __cinit__(self, path, bint maps=True):
+    def __cinit__(self, path):
         self.lock = -1
         self.damage = ""
 
-    def __init__(self, path, bint maps=True):
+    def __init__(self, path):
         self.lock = os.open(self.path + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -452,6 +462,9 @@ cdef class KeyFileWriter(KeyFile):
             ahead = min(self.heap_bytes, end + STRIDE_BYTES)
             file = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
             try:
+                if identity_of(os.fstat(file)) != self.identity:
+                    self.damage = f"another file was put in the place of {self.path}"
+                    raise LayoutError(f"the keys cannot be changed until all are replaced: {self.damage}")
                 os.posix_fallocate(file, HEADER_BYTES + self.reserved_bytes, ahead - self.reserved_bytes)
             finally:
                 os.close(file)
@@ -534,6 +547,8 @@ cdef class KeyFileWriter(KeyFile):
                 check_entry(entry, until_ns)
                 draft.add(words, entry, <uint32_t>len(entry), 0 if enabled else KEY_DISABLED, until_ns)
             draft.finish(self.generation + 1)
+            # Must come before the renaming, or a machine that dies might come back with a name that leads to nothing.
+            os.fsync(file)
             self.crash_point()
             os.rename(aside, self.path)
         except BaseException:
@@ -550,6 +565,14 @@ cdef class KeyFileWriter(KeyFile):
         self.damage = ""
         self.recount()
         return self.count
+
+    def sync(self):
+        """Have the disk take what was changed: a machine that dies keeps it then, as a process that dies always does."""
+        file = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
 
     def compact(self):
         """Write what is alive to a next generation."""

@@ -795,6 +795,8 @@ cdef class Ledger:
         cdef Slot* held = &self.slots[self.first_slot + slot]
         cdef int32_t was = held.late
         cdef int32_t becomes = NO_LATE
+        if held.state != RESERVED and held.state != DISPATCHED:
+            return 0
         if depth:
             becomes = occupy(self, chain, depth, now_ns, most, IS_LATE, denial)
             if becomes < 0:
@@ -1329,7 +1331,7 @@ cdef int make_room(Ledger ledger, list names, uint8_t[32]* digests, Py_ssize_t f
     return 0
 
 
-cdef void set_limits(Account* account, Limits limits):
+cdef void set_limits(Account* account, Limits limits) noexcept:
     """Set an account's limits; what it has spent stays. What is as it was is not written: a million accounts are many pages."""
     cdef int flags = limits.unit << UNIT_SHIFT
     cdef int64_t window, fallen, interval

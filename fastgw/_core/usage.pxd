@@ -6,6 +6,7 @@ cdef enum UsageDialect:
     USAGE_OPENAI = 1           # chat, completions, embeddings, responses, images, audio: prompt_tokens or input_tokens
     USAGE_ANTHROPIC = 2
     USAGE_GEMINI = 3
+    USAGE_COHERE = 4
 
 cdef struct Usage:
     int64_t input_tokens           # all of the input: fresh, cached, written to the cache, text and audio

@@ -5,6 +5,7 @@ from typing import TypedDict
 OPENAI: int
 ANTHROPIC: int
 GEMINI: int
+COHERE: int
 JSON: int
 SSE: int
 

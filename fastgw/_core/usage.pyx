@@ -28,7 +28,7 @@ cdef extern from *:
            COMPACTED, COMPACTED_OUTPUT, COMPACTED_CACHED, COMPACTED_CACHE_WRITE, COMPACTED_CACHE_WRITE_1H,
            ITERATION, ITERATION_OUTPUT, ITERATION_CACHED, ITERATION_CACHE_WRITE, ITERATION_CACHE_WRITE_1H, PARTS = 5 };
     enum { IN_USAGE = 32, IN_INPUT, IN_OUTPUT, IN_CREATION, IN_PROMPT_MODALITIES, IN_CANDIDATE_MODALITIES,
-           IN_ITERATIONS, IN_ITERATION, IN_ITERATION_CREATION, ITERATION_TYPE, ELEMENT_MODALITY, ELEMENT_TOKENS, MEANS_NOTHING };
+           IN_ITERATIONS, IN_ITERATION, IN_ITERATION_CREATION, IN_BILLED, ITERATION_TYPE, ELEMENT_MODALITY, ELEMENT_TOKENS, MEANS_NOTHING };
     typedef struct { int within, length, means; const char *name; } UsageRow;
     #define ROW(within, name, means) {within, sizeof name - 1, means, name}
     static const UsageRow USAGE_ROWS[] = {
@@ -81,9 +81,14 @@ cdef extern from *:
         ROW(IN_PROMPT_MODALITIES, "tokenCount", ELEMENT_TOKENS),
         ROW(IN_CANDIDATE_MODALITIES, "modality", ELEMENT_MODALITY),
         ROW(IN_CANDIDATE_MODALITIES, "tokenCount", ELEMENT_TOKENS),
+        /* Cohere: what it bills; its `tokens` count a hidden prompt that nobody pays for */
+        ROW(IN_USAGE, "billed_units", IN_BILLED),
+        ROW(IN_BILLED, "input_tokens", INPUT),
+        ROW(IN_BILLED, "output_tokens", OUTPUT),
+        ROW(IN_BILLED, "image_tokens", TOOL_INPUT),
     };
     /* Where the rows of each UsageDialect begin. */
-    static const int FIRST_ROW[] = {0, 0, 18, 34, sizeof USAGE_ROWS / sizeof USAGE_ROWS[0]};
+    static const int FIRST_ROW[] = {0, 0, 18, 34, 46, sizeof USAGE_ROWS / sizeof USAGE_ROWS[0]};
     static const char DATA_FIELD[] = "data:", BYTE_ORDER_MARK[] = "\\xef\\xbb\\xbf";
     #define MAX_STATED_TOKENS ((int64_t)1 << 53)
     """
@@ -199,6 +204,8 @@ cdef bint merge(Reader* r, Usage* usage) noexcept nogil:
         return False
     elif r.dialect == USAGE_GEMINI:
         take_gemini(counts, usage)
+    elif r.dialect == USAGE_COHERE:
+        take_cohere(counts, usage)
     else:
         take_openai(counts, usage)
     usage.seen = True
@@ -256,6 +263,12 @@ cdef void take_gemini(const int64_t* counts, Usage* usage) noexcept nogil:
     usage.audio_output_tokens = stated(counts[AUDIO_OUTPUT])
 
 
+cdef void take_cohere(const int64_t* counts, Usage* usage) noexcept nogil:
+    memset(usage, 0, sizeof(Usage))
+    usage.input_tokens = stated(counts[INPUT]) + stated(counts[TOOL_INPUT])
+    usage.output_tokens = stated(counts[OUTPUT])
+
+
 # ---- Reader: JSON in pieces ----
 
 cdef void start_reader(Reader* r) noexcept nogil:
@@ -301,9 +314,12 @@ cdef int outer_key(const Reader* r) noexcept nogil:
             return KEY_TEXT
         if r.depth == 1 and memcmp(name, "type", 4) == 0:
             return KEY_TYPE
+        if r.depth == 1 and r.dialect == USAGE_COHERE and memcmp(name, "meta", 4) == 0:
+            return KEY_USAGE
     elif n == 5:
         if memcmp(name, "usage", 5) == 0:
-            if r.dialect != USAGE_GEMINI and (r.depth == 1 or (r.depth == 2 and r.path[2] == KEY_WRAPPER)):
+            if r.dialect != USAGE_GEMINI and (r.depth == 1 or (r.depth == 2 and (
+                    r.path[2] == KEY_WRAPPER or (r.path[2] == KEY_DELTA and r.dialect == USAGE_COHERE)))):
                 return KEY_USAGE
         elif memcmp(name, "delta", 5) == 0:
             return KEY_DELTA if r.depth == 1 else KEY_OTHER
@@ -680,7 +696,7 @@ cdef class UsageTap:
             if r.failed or r.kind == KIND_ERROR or r.kind == KIND_RESPONSE_FAILED:
                 self.saw_error = True
             if (not streamed or r.kind == KIND_MESSAGE_STOP or r.kind >= KIND_RESPONSE_DONE
-                    or (r.finished and r.dialect == USAGE_GEMINI)):
+                    or (r.finished and (r.dialect == USAGE_GEMINI or r.dialect == USAGE_COHERE))):
                 self.saw_done = True
             if r.finished:
                 self.saw_finish = True
@@ -816,12 +832,13 @@ cdef class UsageTap:
 OPENAI = USAGE_OPENAI
 ANTHROPIC = USAGE_ANTHROPIC
 GEMINI = USAGE_GEMINI
+COHERE = USAGE_COHERE
 JSON = FORM_JSON
 SSE = FORM_SSE
 
 
 cdef int _check(int dialect, int form) except -1:
-    if not USAGE_NONE <= dialect <= USAGE_GEMINI:
+    if not USAGE_NONE <= dialect <= USAGE_COHERE:
         raise ValueError(f"expected a dialect, got {dialect}")
     if form != FORM_JSON and form != FORM_SSE:
         raise ValueError(f"expected a form, got {form}")

@@ -16,6 +16,8 @@ from granian.server.embed import Server
 
 from fastgw._core.ledger import Ledger
 from fastgw.control.accounts import LedgerAccounts
+from fastgw.control.alerts.deliver import Deliverer
+from fastgw.control.alerts.find import AlertFinder
 from fastgw.control.app import make_app
 from fastgw.control.bootstrap import OWNER_EMAIL, bootstrap
 from fastgw.control.options import ControlOptions
@@ -87,16 +89,18 @@ async def serve(options: ControlOptions) -> int:
             sealer=options.vault,
             publisher=publisher,
             accounts=accounts,
-            settings=options.document.config.control,
+            file=options.document.config,
             started_ns=time.time_ns(),
             is_demo=options.is_demo,
         )
-        through = WriteThrough(store, ledger, options.state)
+        through = WriteThrough(store, ledger, options.state, AlertFinder(store).look)
+        deliverer = Deliverer(store, options.document.config, options.vault)
         await publisher.publish()
         print(greeting(options.url, password), flush=True)
         async with listening(plane, options.state):
             works = (
                 publisher.run(), every(WRITE_SECONDS, through.write, "writing the ledger through"),
+                every(WRITE_SECONDS, deliverer.deliver, "delivering alerts"),
                 orphaned(options.parent_pid, stopping))
             tasks = [loop.create_task(work) for work in works]
             await stopping.wait()

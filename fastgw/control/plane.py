@@ -1,5 +1,6 @@
 """What the parts of the control process share: the store, the ledger, the sealer, and whom a change is told to."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -8,7 +9,9 @@ from msgspec import Struct
 from fastgw._core.ledger import Ledger
 from fastgw.control.api.written import Document, Sealer
 from fastgw.control.store.engine import Store, Transaction
-from fastgw.snapshot.config import ControlPlane
+from fastgw.meter.catalog import Catalog
+from fastgw.snapshot.config import Config, ControlPlane, Gateway
+from fastgw.snapshot.hosts import HostRules, read_rules
 
 if TYPE_CHECKING:
     from fastgw.control.api.spending import Spend
@@ -35,7 +38,10 @@ class Accounts(Protocol):
 
 
 class Plane(Struct):
-    """The control process, as an endpoint sees it."""
+    """The control process, as an endpoint sees it.
+
+    file   the configuration file, where there is one beside the store
+    """
 
     store: Store
     state: Path
@@ -43,6 +49,25 @@ class Plane(Struct):
     sealer: Sealer
     publisher: Publisher
     accounts: Accounts
-    settings: ControlPlane = ControlPlane()
     started_ns: int = 0
     is_demo: bool = False
+    file: Config | None = None
+    _catalog: Catalog | None = None
+
+    @property
+    def settings(self) -> ControlPlane:
+        """What the file says of the control plane itself."""
+        return ControlPlane() if self.file is None else self.file.control
+
+    def catalog(self) -> Catalog:
+        """The built-in table of models, with the prices of today."""
+        if self._catalog is None:
+            self._catalog = Catalog.load()
+        elif self._catalog.today != str(datetime.now(UTC).date()):
+            self._catalog = self._catalog.copy()
+        return self._catalog
+
+    def hosts(self) -> HostRules | None:
+        """What hosts a workspace may name; None where it may name none at all."""
+        inline = (self.file.gateway if self.file is not None else Gateway()).inline_hosts
+        return read_rules(inline.allow, inline.public) if inline.enabled else None

@@ -103,8 +103,9 @@ class StorePublisher:
 
     async def put_all_keys(self, connection: AsyncConnection, state: Any) -> None:
         rows = await read_keys(connection, KEYS.c.removed.is_(False))
-        published = (one for row in rows for one in key_rows(row, self.accounts))
-        count = await asyncio.to_thread(self.ring.replace_all, published, len(rows))
+        count = await asyncio.to_thread(self.ring.replace_all, key_rows(rows, self.accounts), len(rows))
+        # must come before the mark: it says that the keys are there, and a loss of power must not make it a lie
+        await asyncio.to_thread(self.ring.sync)
         self.keep_mark(Mark(state.identity, self.accounts.identity, state.keys_revision))
         log.info("%d keys are published", count)
 
@@ -112,9 +113,11 @@ class StorePublisher:
         revoked = await connection.execute(select(REVOCATIONS.c.digest).where(REVOCATIONS.c.revision > self.mark.revision))
         for digest in revoked.scalars():
             self.ring.remove(digest)
-        for row in await read_keys(connection, KEYS.c.removed.is_(False), KEYS.c.revision > self.mark.revision):
-            for one in key_rows(row, self.accounts):
-                self.ring.put(one.digest, one.entry, enabled=one.enabled, until_ns=one.until_ns)
+        changed = await read_keys(connection, KEYS.c.removed.is_(False), KEYS.c.revision > self.mark.revision)
+        for one in key_rows(changed, self.accounts):
+            self.ring.put(one.digest, one.entry, enabled=one.enabled, until_ns=one.until_ns)
+        # must come before the mark: it says that the keys are there, and a loss of power must not make it a lie
+        await asyncio.to_thread(self.ring.sync)
         self.keep_mark(Mark(state.identity, self.accounts.identity, state.keys_revision))
 
     def keep_mark(self, mark: Mark) -> None:

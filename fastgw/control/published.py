@@ -1,6 +1,6 @@
 """What of the store goes to the data plane, in the shapes that it reads: sections of its configuration, and keys."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from fastgw.control.accounts import LedgerAccounts, StoredLimits
 from fastgw.control.api.limits import published_limits
 from fastgw.control.api.written import Document, decode
-from fastgw.control.store.tables import CONFIGS, INTEGRATIONS, KEYS, MODELS, PRICES, SHARES, USERS, WORKSPACES
-from fastgw.snapshot.config import Integration, Model, Price
+from fastgw.control.store.tables import CONFIGS, INTEGRATIONS, KEYS, MODELS, ORGANISATIONS, PRICES, SHARES, USERS, WORKSPACES
+from fastgw.snapshot.accounts import Chain
+from fastgw.snapshot.config import Admission, Integration, Model, Price
 from fastgw.snapshot.keyring import KeyEntry, KeyRow
 from fastgw.snapshot.read import fields_of
 
@@ -74,7 +75,7 @@ class StoredKey(StoredLimits, frozen=True):
     config: str | None = None
     allow_config_override: bool = True
     enabled: bool = True
-    admission: str | None = None
+    admission: Admission | None = None
 
 
 STORED_KEY: Final = msgspec.json.Decoder(StoredKey)
@@ -82,27 +83,42 @@ STORED_LIMITS: Final = msgspec.json.Decoder(StoredLimits)
 
 
 async def read_keys(connection: AsyncConnection, *wanted: ColumnElement[bool]) -> Sequence[Mapping[str, Any]]:
-    """Rows of keys with what stands elsewhere: the workspace's slug, and the user's address and limits."""
-    query = select(
-        KEYS, WORKSPACES.c.slug.label("workspace"), USERS.c.email, USERS.c.spec.label("user_spec")).join(
-        WORKSPACES, WORKSPACES.c.id == KEYS.c.workspace_id).join(USERS, USERS.c.id == KEYS.c.user_id, isouter=True).where(*wanted)
+    """Rows of keys with what stands elsewhere: the slugs above them, and the limits of their user and organisation."""
+    query = (
+        select(
+            KEYS, WORKSPACES.c.slug.label("workspace"), USERS.c.email, USERS.c.spec.label("user_spec"),
+            ORGANISATIONS.c.slug.label("organisation"), ORGANISATIONS.c.spec.label("organisation_spec"))
+        .join(WORKSPACES, WORKSPACES.c.id == KEYS.c.workspace_id)
+        .join(ORGANISATIONS, ORGANISATIONS.c.id == KEYS.c.organisation_id)
+        .join(USERS, USERS.c.id == KEYS.c.user_id, isouter=True)
+        .where(*wanted)
+    )  # fmt: skip
     return [dict(row) for row in (await connection.execute(query)).mappings()]
 
 
-def key_rows(row: Mapping[str, Any], accounts: LedgerAccounts) -> Iterator[KeyRow]:
-    """What is published of a key: it, and for a while the one that it replaced."""
-    stored = STORED_KEY.decode(row["spec"])
-    expires_ns = None if stored.expires_at is None else int(stored.expires_at.timestamp() * 1_000_000) * 1000
-    chain = accounts.define(f"key:{row['id']}", f"key {row['name']!r}", stored, expires_ns)
-    metadata = stored.metadata
-    if row["user_id"] is not None:
-        chain = accounts.define(f"user:{row['user_id']}", f"user {row['email']!r}", STORED_LIMITS.decode(row["user_spec"])) + chain
-        metadata = {"_user": row["email"], **metadata}
-    entry = KeyEntry(
-        name=row["name"], id=row["id"], workspace=row["workspace"], chain=tuple(zip(chain.indexes, chain.names, strict=True)),
-        user=row["email"], models=stored.models, integrations=stored.integrations, integration=stored.integration, metadata=metadata,
-        config=stored.config, allow_config_override=stored.allow_config_override, admission=stored.admission,  # type: ignore[arg-type]  # checked when written
-        has_budget=chain.has_budget, counts_tokens=chain.counts_tokens)
-    yield KeyRow(row["digest"], entry, stored.enabled)
-    if row["previous_digest"] is not None:
-        yield KeyRow(row["previous_digest"], entry, stored.enabled, row["previous_until_ns"])
+def key_rows(rows: Iterable[Mapping[str, Any]], accounts: LedgerAccounts) -> Iterator[KeyRow]:
+    """What is published of keys: each of them, and for a while the one that it replaced."""
+    above: dict[str, Chain] = {}        # of organisations and users, which many keys have in common
+
+    def shared(owner: str, words: str, spec: str) -> Chain:
+        if owner not in above:
+            above[owner] = accounts.define(owner, words, STORED_LIMITS.decode(spec))
+        return above[owner]
+
+    for row in rows:
+        stored = STORED_KEY.decode(row["spec"])
+        expires_ns = None if stored.expires_at is None else int(stored.expires_at.timestamp() * 1_000_000) * 1000
+        chain = shared(f"organisation:{row['organisation']}", f"organisation {row['organisation']!r}", row["organisation_spec"])
+        metadata = stored.metadata
+        if row["user_id"] is not None:
+            chain += shared(f"user:{row['user_id']}", f"user {row['email']!r}", row["user_spec"])
+            metadata = {"_user": row["email"], **metadata}
+        chain += accounts.define(f"key:{row['id']}", f"key {row['name']!r}", stored, expires_ns)
+        entry = KeyEntry(
+            name=row["name"], id=row["id"], workspace=row["workspace"], chain=tuple(zip(chain.indexes, chain.names, strict=True)),
+            organisation=row["organisation"], user=row["email"], models=stored.models, integrations=stored.integrations,
+            integration=stored.integration, metadata=metadata, config=stored.config, allow_config_override=stored.allow_config_override,
+            admission=stored.admission, has_budget=chain.has_budget, counts_tokens=chain.counts_tokens)
+        yield KeyRow(row["digest"], entry, stored.enabled)
+        if row["previous_digest"] is not None:
+            yield KeyRow(row["previous_digest"], entry, stored.enabled, row["previous_until_ns"])

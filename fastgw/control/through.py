@@ -6,7 +6,7 @@ knew is taken over again, and of two numbers the greater counts.
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,11 +24,15 @@ WRITE_SECONDS: Final = 1.0
 DAY_NS: Final = 86_400 * 10**9
 BATCH: Final = 500  # rows of one statement; SQLite takes 32,766 parameters
 MACHINE: Final = "machine.id"
+NEAR: Final = 10                # the end of a budget: less than a tenth is left
 
 log = logging.getLogger("fastgw.control")
 
 
 Counts = tuple[int, int, int]  # ever settled: amount, tokens, requests
+
+
+Tell = Callable[[list[tuple[str, AccountView]]], Awaitable[object]]      # who hears of accounts, each by its digest
 
 
 class Opened(Struct):
@@ -42,11 +46,13 @@ class Opened(Struct):
 class WriteThrough:
     """Brings the accounts of this machine's ledger to the store."""
 
-    def __init__(self, store: Store, ledger: Ledger, state: Path) -> None:
+    def __init__(self, store: Store, ledger: Ledger, state: Path, tell: Tell | None = None) -> None:
         self.store = store
         self.ledger = ledger
         self.machine = machine_id(state)
+        self.tell = tell
         self.cursor = 0
+        self.near: set[int] = set()                 # accounts whose budgets come to an end: a refusal settles nothing, and may be the end
         self.digests: list[str] = []  # of accounts, by index
         self.opened: dict[int, Opened] = {}
         self.stored: dict[str, Mapping[str, Any]] | None = None  # what the store knew when this process began, until it is found here
@@ -110,7 +116,15 @@ class WriteThrough:
                 self.opened[view.account].last = counts(view)
         # only now: what could not be written is written the next time
         self.cursor = cursor
+        await self.tell_of({*changed, *self.near})
         return len(changed)
+
+    async def tell_of(self, indexes: Iterable[int]) -> None:
+        """Have the budgets looked at that may have crossed a threshold."""
+        views = {index: view for index in indexes if (view := self.ledger.read(index)).remaining is not None}
+        if self.tell is not None and views:
+            await self.tell([(self.digests[index], view) for index, view in views.items()])
+        self.near = {index for index, view in views.items() if (view.remaining or 0) * NEAR < (view.budget or 0)}
 
     async def open_day(self, indexes: Sequence[int], day: int) -> None:
         """Know of each account where it stood when the day began."""

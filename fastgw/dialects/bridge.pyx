@@ -9,7 +9,7 @@ from fastgw._core.buffer cimport append
 from fastgw._core.ring cimport FAILED
 from fastgw._core.scan cimport SCAN_OK, scan_request
 from fastgw._core.usage cimport Usage
-from fastgw.dialects.shapes.table import open_shape
+from fastgw.dialects.shapes.table import is_signed, open_shape
 from fastgw.dialects.splice cimport splice
 from fastgw.dialects.params import apply_params
 from fastgw.dialects.canonical import Broke
@@ -33,6 +33,8 @@ cdef int fit(Exchange x, dict defaults, dict overrides, tuple drops) except -1:
     if (defaults or overrides or drops) and x.operation.body == JSON_BODY:
         x.asked_body = x.body
         reshape(x, apply_params(x.body, defaults, overrides, drops))
+    if x.way.own is not None and is_signed(x.body, x.way.signs):
+        x.way = x.way.own
     dialect = x.way.dialect
     if dialect is None:
         mark = MARKS.get(x.operation.name) if x.operation.body == JSON_BODY else None

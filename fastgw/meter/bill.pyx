@@ -16,6 +16,10 @@ cdef enum:
     BYTES_PER_TOKEN = 4
 
 
+# what puts out tokens and has no limit of them; an embedding and a rank are as many bytes of numbers, and none
+cdef frozenset MAKING = frozenset(("images", "audio", "speech", "transcriptions", "translations"))
+
+
 cdef int bill(Ledger ledger, Exchange x) except -1:
     cdef UsageTap tap = x.tap
     if x.metered:
@@ -57,7 +61,7 @@ cdef int estimate(Ledger ledger, Exchange x) except -1:
     elif x.outcome == CANCELLED and x.operation.generates and caller is not None and caller.depth:
         # nothing came yet, but the provider goes on generating: what this caller's replies are like
         seen = ledger.mean_output(caller.chain[caller.depth - 1])
-    elif x.state == X_REPLYING and x.held.size:
+    elif x.state == X_REPLYING and x.held.size and (x.operation.generates or x.operation.name in MAKING):
         seen = x.held.size // BYTES_PER_TOKEN + 1      # a reply that was held until it broke
     elif x.state != X_REPLYING and x.outcome != CANCELLED:
         return 0                # it failed before a reply began: nothing is known to have been used

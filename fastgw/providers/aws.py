@@ -43,6 +43,7 @@ class AwsSigner:
     """Signs requests for one service in one region."""
 
     signs_body = True
+    writes = frozenset((b"x-amz-date", b"x-amz-security-token", b"x-amz-content-sha256"))
 
     def __init__(
         self,

@@ -89,6 +89,7 @@ BEDROCK = Provider(
     auth="aws",
     aws_service="bedrock",
     requires=("aws.region",),
+    native="bedrock",
     operations=named("converse"),
     generation=("converse",),
     output_limit=limits(frozenset({"converse"})),

@@ -5,7 +5,7 @@ from fastgw.providers.making import compatible
 EMBEDS = "completions embeddings"
 
 LOCAL = (
-    compatible("ollama", "Ollama", "http://127.0.0.1:11434/v1", "https://docs.ollama.com/openai", auth="none",
+    compatible("ollama", "Ollama", "http://127.0.0.1:11434/v1", "https://docs.ollama.com/openai", auth="none", native="ollama",
                also=f"{EMBEDS} responses messages", generation=("chat",), chat="max_tokens system_role echo_reasoning",
                unsupported="parallel_tool_calls tool_choice logit_bias n user"),
     compatible("vllm", "vLLM", "http://127.0.0.1:8000/v1", "https://docs.vllm.ai/en/latest/serving/", auth="none",

@@ -61,14 +61,16 @@ COHERE = Provider(
     title="Cohere",
     docs_url="https://docs.cohere.com/reference/about",
     aliases=("cohere-chat",),
+    note="callers write `/v1` or `/v2` themselves, so it has no prefix",
     base_url="https://api.cohere.com",
     prefix="",
+    cut="",
     operations=named("cohere_chat cohere_embed cohere_rerank models"),
     generation=("cohere_chat",),
     paths=paths(models="/v1/models"),
     unsupported=frozenset({"logit_bias", "n", "parallel_tool_calls", "user", "service_tier"}),
     output_limit=limits(frozenset({"cohere_chat"})),
-    usage=UsageDialect.NONE,
+    usage=UsageDialect.COHERE,
     catalog_ids=("cohere",),
 )
 

@@ -69,7 +69,7 @@ def compatible(
     paths: Templates | None = None,
     stream_options: bool = True,
     variants: tuple[Variant, ...] = (),
-    note: str = "",
+    note: str = "", native: str = "",
 ) -> Provider:
     """A provider that takes OpenAI's chat requests.
 
@@ -93,7 +93,7 @@ def compatible(
         aws_service=aws_service,
         requires=requires,
         defaults=MappingProxyType(dict(defaults or {})),
-        operations=served,
+        native=native, operations=served,
         generation=generation_of(served) if generation is None else generation,
         paths=paths or MappingProxyType({}),
         quirks=quirks(chat=chat) if chat and "chat" in served else MappingProxyType({}),
@@ -137,7 +137,7 @@ def passing(
 
 
 def only(name: str, pattern: str, operation: str, path: str, quirk: str = "") -> Variant:
-    """Models that do one thing, which is not to generate text."""
+    """Models that do one thing, which is not to generate text. quirk: of how that is written, even for a caller of the same shape"""
     return Variant(
         name=name,
         pattern=pattern,
@@ -146,5 +146,6 @@ def only(name: str, pattern: str, operation: str, path: str, quirk: str = "") ->
         paths=MappingProxyType({operation: path}),
         stream_paths=MappingProxyType({}),
         quirks=MappingProxyType({operation: frozenset({quirk})} if quirk else {}),
+        rewritten=frozenset({operation} if quirk else ()),
         output_limit=limits(frozenset()),
     )

@@ -20,6 +20,7 @@ class OciSigner:
 
     expires_s: Final = float("inf")
     signs_body = True
+    writes = frozenset((b"date", b"x-content-sha256"))
 
     def __init__(self, oracle: Oracle) -> None:
         assert oracle.private_key is not None  # the configuration was checked

@@ -24,6 +24,7 @@ class UsageDialect(IntEnum):
     OPENAI = 1
     ANTHROPIC = 2
     GEMINI = 3
+    COHERE = 4
 
 
 class Variant(Struct, frozen=True, kw_only=True):
@@ -74,6 +75,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     extra_fields     fields that are added where the caller sent none of that name
     requires         settings that the addresses need, by their place in the integration: "aws.region"
     defaults         what holds for such a setting where the config states nothing
+    native           the operation by which callers ask for its API as it is, at its own paths beside /v1/; "" where there is none
     operations       what it serves in their own dialects, names of OPERATIONS; none: requests only pass
     generation       of these, the ones that a request of another dialect is translated to, the first choice first
     paths, stream_paths   by operation, the path instead of the usual one, after the prefix, or in its place too where it
@@ -108,6 +110,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     extra_fields: tuple[tuple[str, str], ...] = ()
     requires: tuple[str, ...] = ()
     defaults: Templates = NOTHING
+    native: str = ""
     operations: Names
     generation: tuple[str, ...] = ()
     paths: Templates = NOTHING

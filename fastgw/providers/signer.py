@@ -21,9 +21,11 @@ class Signer(Protocol):
     """Writes the fields that sign one request; what it needs for that is fetched ahead of time.
 
     `refresh` is not to run twice at once; before `expires_s` it is to run again, well ahead. signs_body: what is sent must be known whole.
+    writes: the names of its fields beside authorization, in lower case, which a caller's own must not stand beside.
     """
 
     signs_body: bool
+    writes: frozenset[bytes]
 
     @property
     def expires_s(self) -> float:
@@ -56,6 +58,7 @@ class TokenSigner:
     """Signs by a bearer token that a function fetches, in a thread; label: whose, for messages and the repr."""
 
     signs_body = False
+    writes: frozenset[bytes] = frozenset()
 
     def __init__(self, label: str, fetch: Callable[[], Token], extra: bytes = b"") -> None:
         self._label = label

@@ -1,9 +1,6 @@
 """Write records for a terminal, one aligned line each and their attempts below it, or as JSON."""
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
-
-import msgspec
 
 from fastgw.record.fields import Record
 from fastgw.record.query import Listed
@@ -53,12 +50,6 @@ def lines(listed: Listed) -> Iterator[str]:
         for name in ("attempts", "passed_over"):
             if told := record.detail.get(name):
                 yield f"    {name.replace('_', ' ')}: {printable(str(told))}"
-
-
-def json_line(listed: Listed) -> str:
-    """Return one record as one JSON object, with its seq."""
-    document: dict[str, Any] = {"seq": listed.seq, **msgspec.structs.asdict(listed.record)}
-    return msgspec.json.encode(document).decode()
 
 
 def aligned(name: str, cell: str, width: int) -> str:

@@ -5,6 +5,7 @@ OUTCOMES = ("served", "refused", "failed", "cancelled", "lost")
 OPERATIONS = (
     "chat", "completions", "embeddings", "responses", "moderations", "images", "audio", "files", "batches", "models",
     "messages", "count_tokens", "generate", "embed", "proxy", "unknown", "rerank",
+    "cohere_chat", "cohere_embed", "cohere_rerank", "bedrock", "ollama",
 )
 
 CACHES = ("", "hit", "miss", "refresh", "bypass")

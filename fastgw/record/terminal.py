@@ -7,9 +7,11 @@ from pathlib import Path
 
 from msgspec import structs
 
-from fastgw.record.listing import heading, json_line, lines
-from fastgw.record.query import MOST_RECORDS, Filters, Listed, RecordsUnavailable, follow_records, list_records
+from fastgw.record.filters import Filters
+from fastgw.record.listing import heading, lines
+from fastgw.record.query import MOST_RECORDS, Listed, QueryTooLong, RecordsUnavailable, follow_records, json_line, list_records
 
+SECONDS = 60.0                 # somebody at a terminal would rather wait than take a shorter range
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -24,12 +26,12 @@ def show(path: Path, *, follow: bool, as_json: bool, status: str | None = None, 
     filters = Filters(status=code, status_class=status_class, since_ns=parse_since(since), **wanted)  # type: ignore[arg-type]  # click's own checks
 
     def write(listed: Listed) -> Iterator[str]:
-        return iter([json_line(listed)]) if as_json else lines(listed)
+        return iter([json_line(listed).decode()]) if as_json else lines(listed)
 
     try:
         # must come before the listing, so that what is written between the two is followed
         seen = max((listed.seq for listed in list_records(path, Filters(limit=1))), default=0)
-        found = list_records(path, filters)
+        found = list_records(path, filters, SECONDS)
         if not as_json:
             yield heading()
         for listed in reversed(found):
@@ -38,7 +40,7 @@ def show(path: Path, *, follow: bool, as_json: bool, status: str | None = None, 
             seen = max([seen, *(listed.seq for listed in found)])
             for listed in follow_records(path, structs.replace(filters, after=seen, limit=MOST_RECORDS)):
                 yield from write(listed)
-    except RecordsUnavailable as error:
+    except (RecordsUnavailable, QueryTooLong) as error:
         raise RuntimeError(str(error)) from error
 
 

@@ -26,7 +26,7 @@ SAFE_METHODS: Final = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE"))  # 
 # These make an answer and change nothing else; what else is POSTed (files, batches, unknown paths) may make something twice.
 ANSWERS: Final = frozenset((
     "chat", "completions", "embeddings", "responses", "moderations", "images", "audio", "messages", "count_tokens", "generate", "embed",
-    "rerank", "speech", "transcriptions", "translations",
+    "rerank", "speech", "transcriptions", "translations", "cohere_chat", "cohere_embed", "cohere_rerank", "ollama",
 ))  # fmt: skip
 
 BY_STATUS: Final[dict[int, Trouble]] = {
@@ -89,8 +89,9 @@ class RetryRule:
             return STOP
         if retries >= self.attempts or not (failure.status in self.on_status or failure.trouble in self.on_errors):
             return NEXT
-        # full jitter, so that callers who failed together do not come back together
-        wait_ns = min(self.max_ns, self.base_ns << min(retries, 20)) * draw >> 64
+        # random, so that callers who failed together do not come back together; half of it at least, as no wait at all is no second chance
+        half_ns = min(self.max_ns, self.base_ns << min(retries, 20)) >> 1
+        wait_ns = half_ns + (half_ns * draw >> 64)
         if self.honours and failure.retry_after_ns > 0:
             if failure.retry_after_ns > self.max_ns:
                 return NEXT

@@ -74,7 +74,8 @@ def define_chain(ledger: Ledger, owner: str, words: str, limits: Limited, expire
         for source, name, view in moved:
             index = indexes[names.index(name)]
             ledger.set_spent(index, view.spent)
-            ledger.restore(index, view)
+            # the window it began in, too; each account keeps its own lifetimes, or days would show what was counted before
+            ledger.restore(index, view._replace(lifetime=0, lifetime_tokens=0, lifetime_requests=0))
             if source not in names:
                 ledger.define(source)           # its count has gone on elsewhere, and must not come back
     units = {budget.unit for budget in limits.budget}
@@ -129,8 +130,10 @@ def check_limits(place: Place, limits: Limited, problems: Problems) -> None:
             seen.add((budget.unit, budget.window))
 
 
-def check_depth(place: Place, above: Limited, limits: Limited, problems: Problems) -> None:
-    """The accounts of a request fit into one chain."""
-    depth = sum(len(accounts_of("", one)) for one in (above, limits) if not problems.found)
+def check_depth(place: Place, owners: Sequence[Limited], problems: Problems) -> None:
+    """The accounts that are charged together fit into one chain."""
+    if problems.found:
+        return                              # of budgets that do not hold there is nothing to count
+    depth = sum(len(accounts_of("", limits)) for limits in owners)
     if depth > MAX_CHAIN:
-        problems.add((*place, "budget"), f"at most {MAX_CHAIN} accounts with those of the workspace", f"{depth}")
+        problems.add((*place, "budget"), f"at most {MAX_CHAIN} accounts, one for each budget and one for each of whom they are", f"{depth}")

@@ -4,6 +4,7 @@ Raises KeyUnusable, which says what is missing: it is in the log and goes to the
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeVar
 
@@ -22,6 +23,7 @@ from fastgw.snapshot.shares import Share
 from fastgw.snapshot.types import Caller
 
 ADMISSIONS: Final = MappingProxyType({"strict": 0, "clamp": 1, "estimate": 2})
+MOST_LISTS: Final = 1024
 
 _decode = msgspec.msgpack.Decoder(KeyEntry).decode
 T = TypeVar("T")
@@ -41,6 +43,7 @@ class CallerMaker:
     def __init__(self, config: Config, ledger: Ledger) -> None:
         self.config = config
         self.ledger = ledger
+        self._both = lru_cache(MOST_LISTS)(both)  # many keys have the same lists
         workspaces = {DEFAULT_WORKSPACE: Workspace(), **config.workspaces}
         self.bounds = {
             name: Bounds(row, define_chain(ledger, f"workspace:{name}", f"workspace {name!r}", row), define_shares(ledger, name, row))
@@ -93,8 +96,8 @@ class CallerMaker:
             chain=[*chain.indexes, *(index for index, _ in entry.chain)], account_names=(*chain.names, *(name for _, name in entry.chain)),
             admission=ADMISSIONS[entry.admission or workspace.admission], has_budget=entry.has_budget or chain.has_budget,
             counts_tokens=entry.counts_tokens or chain.counts_tokens, shares=shares,
-            refuse_unknown_price=workspace.unknown_price == "refuse", models=both(entry.models, workspace.models, str.encode),
-            integrations=both(entry.integrations, workspace.integrations, str), passthrough=entry.integration,
+            refuse_unknown_price=workspace.unknown_price == "refuse", models=self._both(entry.models, workspace.models, str.encode),
+            integrations=self._both(entry.integrations, workspace.integrations, str), passthrough=entry.integration,
             metadata=entry.metadata, config=entry.config, allow_config_override=entry.allow_config_override,
         )
 

@@ -75,6 +75,7 @@ class Checker:
         else:
             self.reachable(place, limits.models, (integration,))
         check_limits(place, limits, self.problems)
+        check_depth(place, (limits,), self.problems)
 
     def gateway(self) -> None:
         gateway = self.config.gateway
@@ -129,7 +130,7 @@ class Checker:
             self.unknown((*place, "integration"), "an integration that the key may use", key.integration, known)
         self.reachable(place, key.models, key.integrations or tuple(allowed))
         check_limits(place, key, self.problems)
-        check_depth(place, workspace or Workspace(), key, self.problems)
+        check_depth(place, (workspace or Workspace(), key), self.problems)
         if key.expires_at is not None and not FIRST_EXPIRY <= key.expires_at < LAST_EXPIRY:
             self.problems.add((*place, "expires_at"), "a time from 1970 to 2261", f"the year {key.expires_at.year}")
 

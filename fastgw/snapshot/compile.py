@@ -133,7 +133,7 @@ class Routes:
 
     def serving(self, operation: Operation, name: str | None, wanted: str | None) -> tuple[list[Integration], str | None]:
         """The integrations that serve a model, and its name there."""
-        able = [row for row in self.integrations.values() if row.does(operation) and wanted in (None, row.name)]
+        able = [row for row in self.integrations.values() if wanted in (None, row.name) and may_serve(row, operation, name)]
         if operation.name == "proxy" and wanted is None:
             return (able if len(able) == 1 else []), name
         if name is None or wanted is not None:
@@ -170,6 +170,12 @@ def with_limits(route: Route) -> Route:
         assert isinstance(leaf.target, Target)
         leaf.target.limit(**structs.asdict(leaf.timeouts))
     return route
+
+
+def may_serve(row: Integration, operation: Operation, model: str | None) -> bool:
+    """Whether an integration has the operation, for all of its models or for this one, which may be written behind a provider's name."""
+    names = () if model is None else (model, model.partition("/")[2])
+    return row.does(operation) or any(row.for_model(name).does(operation) for name in names)
 
 
 def serving(able: list[Integration], operation: Operation, model: str, config: written.Config, catalog: Catalog) -> list[Integration]:

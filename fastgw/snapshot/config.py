@@ -335,6 +335,17 @@ class Oidc(Section, frozen=True):
     ] = None
 
 
+class Smtp(Section, frozen=True, kw_only=True):
+    """How mail is sent."""
+
+    host: Annotated[str, Meta(description="name or address of the server")]
+    port: Annotated[int, Meta(ge=1, le=65_535, description="usually 587 with starttls, 465 with implicit")] = 587
+    tls: Annotated[Literal["starttls", "implicit", "none"], Meta(description="how the connection is secured")] = "starttls"
+    username: Annotated[str, Meta(description="to log in with; none: without")] = ""
+    password: Annotated[Secret | None, Meta(description="to log in with")] = None
+    sender: Annotated[str, Meta(description="address that alerts come from")]
+
+
 class ControlPlane(Section, frozen=True):
     """The control plane: store, admin API and console."""
 
@@ -346,6 +357,7 @@ class ControlPlane(Section, frozen=True):
         WebPlace | None, Meta(description="where browsers reach the gateway; by default where each of them says that it did")
     ] = None
     oidc: Annotated[Oidc | None, Meta(description="sign in at an identity provider")] = None
+    smtp: Annotated[Smtp | None, Meta(description="how alerts go out by mail")] = None
 
 
 class Config(Section, frozen=True):

@@ -73,7 +73,7 @@ class Connections:
             ways=ways_of(provider, upstream, settings_of(provider, row)),
             ask_usage=provider.stream_options if row.stream_usage is None else row.stream_usage,
             output_limits=dict(provider.output_limit),
-            own_names=frozenset(field.lower().encode() for field in row.headers),
+            own_names=frozenset(field.lower().encode() for field in row.headers) | (signer.writes if signer is not None else frozenset()),
             secrets=secrets_of(row), signer=signer, variants=variants,
         )
 
@@ -100,22 +100,28 @@ class Connections:
         return origin
 
     def _proxy(self, scheme: str, host: str, port: int, row: written.Integration) -> tuple[str, int, bytes | None] | None:
-        """The forward proxy for an https origin: the integration's own, or that of the environment."""
-        if scheme != "https":
+        """The forward proxy for an https origin."""
+        url = proxy_url(scheme, f"{host}:{port}", row, self.environ)
+        if url is None:
             return None
-        url = row.proxy.reveal() if row.proxy is not None else self.environ.get("HTTPS_PROXY") or self.environ.get("https_proxy")
-        if not url:
-            return None
-        bypass = self.environ.get("NO_PROXY") or self.environ.get("no_proxy") or ""
-        if row.proxy is None and proxy_bypass_environment(f"{host}:{port}", {"no": bypass}):
-            return None
-        parts = urlsplit(url if "://" in url else f"http://{url}")
+        parts = urlsplit(url)
         authorization = None
         if parts.username is not None:
             from base64 import b64encode
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             authorization = b"Basic " + b64encode(pair.encode())
         return parts.hostname or "", parts.port or 80, authorization
+
+
+def proxy_url(scheme: str, authority: str, row: written.Integration, environ: Mapping[str, str]) -> str | None:
+    """The proxy on the way to HOST:PORT, the integration's own or that of the environment; None where there is none."""
+    if scheme != "https":
+        return None
+    url = row.proxy.reveal() if row.proxy is not None else environ.get("HTTPS_PROXY") or environ.get("https_proxy")
+    bypass = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
+    if not url or (row.proxy is None and proxy_bypass_environment(authority, {"no": bypass})):
+        return None
+    return url if "://" in url else f"http://{url}"
 
 
 def host_field(upstream: Upstream) -> str:

@@ -105,6 +105,13 @@ class KeyRing:
         with self._lock:
             return self._writer.remove(digest)
 
+    def sync(self) -> None:
+        """Have the disk take what was published, so that a machine that dies does not undo it; may take long. raises OSError
+
+        Must come before it is noted anywhere that the store is published up to a revision.
+        """
+        self._writer.sync()
+
     def rows(self) -> Iterator[KeyRow]:
         """What is published, read from the file."""
         for digest, entry, enabled, until_ns in self._writer.items():

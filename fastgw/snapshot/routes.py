@@ -35,7 +35,7 @@ class Retry(Section, frozen=True):
     attempts: Annotated[int, Meta(ge=0, le=10, description="how often again; 0 never")] = 1
     on_status: Annotated[tuple[Status, ...], Meta(description="statuses after which it is asked again")] = PASSING_STATUS
     on_errors: Annotated[tuple[Trouble, ...], Meta(description="kinds of failure after which it is asked again")] = ("connection", "busy")
-    base_ms: Annotated[Milliseconds, Meta(description="the first wait is from 0 to this, each further one up to twice as long")] = 200
+    base_ms: Annotated[Milliseconds, Meta(description="the first wait is from half of this to this, each further one twice as long")] = 200
     max_ms: Annotated[Milliseconds, Meta(description="the longest wait; where the target asks for a longer one it is not asked again")] = (
         10_000
     )

@@ -52,6 +52,8 @@ cdef class Way:
     cdef readonly bytes prefix         # before the caller's own path instead of the integration's, or None
     cdef readonly int usage            # UsageDialect of replies that pass
     cdef readonly frozenset quirks
+    cdef readonly frozenset signs      # members of a body that is in the provider's own shape, which has the same path
+    cdef readonly Way own              # how such a body passes; None where there is no such thing
 
 
 cdef class Caller:

@@ -95,9 +95,12 @@ class Way:
     prefix: bytes | None
     usage: int
     quirks: frozenset[str]
+    signs: frozenset[str]
+    own: Way | None
     def __init__(
         self, operation: str, *, dialect: str | None = None, is_shape: bool = False, path: bytes | None = None,
         stream_path: bytes | None = None, usage: int = 0, prefix: bytes | None = None, quirks: frozenset[str] = ...,
+        signs: frozenset[str] = ..., own: Way | None = None,
     ) -> None: ...
 
 class Integration:

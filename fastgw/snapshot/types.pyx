@@ -50,7 +50,7 @@ cdef class Operation:
 
 cdef class Way:
     def __init__(self, str operation, *, str dialect=None, bint is_shape=False, bytes path=None, bytes stream_path=None, int usage=0,
-                 bytes prefix=None, frozenset quirks=frozenset()):
+                 bytes prefix=None, frozenset quirks=frozenset(), frozenset signs=frozenset(), Way own=None):
         self.operation = operation
         self.dialect = dialect
         self.is_shape = is_shape
@@ -59,6 +59,8 @@ cdef class Way:
         self.prefix = prefix
         self.usage = usage
         self.quirks = quirks
+        self.signs = signs
+        self.own = own
 
     def __repr__(self):
         return f"<Way to {self.operation}{f' in {self.dialect}' if self.dialect else ''}>"

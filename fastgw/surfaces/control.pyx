@@ -13,10 +13,11 @@ cdef Operation CONTROL = Operation("control", -1, speaks=SPEAKS_OPENAI, body=0, 
 
 # Its own, and the management routes of LiteLLM that people script against.
 cdef tuple BEGINNINGS = (
-    b"/api/", b"/console/", b"/oauth/", b"/.well-known/", b"/key/", b"/team/", b"/user/", b"/budget/", b"/model/", b"/model_group/",
-    b"/spend/",
+    b"/api/v1/", b"/console/", b"/oauth/", b"/.well-known/", b"/key/", b"/team/", b"/user/", b"/budget/", b"/spend/",
 )
-cdef frozenset PATHS = frozenset((b"/", b"/api", b"/console", b"/favicon.ico"))
+# /model/ is Bedrock's, and /api/ Ollama's
+cdef frozenset PATHS = frozenset((
+    b"/", b"/console", b"/favicon.ico", b"/model/info", b"/model/new", b"/model/update", b"/model/delete", b"/model_group/info"))
 
 
 cdef bint is_controls(bytes path):

@@ -7,7 +7,7 @@ from urllib.parse import unquote_to_bytes
 
 from fastgw._core.http1 cimport DELETE, GET, HEAD, PATCH, POST, PUT
 from fastgw._core.scan cimport LIMIT_GENERATION_CONFIG, LIMIT_MAX_COMPLETION_TOKENS, LIMIT_MAX_OUTPUT_TOKENS, LIMIT_MAX_TOKENS
-from fastgw._core.usage cimport USAGE_ANTHROPIC, USAGE_GEMINI, USAGE_NONE, USAGE_OPENAI
+from fastgw._core.usage cimport USAGE_ANTHROPIC, USAGE_COHERE, USAGE_GEMINI, USAGE_NONE, USAGE_OPENAI
 from fastgw.errors import error
 from fastgw.record.names import OPERATIONS as NAMES
 from fastgw.snapshot.types import PARTS
@@ -34,6 +34,13 @@ cdef Operation SPEECH = _operation("speech", SPEAKS_OPENAI, JSON_BODY, **OPENAI_
 cdef Operation TRANSCRIPTIONS = _operation("transcriptions", SPEAKS_OPENAI, FORM_BODY, metered=True, usage=USAGE_OPENAI)
 cdef Operation TRANSLATIONS = _operation("translations", SPEAKS_OPENAI, FORM_BODY, metered=True, usage=USAGE_OPENAI)
 cdef Operation RERANK = _operation("rerank", SPEAKS_OPENAI, JSON_BODY, **OPENAI_JSON)
+cdef Operation COHERE_CHAT = _operation("cohere_chat", SPEAKS_OPENAI, JSON_BODY, generates=True, wants_model=True, metered=True,
+                                        limit_fields=1 << LIMIT_MAX_TOKENS, usage=USAGE_COHERE)
+cdef Operation COHERE_EMBED = _operation("cohere_embed", SPEAKS_OPENAI, JSON_BODY, wants_model=True, metered=True, usage=USAGE_COHERE)
+cdef Operation COHERE_RERANK = _operation("cohere_rerank", SPEAKS_OPENAI, JSON_BODY, wants_model=True, metered=True, usage=USAGE_COHERE)
+# read for the model, which keys may be held to, and because a signature covers the body
+cdef Operation BEDROCK = _operation("bedrock", SPEAKS_OPENAI, JSON_BODY, model_in_path=True, decodes_reply=False)
+cdef Operation OLLAMA = _operation("ollama", SPEAKS_OPENAI, JSON_BODY, decodes_reply=False)
 cdef Operation IMAGES_UPLOAD = _operation("images", SPEAKS_OPENAI, FORM_BODY, metered=True, usage=USAGE_OPENAI)
 cdef Operation RESPONSES_ITEM = _operation("responses", SPEAKS_OPENAI, NO_BODY_READ, decodes_reply=False)
 cdef Operation FILES = _operation("files", SPEAKS_OPENAI, NO_BODY_READ, decodes_reply=False)
@@ -76,7 +83,8 @@ cdef dict POSTS = {
         (b"/v1/chat/completions", CHAT), (b"/v1/completions", COMPLETIONS), (b"/v1/embeddings", EMBEDDINGS),
         (b"/v1/responses", RESPONSES), (b"/v1/moderations", MODERATIONS), (b"/v1/messages", MESSAGES),
         (b"/v1/messages/count_tokens", COUNT_TOKENS), (b"/v1/images/generations", IMAGES), (b"/v1/audio/speech", SPEECH),
-        (b"/v1/rerank", RERANK),
+        (b"/v1/rerank", RERANK), (b"/v2/chat", COHERE_CHAT), (b"/v2/embed", COHERE_EMBED), (b"/v2/rerank", COHERE_RERANK),
+        (b"/api/chat", OLLAMA), (b"/api/generate", OLLAMA), (b"/api/embed", OLLAMA), (b"/api/embeddings", OLLAMA),
     )
 }
 # beginnings, the longest first; the second is for bodies that are not JSON
@@ -106,10 +114,18 @@ cdef Asked find_operation(bytes path, int method, bint is_json, bint is_anthropi
             return Asked(json_operation if is_json and method == POST else upload)
     if path.startswith(b"/v1/"):
         return Asked(PROXY_ANTHROPIC if is_anthropic else PROXY)
+    if method == POST and path.startswith(BEDROCKS):
+        return _bedrock(path)
     if path.startswith(b"/upload/v1beta/"):
         return Asked(PROXY_GEMINI)
     raise error("UnknownPath", f"no surface at {path[:200].decode('ascii', 'replace')}: the OpenAI and Anthropic APIs are under /v1/, "
-                "Gemini's under /v1beta/ and /v1/models/")
+                "Gemini's under /v1beta/ and /v1/models/, Cohere's under /v1/ and /v2/, Ollama's under /api/, Bedrock's under /model/")
+
+
+cdef Asked _bedrock(bytes path):
+    """A path of Bedrock's own: /model/MODEL/invoke and the like name a model."""
+    cdef Py_ssize_t end = path.find(b"/", 7)
+    return Asked(BEDROCK, path[7:end], 7) if path.startswith(b"/model/") and end > 7 else Asked(BEDROCK)
 
 
 cdef int refuse_disguised(bytes path) except -1:
@@ -131,6 +147,7 @@ cdef int refuse_disguised(bytes path) except -1:
 
 
 METERED = (b"/v1/images/", b"/v1/audio/")
+BEDROCKS = (b"/model/", b"/guardrail/", b"/agents/")
 MODELS_PATHS = (b"/v1/models/", b"/v1beta/models/")
 PLAIN_ACTIONS = frozenset(name.lower() for name in ACTIONS)
 

@@ -256,12 +256,18 @@ cdef bytes upstream_target(Exchange x):
             return template     # what a caller of another dialect has in its query means nothing here
         template = template.partition(b"?")[0]      # a caller of this one says itself how it wants a stream
         return template if query is None else template + b"?" + query
-    if x.operation.model_in_path and x.target.model:
+    if x.operation.name == "bedrock":
+        if x.target.model and x.target.model != x.model:
+            path = b"/model/" + quoted(model) + path[path.find(b"/", 7):]
+    elif x.operation.model_in_path and x.target.model:
         colon = path.rfind(b":")
         slash = path.find(b"/models/") + 8
         path = path[:slash] + quoted(model) + path[colon:]
     if integration.cut and path.startswith(integration.cut):
         path = path[len(integration.cut):]
+    elif integration.cut:
+        # one of the provider's own, beside what its prefix stands for
+        prefix = prefix.removesuffix(integration.provider.prefix.encode())
     path = (prefix if x.way is None or x.way.prefix is None else x.way.prefix) + path
     if integration.query:
         query = integration.query if query is None else query + b"&" + integration.query

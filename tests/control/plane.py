@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 from httpx2 import Response
 from sqlalchemy import insert
 from starlette.applications import Starlette
@@ -23,7 +22,7 @@ from fastgw.control.ids import make_id
 from fastgw.control.plane import Plane
 from fastgw.control.store.engine import Transaction, open_store
 from fastgw.control.store.tables import ORGANISATIONS, USERS
-from fastgw.snapshot.config import ControlPlane
+from fastgw.snapshot.config import Config, ControlPlane
 
 Json = dict[str, Any]
 PASSWORD = "correct horse battery"
@@ -42,10 +41,12 @@ class FakeSealer:
 
 
 class FakeWorkers:
-    """In the place of the data plane: remembers that it was told, and knows of no spend."""
+    """In the place of the data plane: remembers what it was told, and knows of what spend a test says."""
 
     def __init__(self) -> None:
         self.woken = 0
+        self.spends: dict[str, Spend] = {}
+        self.resets: list[str] = []
 
     async def check(self, transaction: Transaction) -> None:
         assert "config" in transaction.touched
@@ -54,10 +55,10 @@ class FakeWorkers:
         self.woken += 1
 
     def spend(self, name: str, limits: Document) -> Spend:
-        return Spend(0.0, 0, 0, [])
+        return self.spends.get(name, Spend(0.0, 0, 0, []))
 
     def reset(self, name: str, limits: Document) -> None:
-        pytest.fail(f"nobody was to reset {name}")
+        self.resets.append(name)
 
 
 class Caller:
@@ -153,7 +154,7 @@ def running(url: str, state: Path, settings: ControlPlane = ControlPlane()) -> I
         await plane.store.close()
 
     plane = Plane(store=None, state=state, ledger=Ledger(state / "ledger"), sealer=FakeSealer(), publisher=data,  # type: ignore[arg-type]  # opened by the lifespan
-                  accounts=data, settings=settings, started_ns=time.time_ns())
+                  accounts=data, file=Config(control=settings), started_ns=time.time_ns())
     with TestClient(make_app(plane, lifespan), base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
         control = Control(client, plane, data, made[0][1])
         control.login()

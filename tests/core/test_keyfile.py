@@ -226,6 +226,28 @@ def test_slots_outside_the_table_are_refused(path: Path) -> None:
     assert writer.find_digest(b"short") == -1
 
 
+def test_reading_all_keys_ends_where_another_file_comes(path: Path) -> None:
+    """Keys of two generations are never mixed in one reading."""
+    writer = KeyFileWriter(path)
+    writer.replace_all((digest_of(number), b"x", True, 0) for number in range(10))
+    rows = writer.items()
+    next(rows)
+    writer.compact()
+    with pytest.raises(RuntimeError, match="was replaced or closed while its keys were read"):
+        next(rows)
+
+
+def test_writer_does_not_touch_a_file_that_took_the_place_of_its_own(path: Path) -> None:
+    """Who puts another file there finds it as it was; the next replacement of all keys puts things right."""
+    writer = KeyFileWriter(path)
+    path.unlink()
+    path.write_bytes(b"other")
+    with pytest.raises(LayoutError, match="another file was put in the place"):
+        writer.put(digest_of(1), b"x")
+    assert path.read_bytes() == b"other" and writer.damage
+    assert writer.replace_all([(digest_of(1), b"x", True, 0)]) == 1 and entry_at(KeyFile(path), digest_of(1)) == b"x"
+
+
 class KeyFileAgainstADict(RuleBasedStateMachine):
     """Everything that a writer can do, beside a dict; a reader looks on."""
 

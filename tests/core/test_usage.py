@@ -13,7 +13,7 @@ from fastgw._core import usage
 from tests.feeding import byte_by_byte, same_however_fed, split_at_random
 from tests.oracles import usage as oracle
 
-OPENAI, ANTHROPIC, GEMINI = usage.OPENAI, usage.ANTHROPIC, usage.GEMINI
+OPENAI, ANTHROPIC, GEMINI, COHERE = usage.OPENAI, usage.ANTHROPIC, usage.GEMINI, usage.COHERE
 
 
 def watch(dialect: int, form: int, pieces: Iterable[bytes], strip: bool = False) -> oracle.Watched:
@@ -35,6 +35,19 @@ class Case(NamedTuple):
 
 
 WHOLE = [
+    Case(
+        "cohere",
+        COHERE,
+        '{"message":{"content":[{"type":"text","text":"hi"}]},"usage":{"billed_units":{"input_tokens":7,"output_tokens":88},'
+        '"tokens":{"input_tokens":69,"output_tokens":89},"cached_tokens":5}}',
+        {"input_tokens": 7, "output_tokens": 88},
+    ),
+    Case(
+        "cohere's embeddings",
+        COHERE,
+        '{"embeddings":{"float":[[0.5]]},"meta":{"api_version":{"version":"2"},"billed_units":{"input_tokens":2,"image_tokens":3}}}',
+        {"input_tokens": 5},
+    ),
     Case(
         "chat",
         OPENAI,
@@ -252,6 +265,12 @@ GROQ = chunk("ok", "") + (
     b'data: {"choices":[{"delta":{},"finish_reason":"stop"}],'
     b'"x_groq":{"usage":{"prompt_tokens":12,"completion_tokens":26}}}\n\n'
 )
+COHERE_STREAM = (
+    b'event: message-start\ndata: {"type":"message-start","delta":{"message":{"role":"assistant"}}}\n\n'
+    b'event: content-delta\ndata: {"type":"content-delta","delta":{"message":{"content":{"text":"ok"}}}}\n\n'
+    b'event: message-end\ndata: {"type":"message-end","delta":{"finish_reason":"COMPLETE","usage":'
+    b'{"billed_units":{"input_tokens":3,"output_tokens":4},"tokens":{"input_tokens":500,"output_tokens":6}}}}\n\n'
+)
 
 
 @pytest.mark.parametrize(
@@ -275,6 +294,7 @@ GROQ = chunk("ok", "") + (
         (OPENAI, RESPONSES, {"input_tokens": 3, "output_tokens": 4}, 4, 4, True),
         (GEMINI, GEMINI_STREAM, {"input_tokens": 4, "output_tokens": 6}, 4, 2, True),
         (OPENAI, GROQ, {"input_tokens": 12, "output_tokens": 26}, 2, 2, False),
+        (COHERE, COHERE_STREAM, {"input_tokens": 3, "output_tokens": 4}, 2, 3, True),
     ],
 )
 def test_stream_states_its_usage_however_it_is_cut(
@@ -414,7 +434,7 @@ def test_rubbish_is_passed_on_alike_however_it_is_cut(parts: list[bytes], seed: 
     """Whatever comes: nothing is raised, every way to cut it is seen alike, and without strip not a byte is changed."""
     body = b"".join(parts)
     rng = random.Random(seed)
-    for dialect in (OPENAI, ANTHROPIC, GEMINI):
+    for dialect in (OPENAI, ANTHROPIC, GEMINI, COHERE):
         for form in (usage.JSON, usage.SSE):
             for strip in (False, True):
                 whole = watch(dialect, form, [body], strip)

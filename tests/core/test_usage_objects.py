@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from fastgw._core import usage
 from fastgw.dialects.anthropic_messages import DIALECT
 from fastgw.dialects.canonical import Event, UsageStated
-from tests.core.test_usage import ANTHROPIC, GEMINI, OPENAI, watch
+from tests.core.test_usage import ANTHROPIC, COHERE, GEMINI, OPENAI, watch
 from tests.oracles import usage as oracle
 
 counts = st.one_of(st.integers(-5, 300), st.sampled_from([2**53, 2**53 + 1, 2**80, 1.5, None, True, "7"]))
@@ -30,11 +30,13 @@ NAMES = {
         "toolUsePromptTokenCount",
         "cachedContentTokenCount",
     ],
+    COHERE: ["cached_tokens", "input_tokens"],
 }
 DETAILS = {
     OPENAI: ["prompt_tokens_details", "completion_tokens_details"],
     ANTHROPIC: ["cache_creation", "output_tokens_details"],
     GEMINI: ["x"],
+    COHERE: ["billed_units", "tokens"],
 }
 INNER = [
     "cached_tokens",
@@ -43,6 +45,9 @@ INNER = [
     "cache_write_tokens",
     "ephemeral_1h_input_tokens",
     "thinking_tokens",
+    "input_tokens",
+    "output_tokens",
+    "image_tokens",
 ]
 def iterations(counts: st.SearchStrategy[object]) -> st.SearchStrategy[list[dict[str, object]]]:
     """Anthropic's, with the type before the counts, among them or after them."""
@@ -59,7 +64,7 @@ def iterations(counts: st.SearchStrategy[object]) -> st.SearchStrategy[list[dict
 @settings(max_examples=300, deadline=None)
 def test_any_usage_object_is_read_as_the_oracle_reads_it(draw: st.DataObject) -> None:
     """Missing, negative, huge, fractional and misplaced counts are read exactly as the rules say."""
-    dialect = draw.draw(st.sampled_from([OPENAI, ANTHROPIC, GEMINI]))
+    dialect = draw.draw(st.sampled_from([OPENAI, ANTHROPIC, GEMINI, COHERE]))
     stated: dict[str, object] = dict(draw.draw(st.dictionaries(st.sampled_from(NAMES[dialect]), counts)))
     for name in DETAILS[dialect]:
         stated[name] = draw.draw(

@@ -21,7 +21,7 @@ from tests.fakes.raw_client import RawClient, Response
 from tests.fakes.script import Script, bytes_reply, json_reply
 from tests.fakes.upstream import Received, Upstream
 from tests.gateway.limited import bearer, key_lines
-from tests.gateway.running import RunningGateway
+from tests.gateway.running import KEY, RunningGateway
 from tests.recordings import CORPUS, Recording, recordings, skip_without_corpus
 
 # Folders of the corpus whose providers the table calls otherwise.
@@ -30,14 +30,11 @@ NAMES = {
     "together": "together-ai", "vertex": "vertex-ai", "xai": "x-ai", "zai": "z-ai",
 }
 # What was asked of a provider in a dialect that callers of the gateway do not speak.
-OWN_DIALECTS = {
-    "bedrock": ("converse", "converse-stream", "count-tokens", "guardrail", "invoke", "invoke-stream"),
-    "cohere": ("embed", "rerank", "v2.chat"),
-    "huggingface": ("models",),
-    "ollama": ("api.chat", "api.generate", "embed", "embeddings"),
-    "vertex": ("predict",),
-    "voyage": ("embeddings", "rerank"),
-}
+OWN_DIALECTS = {"huggingface": ("models",), "vertex": ("predict",)}
+# Recordings of the older path, at which the gateway speaks the shape that all rerankers have, and asks at the newer one.
+OLDER_PATH = ("cohere", "/v1/rerank")
+# Paths that a provider has beside what its prefix stands for, and that callers ask for as they are.
+NATIVE = re.compile(r"/(v2|api|model|guardrail|agents)/")
 # Who answers a chat where the recorded provider itself speaks the client's dialect: one that knows chats only.
 CHATS_ONLY = "crusoe"
 # Where a path of a client begins after what stands for a provider's prefix.
@@ -45,6 +42,7 @@ SURFACES = re.compile(
     r"/(chat/completions|completions|embeddings|responses|images|files|conversations|vector_stores|prompts|messages|complete|rerank"
     r"|generate|chat|models|audio|batches|moderations|uploads|containers|assistants|threads|fine_tuning|evals|videos|realtime)(/|$)")
 GOOGLES = re.compile(r"/publishers/google(/models/[^/]+:\w+)$")
+CALLERS_OWN = "sk-of-the-caller-0123456789"
 # What the replay writes anew, and what would be the recorder's.
 FRAMING = frozenset({"content-length", "transfer-encoding", "content-encoding", "connection", "keep-alive", "date", "set-cookie"})
 CREDENTIALS = {
@@ -74,11 +72,15 @@ def place_of(recording: Recording) -> Place | None:
     """Where a recording goes; None where no caller of the gateway asks for such a thing, or nobody knows where that is."""
     provider = NAMES.get(recording.provider, recording.provider)
     url = urlsplit(recording.url)
+    if (provider, url.path) == OLDER_PATH:
+        return None
+    if provider == "bedrock-agent":
+        provider = "bedrock"
     if provider not in PROVIDERS or recording.api in OWN_DIALECTS.get(recording.provider, ()):
         return None
     query = dict(parse_qsl(url.query))
     version = query.pop("api-version", "")
-    if provider == "gemini":
+    if provider in ("cohere", "gemini") or PROVIDERS[provider].native and NATIVE.match(url.path):
         prefix, target = "", url.path
     elif found := GOOGLES.search(url.path):
         prefix, target = url.path[:found.start()], f"/v1beta{found[1]}"
@@ -188,8 +190,15 @@ class Replaying:
                 self._read += len(line)
         return traces <= self._rows.keys()
 
-    def ask(self, recording: Recording, place: Place) -> tuple[Response, Received | None]:
-        """Send a recorded request again; return the reply, and what the provider got."""
+    def own_fields(self, recording: Recording, place: Place) -> Fields:
+        """The same for a caller that asks the recorded provider with a credential of its own, as Portkey's client says it."""
+        base = urlsplit(recording.url).path.removesuffix(place.target.removeprefix("/v1"))
+        more = [("x-portkey-azure-api-version", place.version)] if place.version else []
+        return [("x-portkey-api-key", KEY), ("x-portkey-provider", place.provider), ("authorization", f"Bearer {CALLERS_OWN}"),
+                ("x-portkey-custom-host", f"{self.replay.url}{base}"), ("user-agent", self.replay.agent(recording)), *more]
+
+    def ask(self, recording: Recording, place: Place, fields: Fields | None = None) -> tuple[Response, Received | None]:
+        """Send a recorded request again; return the reply, and what the provider got. fields: instead of a key and an integration"""
         self.replay.received.clear()
         kind = [("content-type", recording.request_fields.get("content-type", "application/json"))] if recording.body else []
         if recording.provider == "anthropic":
@@ -197,7 +206,8 @@ class Replaying:
         if self.lane.is_closed_by_peer:
             self.lane.close()
             self.lane = RawClient(self.gateway.url)
-        reply = self.lane.ask(recording.method, place.target, recording.body, [*self.fields(recording, place.integration), *kind])
+        said = fields or self.fields(recording, place.integration)
+        reply = self.lane.ask(recording.method, place.target, recording.body, [*said, *kind])
         seen = [one for one in self.replay.received if one.target != "/token"]
         self.lane.is_closed_by_peer = self.lane.is_closed_by_peer or reply.field("connection") == "close"
         return reply, seen[0] if seen else None
@@ -221,15 +231,16 @@ def places() -> dict[str, Place]:
 
 
 @contextmanager
-def replaying(directory: Path) -> Iterator[Replaying]:
-    """A running gateway before a replay of the whole corpus; leaves the test out where there is none."""
+def replaying(directory: Path, more: str = "") -> Iterator[Replaying]:
+    """A running gateway before a replay of the whole corpus, `more` in its configuration; leaves the test out where there is none."""
     skip_without_corpus()
     account = directory / "google.json"
     account.write_text(json.dumps({"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "r"}))
     replay = Replay()
     with replay:
-        lines = "".join(integration_lines(place, replay.url) for place in places().values())
-        with RunningGateway(directory, lines + key_lines(), environ={"GOOGLE_APPLICATION_CREDENTIALS": str(account)}) as gateway:
+        lines = '[gateway.inline_hosts]\nallow = ["127.0.0.0/8"]\n'
+        lines += "".join(integration_lines(place, replay.url) for place in places().values())
+        with RunningGateway(directory, lines + more + key_lines(), environ={"GOOGLE_APPLICATION_CREDENTIALS": str(account)}) as gateway:
             made = Replaying(gateway, replay)
             try:
                 yield made

@@ -107,6 +107,13 @@ class RunningGateway:
             if self.process.poll() is None:
                 self.kill_everything()
 
+    def restart(self) -> None:
+        """Stop, and start again at the same address."""
+        self.stop()
+        if self.process.stdout:
+            self.process.stdout.close()
+        self.start()
+
     def __enter__(self) -> "RunningGateway":
         return self
 

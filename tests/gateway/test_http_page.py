@@ -31,8 +31,25 @@ provider = "gemini"
 base_url = "{url}"
 api_key = "sk-provider"
 
+[integrations.cohere]
+provider = "cohere"
+base_url = "{url}"
+api_key = "sk-provider"
+
+[integrations.ollama]
+provider = "ollama"
+base_url = "{url}/v1"
+
+[integrations.bedrock]
+provider = "bedrock"
+base_url = "{url}"
+aws = {{ region = "us-east-1", access_key_id = "AKIDEXAMPLE", secret_access_key = "wJalrXUtnFEMI/K7MDENG" }}
+
 [models."some/model"]
-targets = [{{ integration = "openai", model = "real" }}]
+targets = [
+    {{ integration = "openai", model = "real" }}, {{ integration = "cohere", model = "real" }},
+    {{ integration = "ollama", model = "real" }}, {{ integration = "bedrock", model = "real" }},
+]
 
 [configs.sent-1]    # what is sent as x-portkey-config, as of every field
 virtual_key = "openai"
@@ -70,7 +87,7 @@ def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield running
 
 
-def ask(gateway: RunningGateway, cell: str, dialect: str, body_kind: str) -> Response:
+def ask(gateway: RunningGateway, cell: str, operation: str, dialect: str, body_kind: str) -> Response:
     """Send what a row of the table names."""
     words = re.search(r"`(\w+) ([^`]+)`", cell)
     assert words
@@ -90,6 +107,9 @@ def ask(gateway: RunningGateway, cell: str, dialect: str, body_kind: str) -> Res
     fields.append((DIALECT_KEYS[dialect], f"Bearer {KEY}" if dialect == "openai" else KEY))
     if dialect == "anthropic":
         fields.append(("anthropic-version", "2023-06-01"))
+    name = operation.partition("_")[0]
+    if name in ("cohere", "ollama", "bedrock"):
+        fields.append(("x-fastgw-integration", name))
     if body_kind == "streamed":
         fields.append(
             ("x-fastgw-integration", {"openai": "openai", "anthropic": "claude", "gemini": "google"}[dialect])
@@ -105,7 +125,7 @@ def test_every_path_is_served_as_the_page_says(gateway: RunningGateway, upstream
     """
     cell, operation, dialect, body_kind = row
     before = len(upstream.received)
-    response = ask(gateway, cell, dialect, body_kind)
+    response = ask(gateway, cell, operation, dialect, body_kind)
     assert response.status == 200, response.body
     assert (len(upstream.received) == before) == (body_kind == "none")
     assert body_kind == "none" or response.body == REPLY
@@ -172,7 +192,7 @@ def test_what_is_not_served_says_so(gateway: RunningGateway) -> None:
     cases: tuple[tuple[str, str, bytes, list[tuple[str, str]], str], ...] = (
         ("GET", "/v1/realtime", b"", [("connection", "upgrade"), ("upgrade", "websocket")], "upgrade_not_supported"),
         ("POST", "/v1/chat/completions", b"\x1f\x8b", [("content-encoding", "gzip")], "unsupported_encoding"),
-        ("POST", "/v2/chat", b"{}", [], "unknown_path"),
+        ("POST", "/v3/chat", b"{}", [], "unknown_path"),
         ("GET", "/v1/chat/completions", b"", [], "method_not_allowed"),
     )
     for method, path, body, fields, code in cases:

@@ -27,7 +27,7 @@ MODELS = {
     "cohere": "command-r",
     "mistral": "mistral-small",
 }
-RETRY = "retry = { attempts = 1, base_ms = 10, max_ms = 600 }"
+RETRY = "retry = { attempts = 1, base_ms = 100, max_ms = 1500 }"
 EXPLAIN = [("x-fastgw-explain", "1")]
 PATHS = ("openai", "anthropic", "gemini")
 SPOKEN = {"openai": "chat", "anthropic": "messages", "gemini": "gemini"}
@@ -72,11 +72,12 @@ def fail(status: int, **more: object) -> dict[str, object]:
     return {"type": "fail", "status": status, **({"retry_after": 0.05} if status in (429, 503, 529) else {}), **more}
 
 
-def clean(llmock: LLMock, *, calls: int, attempts: int) -> None:
+def clean(llmock: LLMock, *, calls: int, attempts: int) -> dict[str, object]:
     """Whatever was broken, the verdict finds nothing to say."""
     verdict = llmock.verdict()
     assert verdict["findings"] == [] and verdict["passed"] is True, verdict
     assert (verdict["calls"], verdict["attempts"]) == (calls, attempts), verdict
+    return verdict
 
 
 def persistent(speaker: Speaker, gateway: RoutedGateway, llmock: LLMock, model: str) -> tuple[Answer, int]:
@@ -123,16 +124,13 @@ def test_passing_trouble_is_tried_again_once(gateway: RoutedGateway, llmock: LLM
 @pytest.mark.parametrize("provider", PATHS)
 @pytest.mark.parametrize("wait_s", [0.25, 1])
 def test_retry_after_is_kept(gateway: RoutedGateway, llmock: LLMock, provider: str, wait_s: float) -> None:
-    """A rate limit that names a time is waited for where that is short; where it is long, another target serves at once."""
+    """A rate limit that names a time within max_ms is waited for, and the same target serves then."""
     llmock.script(fail(429, retry_after=wait_s), said())
     speaker = SPEAKERS[0]
     reply = speaker.ask(gateway.url, f"to-{provider}", "q", EXPLAIN)
     assert speaker.read(reply).text == SAID
-    other = "anthropic" if provider == "openai" else "openai"
-    assert [step.target for step in way(reply)] == [provider, provider if wait_s < 0.6 else other]
-    verdict = llmock.verdict()
-    # not to wait for longer than max_ms is what the route says: LLMock cannot see that another target took over
-    assert [finding["code"] for finding in verdict["findings"]] == ([] if wait_s < 0.6 else ["gave_up"]) and verdict["passed"]
+    assert [step.target for step in way(reply)] == [provider, provider]
+    clean(llmock, calls=1, attempts=2)
 
 
 @pytest.mark.parametrize("provider", PATHS)
@@ -167,7 +165,7 @@ def test_reply_that_does_not_come_is_given_up(gateway: RoutedGateway, llmock: LL
     reply = SPEAKERS[0].ask(gateway.url, f"hasty-{provider}", "q", EXPLAIN)
     assert SPEAKERS[0].read(reply).text == SAID
     assert way(reply)[0] == Step(provider, 0, "timeout") and len(way(reply)) == 2
-    assert llmock.verdict()["passed"]
+    clean(llmock, calls=2, attempts=2)
 
 
 @pytest.mark.parametrize("kind", ["disconnect", "truncate", "stall", "malformed"])
@@ -188,11 +186,7 @@ def test_stream_that_breaks_is_never_taken_for_an_answer(
     )
     answer, tries = persistent(speaker, gateway, llmock, f"only-{provider}")
     assert answer.text == text and tries <= 3
-    verdict = llmock.verdict()
-    found = {finding["code"] for finding in verdict["findings"]}
-    # a retry that begins before LLMock has seen the connection close is another call to it
-    assert found <= ({"malformed_chunk_ignored"} if kind == "malformed" else set()), verdict
-    assert verdict["passed"] and verdict["faults_injected"] == 1, verdict
+    assert clean(llmock, calls=1, attempts=2)["faults_injected"] == 1
 
 
 def test_storm_of_failures_stays_bounded(gateway: RoutedGateway, llmock: LLMock) -> None:
@@ -201,5 +195,4 @@ def test_storm_of_failures_stays_bounded(gateway: RoutedGateway, llmock: LLMock)
     for number in range(10):
         reply = SPEAKERS[0].ask(gateway.url, "only-openai", f"question {number}")
         assert reply.status == 503
-    verdict = llmock.verdict()
-    assert verdict["passed"] and verdict["attempts"] == 20 and verdict["calls"] == 10 and verdict["findings"] == [], verdict
+    clean(llmock, calls=10, attempts=20)

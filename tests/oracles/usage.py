@@ -4,7 +4,7 @@ import json
 import re
 from dataclasses import dataclass, field
 
-OPENAI, ANTHROPIC, GEMINI = 1, 2, 3
+OPENAI, ANTHROPIC, GEMINI, COHERE = 1, 2, 3, 4
 NAMES = (
     "input_tokens",
     "output_tokens",
@@ -113,7 +113,7 @@ def _watch_event(dialect: int, content: bytes, watched: Watched) -> bool:
     failed = isinstance(event.get("error"), dict | list | str)
     watched.saw_error = watched.saw_error or failed or kind in ("error", "response.failed")
     watched.saw_done = (
-        watched.saw_done or kind == "message_stop" or kind in RESPONSE_ENDS or (dialect == GEMINI and finished)
+        watched.saw_done or kind == "message_stop" or kind in RESPONSE_ENDS or (dialect in (GEMINI, COHERE) and finished)
     )
     if _take_usage(dialect, event, watched):
         if finished or kind == "message_delta" or kind in RESPONSE_ENDS:
@@ -132,13 +132,15 @@ def _take_usage(dialect: int, reply: Json, watched: Watched) -> bool:
     for key, value in reply.items():
         if key == ("usageMetadata" if dialect == GEMINI else "usage"):
             places.append(value)
-        wrappers = {OPENAI: ("response", "x_groq"), ANTHROPIC: ("message",), GEMINI: ()}[dialect]
+        if key == "meta" and dialect == COHERE:
+            places.append(value)
+        wrappers = {OPENAI: ("response", "x_groq"), ANTHROPIC: ("message",), GEMINI: (), COHERE: ("delta",)}[dialect]
         if key in wrappers and isinstance(value, dict):
             places.append(value.get("usage"))
     taken = False
     for place in places:
         if isinstance(place, dict):
-            counts = {OPENAI: _openai, ANTHROPIC: _anthropic, GEMINI: _gemini}[dialect](place)
+            counts = {OPENAI: _openai, ANTHROPIC: _anthropic, GEMINI: _gemini, COHERE: _cohere}[dialect](place)
             if counts is not None:
                 watched.usage = _bounded(_merged(counts, watched) if dialect == ANTHROPIC else dict.fromkeys(NAMES, 0) | counts)
                 watched.seen = taken = True
@@ -255,6 +257,14 @@ def _gemini(usage: Json) -> dict[str, int] | None:
         "audio_input_tokens": _audio(usage.get("promptTokensDetails")),
         "audio_output_tokens": _audio(usage.get("candidatesTokensDetails")),
     }
+
+
+def _cohere(usage: Json) -> dict[str, int] | None:
+    billed = usage.get("billed_units")
+    tokens_in, tokens_out = _count(billed, "input_tokens"), _count(billed, "output_tokens")
+    if tokens_in is None and tokens_out is None:
+        return None
+    return {"input_tokens": (tokens_in or 0) + (_count(billed, "image_tokens") or 0), "output_tokens": tokens_out or 0}
 
 
 def _audio(details: object) -> int:

@@ -225,6 +225,13 @@ CASES = [
         "at most 16 accounts",
     ),
     Case(
+        "more budgets of an integration than a chain has",
+        '[integrations.main]\nprovider = "openai"\n[workspaces.team.limits.main]\nbudget = ['
+        + ", ".join(f'{{ tokens = 9, window = "{days}d" }}' for days in range(1, 17)) + "]",
+        "workspaces.team.limits.main.budget",
+        "at most 16 accounts",
+    ),
+    Case(
         "limits of an unknown integration",
         '[integrations.main]\nprovider = "openai"\n[workspaces.team.limits.mian]',
         "workspaces.team.limits.mian",

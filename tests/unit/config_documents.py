@@ -73,6 +73,13 @@ name = "ACME"
 allowed_domains = ["acme.example"]
 auto_create = true
 role_claim = "fastgw_role"
+[control.smtp]
+host = "mail.example"
+port = 465
+tls = "implicit"
+username = "u"
+password = "env:OPENAI_API_KEY"
+sender = "gw@mail.example"
 [integrations.openai-main]
 provider = "openai"
 base_url = "http://127.0.0.1:9001/v1"

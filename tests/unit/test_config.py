@@ -261,7 +261,7 @@ def test_secrets_are_in_no_repr(full: str, catalog: Catalog) -> None:
     """A document can be logged: what it shows of secrets is where they came from."""
     document = parse(full, ENVIRON, "", catalog)
     text = f"{document!r} {document.config!r} {document.config.integrations['openai-main'].api_key!s}"
-    assert not [secret for secret in (*ENVIRON.values(), "sk-in-a-file", "password", "org'") if secret in text]
+    assert not [secret for secret in (*ENVIRON.values(), "sk-in-a-file", ":password@", "org'") if secret in text]
     assert "env:OPENAI_API_KEY" in text
 
 

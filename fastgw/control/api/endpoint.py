@@ -40,6 +40,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     """What is served at a path.
 
     scope   what a caller needs somewhere for the request to be looked at; "" is open to whoever has signed in, None to everybody
+    or_scopes   what does as well
     uses    the transaction it runs in
     body, reply, query   types, for the OpenAPI document
     """
@@ -49,6 +50,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     run: Run
     summary: str
     scope: str | None
+    or_scopes: tuple[str, ...] = ()
     uses: Literal["read", "write", "none"] = "read"
     status: int = 200
     body: object = None
@@ -94,7 +96,7 @@ async def carry_out(plane: Plane, endpoint: Endpoint, request: Request, request_
         principal = await identify(plane, request)
     call = Call(plane, request, principal, request_id, address_of(request), decode(content) if content else None)
     refuse_nul(call, content)
-    if endpoint.scope and not principal.may(endpoint.scope) and not principal.reach(endpoint.scope):
+    if endpoint.scope and not any(principal.may(scope) or principal.reach(scope) for scope in (endpoint.scope, *endpoint.or_scopes)):
         raise lacks(endpoint.scope)
     if endpoint.uses == "none":
         return success(await endpoint.run(call), endpoint, request_id)

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement
 from fastgw.control.api.call import Call
 from fastgw.control.api.endpoint import Endpoint
 from fastgw.control.api.limits import Limited
-from fastgw.control.api.resource import Resource, Shown, Stored
+from fastgw.control.api.resource import Owner, Resource, Shown, Stored
 from fastgw.control.api.spending import Spend, spend_of
 from fastgw.control.api.workspaces import Text
 from fastgw.control.api.written import Document
@@ -55,6 +55,9 @@ class Organisations(Resource):
 
     async def columns(self, call: Call, written: OrganisationWritten, before: Stored | None) -> dict[str, object]:
         return {}
+
+    async def owner(self, call: Call, row: Stored) -> Owner:
+        return Owner(f"organisation:{row['slug']}", f"organisation {row['slug']!r}", None)
 
     async def view(self, call: Call, rows: Sequence[Stored]) -> list[Document]:
         spends = await spend_of(call, [(f"organisation:{row['slug']}", self.document_of(row)) for row in rows])

@@ -5,11 +5,12 @@ A resource is one subclass: its table, its types, and whichever of the hooks bel
 
 import base64
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Table, and_, delete, false, func, insert, or_, select, update
 
+from fastgw.control.alerts.rules import drop_rules, keep_rules
 from fastgw.control.api.call import Answer, Call, lacks, moment
 from fastgw.control.api.endpoint import Endpoint
 from fastgw.control.api.problem import ApiError, invalid, missing
@@ -19,6 +20,7 @@ from fastgw.snapshot.names import Place
 
 MOST_LISTED: Final = 500
 USUAL_LISTED: Final = 50
+FILED: Final = "file:"  # begins the ids of what stands in the configuration file
 Stored = Mapping[str, Any]  # a row of a table, as SQLAlchemy gives it
 
 
@@ -29,6 +31,14 @@ class Shown(Struct, kw_only=True):
     version: int
     created_at: str
     updated_at: str
+
+
+class Owner(NamedTuple):
+    """Who is held to limits: the account in the ledger, what people call it, and the workspace it belongs to."""
+
+    account: str
+    words: str
+    workspace_id: str | None
 
 
 class Resource:
@@ -43,6 +53,7 @@ class Resource:
     scopes: ClassVar[str]  # resource of the scopes
     touches: ClassVar[tuple[str, ...]] = ()  # what data planes have to hear of
     frozen: ClassVar[tuple[str, ...]] = ()  # members that cannot be changed later
+    whole: ClassVar[tuple[str, ...]] = ()  # members that a change replaces rather than merges
     sought: ClassVar[tuple[str, ...]] = ()  # columns that ?search= looks into, beside `by`
 
     def __repr__(self) -> str:
@@ -74,12 +85,20 @@ class Resource:
         """The rows that a path may mean by a name."""
         return or_(self.table.c.id == name, self.table.c[self.by] == name)
 
+    async def owner(self, call: Call, row: Stored) -> Owner | None:
+        """Whose limits stand in the row; None where no limits do."""
+        return None
+
     def visible(self, call: Call, verb: str) -> ColumnElement[bool]:
         """The rows that the caller may see or do something to."""
         return within(self.table, call, f"{self.scopes}.{verb}")
 
     def filters(self, call: Call) -> list[ColumnElement[bool]]:
         """What the query asks for beyond ?search=. raises ApiError"""
+        return []
+
+    def filed(self, call: Call) -> list[Document]:
+        """Those of the configuration file, as they are answered, in the order of their names; nothing here changes them."""
         return []
 
     def place(self, document: Document) -> Place:
@@ -149,45 +168,50 @@ class Resource:
 
     async def list_rows(self, call: Call) -> Answer:
         limit = call.integer("limit", USUAL_LISTED, 1, MOST_LISTED)
-        columns, wanted = self.table.c, [self.visible(call, "list"), *self.filters(call)]
+        wanted = self.wanted(call)
+        total = (await call.reading.execute(select(func.count()).select_from(self.table).where(*wanted))).scalar_one()
+        filed = [row for row in self.filed(call) if call.query.get("search", "").lower() in str(row[self.by]).lower()]
+        cursor = read_cursor(call.query.get("cursor", ""))
+        is_filed = cursor.startswith(FILED)
+        rows = [] if is_filed else await self.rows(call, wanted, cursor, limit + 1)
+        rest = [] if len(rows) > limit else [row for row in filed if not is_filed or str(row["id"]) > cursor]
+        shown = [*await self.render(call, rows[:limit]), *rest[: limit - len(rows[:limit])]]
+        has_more = len(rows) > limit or len(rows) + len(rest) > limit
+        return Answer({"data": shown, "next": write_cursor(str(shown[-1]["id"])) if has_more else None, "total": total + len(filed)})
+
+    def wanted(self, call: Call) -> list[ColumnElement[bool]]:
+        """What holds of the rows that the query asks for."""
+        conditions = [self.visible(call, "list"), *self.filters(call)]
         if search := call.query.get("search"):
             pattern = "%" + search.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_") + "%"
-            wanted.append(or_(*(columns[name].ilike(pattern, escape="\\") for name in (self.by, *self.sought))))
-        total = (await call.reading.execute(select(func.count()).select_from(self.table).where(*wanted))).scalar_one()
-        if cursor := call.query.get("cursor"):
-            wanted.append(columns.id < read_cursor(cursor))
-        found = await call.reading.execute(select(self.table).where(*wanted).order_by(columns.id.desc()).limit(limit + 1))
-        rows: list[Stored] = [dict(row) for row in found.mappings()]
-        following = write_cursor(str(rows[limit - 1]["id"])) if len(rows) > limit else None
-        return Answer({"data": await self.render(call, rows[:limit]), "next": following, "total": total})
+            conditions.append(or_(*(self.table.c[name].ilike(pattern, escape="\\") for name in (self.by, *self.sought))))
+        return conditions
+
+    async def rows(self, call: Call, wanted: Sequence[ColumnElement[bool]], cursor: str, most: int) -> list[Stored]:
+        """The rows after a cursor, the latest first."""
+        column = self.table.c.id
+        after = [column < cursor] if cursor else []
+        found = await call.reading.execute(select(self.table).where(*wanted, *after).order_by(column.desc()).limit(most))
+        return [dict(row) for row in found.mappings()]
 
     async def read_row(self, call: Call) -> Answer:
+        if (filed := self.filed_as(call, call.path.get(self.noun, ""))) is not None:
+            return Answer(filed)
         return await self.answer(call, await self.find(call, "read"))
 
     async def create_row(self, call: Call) -> Answer:
-        document = self.seal(call, await self.complete(call, call.document, None), call.document)
+        # a null says nothing, as in a change
+        sent = merge({}, call.document)
+        document = self.seal(call, await self.complete(call, sent, None), sent)
         written = self.accept(call, document)
         columns = await self.columns(call, written, None)
         self.permit(call, "create", columns)
         await self.refuse_taken(call, columns)
-        now = call.now_ns
-        row = {
-            "id": make_id(),
-            "spec": encode(document).decode(),
-            "version": 1,
-            "revision": await call.writing.revision(*self.touches),
-            "created_ns": now,
-            "updated_ns": now,
-            **columns,
-        }
-        if "organisation_id" in self.table.c:
-            row.setdefault("organisation_id", call.principal.organisation_id)
-        await call.writing.execute(insert(self.table).values(row))
-        stored = await self.reread(call, str(row["id"]))
+        stored = await self.insert(call, columns, document)
         once = await self.after(call, stored, None)
         shown = await self.render(call, [stored])
         await self.audit(call, "create", stored, changes({}, without_secrets(self.written, document)))  # type: ignore[arg-type]  # a document
-        location = f"{call.request.url.path}/{row['id']}"
+        location = f"{call.request.url.path}/{stored['id']}"
         return Answer({**shown[0], **once}, 201, {"location": location, "etag": '"1"'})
 
     async def change_row(self, call: Call) -> Answer:
@@ -198,7 +222,9 @@ class Resource:
         for name in self.frozen:
             if name in patch and patch[name] != old.get(name):
                 raise invalid(f"$.{name}", "what it was created with, as it cannot be changed", "another value")
-        document = await self.complete(call, merge(old, self.seal(call, patch, old)), before)
+        kept = {name: value for name, value in old.items() if name not in self.whole or name not in patch}
+        document = merge(kept, self.seal(call, patch, old))
+        document = await self.complete(call, document, before)
         written = self.accept(call, document)
         columns = await self.columns(call, written, before)
         self.permit(call, "update", {**before, **columns})
@@ -216,6 +242,8 @@ class Resource:
         await self.match(call, row)
         told = await self.removing(call, row)
         await call.writing.revision(*self.touches)
+        if (owner := await self.owner(call, row)) is not None:
+            await drop_rules(call.writing, owner.account)
         await call.writing.execute(delete(self.table).where(self.table.c.id == row["id"]))
         await self.audit(call, "delete", row, {})
         return Answer(status=204) if told is None else Answer(told)
@@ -233,6 +261,22 @@ class Resource:
         """What a document says. raises ApiError with all that is wrong with it"""
         return read_written(self.written, document, call.plane.sealer, self.place(document))
 
+    async def insert(self, call: Call, columns: Mapping[str, object], document: Document) -> Stored:
+        """Write the first version of a row."""
+        row = {
+            "id": make_id(),
+            "spec": encode(document).decode(),
+            "version": 1,
+            "revision": await call.writing.revision(*self.touches),
+            "created_ns": call.now_ns,
+            "updated_ns": call.now_ns,
+            **columns,
+        }
+        if "organisation_id" in self.table.c:
+            row.setdefault("organisation_id", call.principal.organisation_id)
+        await call.writing.execute(insert(self.table).values(row))
+        return await self.watch(call, await self.reread(call, str(row["id"])))
+
     async def keep(self, call: Call, before: Stored, document: Document, columns: Mapping[str, object]) -> None:
         """Write the next version of a row."""
         revision = await call.writing.revision(*self.touches)
@@ -241,10 +285,20 @@ class Resource:
             .where(self.table.c.id == before["id"])
             .values(spec=encode(document).decode(), version=before["version"] + 1, revision=revision, updated_ns=call.now_ns, **columns)
         )
+        await self.watch(call, await self.reread(call, before["id"]))
+
+    async def watch(self, call: Call, row: Stored) -> Stored:
+        """Have alerts go out by the limits that a row states."""
+        if (owner := await self.owner(call, row)) is not None:
+            organisation_id = call.principal.organisation_id
+            await keep_rules(call.writing, owner.account, owner.words, organisation_id, owner.workspace_id, self.document_of(row))
+        return row
 
     async def find(self, call: Call, verb: str, name: str | None = None) -> Stored:
         """The row that the path names, by id or name. raises ApiError where there is none that the caller may see"""
         name = call.path[self.noun] if name is None else name
+        if verb != "read" and self.filed_as(call, name) is not None:
+            raise ApiError("managed_by_file", f"{self.noun} {name!r} stands in the configuration file: change it there")
         query = select(self.table).where(self.named(name), self.visible(call, "read"))
         if call.transaction is not None and call.plane.store.kind == "postgresql":
             query = query.with_for_update()
@@ -256,11 +310,19 @@ class Resource:
             self.permit(call, verb, row)
         return row
 
+    def filed_as(self, call: Call, name: str) -> Document | None:
+        """The one of the configuration file that has a name or an id."""
+        return next((row for row in self.filed(call) if name in (row["id"], row[self.by])), None)
+
     async def reread(self, call: Call, row_id: str) -> Stored:
         return dict((await call.reading.execute(select(self.table).where(self.table.c.id == row_id))).mappings().one())
 
     async def refuse_taken(self, call: Call, columns: Mapping[str, object], own_id: str = "") -> None:
         """raises ApiError where another row has the name that must be unique"""
+        # from here on writers take turns, so that of two with one name the later sees the earlier
+        await call.writing.revision(*self.touches)
+        if self.filed_as(call, str(columns.get(self.by, ""))) is not None:
+            raise ApiError("managed_by_file", f"{self.noun} {columns[self.by]!r} stands in the configuration file", path=f"$.{self.by}")
         column = self.table.c[self.by]
         if column.unique and self.by in columns:
             taken = select(self.table.c.id).where(column == columns[self.by], self.table.c.id != own_id)
@@ -335,6 +397,9 @@ def write_cursor(row_id: str) -> str:
 
 def read_cursor(text: str) -> str:
     try:
-        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+        cursor = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
     except ValueError:
-        raise invalid("?cursor", "what `next` of the page before said", repr(text[:40])) from None
+        cursor = "\n"
+    if not cursor.isprintable():
+        raise invalid("?cursor", "what `next` of the page before said", repr(text[:40]))
+    return cursor

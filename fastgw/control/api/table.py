@@ -1,17 +1,23 @@
 """The one table of what the admin API serves."""
 
 from fastgw.control.api.audit import Audit
+from fastgw.control.api.channels import Channels
 from fastgw.control.api.endpoint import Endpoint
+from fastgw.control.api.integrations import Integrations
+from fastgw.control.api.keys import Keys
 from fastgw.control.api.members import Members
 from fastgw.control.api.openapi import OpenApi
 from fastgw.control.api.organisation import Organisations
 from fastgw.control.api.resource import Resource
+from fastgw.control.api.shares import Shares
 from fastgw.control.api.signin import SignIn
 from fastgw.control.api.tokens import Tokens
 from fastgw.control.api.users import Users
 from fastgw.control.api.workspaces import Workspaces
 
-RESOURCES: tuple[type[Resource], ...] = (Organisations, Workspaces, Members, Users, Tokens)
+RESOURCES: tuple[type[Resource], ...] = (
+    Organisations, Workspaces, Members, Users, Tokens, Integrations, Shares, Keys, Channels,
+)  # fmt: skip
 
 
 def endpoints() -> list[Endpoint]:

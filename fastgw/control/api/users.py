@@ -17,7 +17,7 @@ from fastgw.control.api.endpoint import Endpoint
 from fastgw.control.api.leaving import Left, disable_keys
 from fastgw.control.api.limits import Limited
 from fastgw.control.api.problem import ApiError, invalid
-from fastgw.control.api.resource import Resource, Shown, Stored
+from fastgw.control.api.resource import Owner, Resource, Shown, Stored
 from fastgw.control.api.spending import Spend, spend_of
 from fastgw.control.api.workspaces import Text
 from fastgw.control.api.written import Document, read_written
@@ -140,6 +140,9 @@ class Users(Resource):
         )
         if not any(self.document_of({"spec": spec}).get("status", "active") == "active" for spec in others.scalars()):
             raise ApiError("last_owner", f"expected another active owner beside {row['email']!r}, found none: make one first")
+
+    async def owner(self, call: Call, row: Stored) -> Owner:
+        return Owner(f"user:{row['id']}", f"user {row['email']!r}", None)
 
     async def view(self, call: Call, rows: Sequence[Stored]) -> list[Document]:
         documents = [self.document_of(row) for row in rows]

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, func, select
 from fastgw.control.api.call import Call
 from fastgw.control.api.limits import Limited
 from fastgw.control.api.problem import ApiError, invalid, missing
-from fastgw.control.api.resource import Resource, Shown, Stored
+from fastgw.control.api.resource import Owner, Resource, Shown, Stored
 from fastgw.control.api.spending import Spend, spend_of
 from fastgw.control.api.written import Document
 from fastgw.control.store.tables import KEYS, MEMBERS, WORKSPACES
@@ -55,6 +55,9 @@ class Workspaces(Resource):
 
     def permit(self, call: Call, verb: str, columns: Any) -> None:
         super().permit(call, verb, {"workspace_id": columns.get("id")})
+
+    async def owner(self, call: Call, row: Stored) -> Owner:
+        return Owner(f"workspace:{row['slug']}", f"workspace {row['slug']!r}", row["id"])
 
     async def view(self, call: Call, rows: Sequence[Stored]) -> list[Document]:
         ids = [row["id"] for row in rows]

@@ -108,17 +108,23 @@ CHANNELS = Table(
     "channels", METADATA, identity(), owner(), workspace(), text("name"), Column("last_error", Text), *written(),
     *moments(), UniqueConstraint("organisation_id", "name"),
 )
-# Unique, so that an alert goes out once however often it is found, and by however many machines.
-ALERTS = Table(
-    "alerts", METADATA, identity(), owner(), workspace(), text("account"), text("subject"),
-    text("kind"), Column("threshold_ppm", Integer, nullable=False), number("window_start_ns"),
-    text("unit"), number("spent"), number("budget"),
-    number("at_ns", index=True), UniqueConstraint("account", "threshold_ppm", "window_start_ns"),
+# Which budgets are watched, by the account in the ledger that counts them.
+ALERT_RULES = Table(
+    "alert_rules", METADATA, Column("account", Text, primary_key=True), Column("owner", Text, nullable=False, index=True), text("subject"),
+    owner(), workspace(), text("window"), text("thresholds"), text("emails"),
 )
+# Unique, so that an alert goes out once however often it is found, and by however many machines; a budget that is raised is another one.
+ALERTS = Table(
+    "alerts", METADATA, identity(), owner(), workspace(), text("account"), text("subject"), text("kind"),
+    Column("threshold_ppm", Integer, nullable=False), text("window"), number("window_start_ns"), text("unit"), number("spent"),
+    number("budget"), number("at_ns", index=True), text("emails"),
+    UniqueConstraint("account", "threshold_ppm", "window_start_ns", "budget"),
+)
+# To a channel, or to an address: "mailto:ADDRESS".
 DELIVERIES = Table(
     "deliveries", METADATA, Column("alert_id", ForeignKey("alerts.id", ondelete="CASCADE"), primary_key=True),
-    Column("channel_id", ForeignKey("channels.id", ondelete="CASCADE"), primary_key=True),
-    Column("state", Text, nullable=False, index=True), Column("attempts", Integer, nullable=False), number("due_ns"), Column("error", Text),
+    Column("channel_id", Text, primary_key=True), Column("state", Text, nullable=False, index=True),
+    Column("attempts", Integer, nullable=False), number("due_ns"), Column("error", Text),
 )
 AUDIT = Table(
     "audit", METADATA, identity(), owner(nullable=True), Column("workspace_id", Text, index=True), number("at_ns", index=True),

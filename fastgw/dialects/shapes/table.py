@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from msgspec import json
+
 from fastgw.dialects.shapes import (
     cohere_embed,
     cohere_rerank,
@@ -31,6 +33,7 @@ from fastgw.dialects.shapes import (
     voyage_rerank,
 )
 from fastgw.dialects.shapes.embedding import EmbedRequest, Vectors
+from fastgw.dialects.shapes.rerank import Ranks, RerankRequest
 from fastgw.dialects.shapes.translation import Caller, Opener, Provider, ShapeTranslation, pair
 from fastgw.dialects.translate import Asked
 
@@ -49,15 +52,21 @@ EMBEDDING_PROVIDERS: Mapping[str, Provider[EmbedRequest, Vectors]] = MappingProx
     "titan_embed": titan_embed.PROVIDER,
     "vertex_embed": vertex_embed.PROVIDER,
 })
+RERANK_PROVIDERS: Mapping[str, Provider[RerankRequest, Ranks]] = MappingProxyType({
+    "cohere_rerank": cohere_rerank.PROVIDER,
+    "jina_rerank": jina_rerank.PROVIDER,
+    "voyage_rerank": voyage_rerank.PROVIDER,
+})
 SHAPES: Mapping[tuple[str, str], Opener] = MappingProxyType({
     (asked, upstream): pair(caller, provider)
     for asked, caller in EMBEDDING_CALLERS.items()
     for upstream, provider in EMBEDDING_PROVIDERS.items()
-    if asked != upstream
+    if asked != upstream or asked == "cohere_embed"     # on Bedrock it is written otherwise
 } | {
-    ("rerank", "cohere_rerank"): pair(rerank.CALLER, cohere_rerank.PROVIDER),
-    ("rerank", "jina_rerank"): pair(rerank.CALLER, jina_rerank.PROVIDER),
-    ("rerank", "voyage_rerank"): pair(rerank.CALLER, voyage_rerank.PROVIDER),
+    (asked, upstream): pair(rerank.CALLER, provider)
+    for asked in ("rerank", "cohere_rerank")
+    for upstream, provider in RERANK_PROVIDERS.items()
+} | {
     ("images", "stability_image"): pair(image.CALLER, stability_image.PROVIDER),
     ("images", "generate"): pair(image.CALLER, gemini_image.PROVIDER),
     ("images", "vertex_image"): pair(image.CALLER, vertex_image.PROVIDER),
@@ -70,6 +79,16 @@ SHAPES: Mapping[tuple[str, str], Opener] = MappingProxyType({
     ("translations", "generate"): pair(transcription.TRANSLATOR, gemini_transcription.PROVIDER),
     ("moderations", "mistral_moderations"): pair(mistral_moderations.CALLER, mistral_moderations.PROVIDER),
 })  # fmt: skip
+
+# Pairs whose paths are the same: the members that tell a body of the provider's own from such a caller's.
+SIGNS: Mapping[tuple[str, str], frozenset[str]] = MappingProxyType({
+    ("embeddings", "voyage_embed"): voyage_embed.SIGNS, ("rerank", "voyage_rerank"): voyage_rerank.SIGNS,
+})
+
+
+def is_signed(body: bytes, signs: frozenset[str]) -> bool:
+    """Whether a body, which is a JSON object, has all of these members."""
+    return all(f'"{name}"'.encode() in body for name in signs) and signs <= json.decode(body).keys()
 
 
 def open_shape(operation: str, upstream_operation: str, body: bytes, content_type: bytes, asked: Asked) -> ShapeTranslation:

@@ -1,10 +1,8 @@
-"""Keep records in a SQLite file, bounded by age and by size; the listing reads it.
+"""Keep records in a SQLite file, bounded by age and by size; listings and analytics read it.
 
 `seq` is when an exchange ended, in nanoseconds, moved on where two would be the same: one number is primary key,
-order of time, cursor of listings and bound of retention, and needs no index of its own. An index by key, workspace or
-model would cost more than the rest of the insert, for it dirties a page for nearly every row. Instead each run of
-BLOCK_RECORDS records gets one row in `blocks` with the names that occur in it, and a listing reads only the blocks that
-name what it looks for.
+order of time, cursor of listings and bound of retention, and needs no index of its own. What takes the place of indexes (`blocks`), the
+sums (`rollups`) and the index of texts (`search`) are written in the transaction of the records they are about.
 """
 import logging
 import sqlite3
@@ -14,52 +12,27 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import astuple
 
+from fastgw.record.blocks import BLOCK_RECORDS, Tagged, insert_block, unblocked_after
 from fastgw.record.exporters import Batch, ExportFailed, Mark
-from fastgw.record.fields import COLUMNS, FIELDS, Record
+from fastgw.record.fields import Record
+from fastgw.record.rollups import Rollups, tagged_rows
+from fastgw.record.schema import ROW, UnusableFile, prepare
+from fastgw.record.search import Index, text_of
 
-APPLICATION_ID = 0x66677763
-SCHEMA_VERSION = 2
-BLOCK_RECORDS = 2000
-BLOCK_COLUMNS = ("key", "workspace", "model", "status", "outcome")
 ROWS_A_STATEMENT = 16          # one statement for several rows: each costs a turn of the interpreter lock
 DAY_NS = 86_400_000_000_000
 TIDY_SECONDS = 1.0
 LEAST_DELETED = 500
 DELETED_AT_ONCE = 50
+ROLLUPS_SHARE = 4             # of the bytes, how much the sums may take: a quarter
 
-FIELD_COLUMNS = ", ".join(f"{name} {COLUMNS[name].sql_type} NOT NULL" for name in FIELDS)
-TABLES = f"""
-CREATE TABLE records (seq INTEGER PRIMARY KEY, {FIELD_COLUMNS});
-CREATE TABLE blocks (first_seq INTEGER PRIMARY KEY, last_seq INTEGER NOT NULL, names TEXT NOT NULL);
-CREATE TABLE payloads (seq INTEGER PRIMARY KEY, request TEXT, reply TEXT);
-CREATE TABLE rings (path TEXT PRIMARY KEY, created_ns INTEGER NOT NULL, position INTEGER NOT NULL);
-"""
-
-# From each version to the next; TABLES is always the newest. A column that is added stands last in the file, and rows of before have its
-# default.
-MIGRATIONS = {
-    1: """
-ALTER TABLE records ADD COLUMN saved_nano_usd INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE records ADD COLUMN retries INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE records ADD COLUMN cache TEXT NOT NULL DEFAULT '';
-ALTER TABLE records ADD COLUMN detail TEXT NOT NULL DEFAULT '';
-""",
-}
-
-ROW = "(" + ", ".join("?" * (len(FIELDS) + 1)) + ")"
-INSERT_ONE = f"INSERT INTO records (seq, {', '.join(FIELDS)}) VALUES {ROW}"
-INSERT_MANY = f"{INSERT_ONE}, {', '.join([ROW] * (ROWS_A_STATEMENT - 1))}"
+VALUES = "(" + ", ".join("?" * len(ROW)) + ")"
+INSERT_ONE = f"INSERT INTO records ({', '.join(ROW)}) VALUES {VALUES}"
+INSERT_MANY = f"{INSERT_ONE}, {', '.join([VALUES] * (ROWS_A_STATEMENT - 1))}"
 INSERT_PAYLOAD = "INSERT INTO payloads VALUES (?, ?, ?)"
 KEEP_MARK = "INSERT OR REPLACE INTO rings VALUES (?, ?, ?)"
 
 log = logging.getLogger("fastgw.record")
-
-
-Names = tuple[str, str, str, int, str]     # by BLOCK_COLUMNS
-
-
-class UnusableFile(Exception):
-    """The file is not a log of this program, or of a later version, or damaged."""
 
 
 class SqliteLog:
@@ -76,7 +49,10 @@ class SqliteLog:
         self.retention_bytes = retention_bytes
         self.connection: sqlite3.Connection | None = None
         self.last_seq = 0
-        self.block: list[Names] = []              # of the records that no row of `blocks` covers yet
+        self.block: list[tuple[object, ...]] = []     # the records that no row of `blocks` covers yet
+        self.block_tagged: list[Tagged] = []          # those of them that have metadata
+        self.rollups = Rollups()
+        self.index = Index()
         self.tidied_at = 0.0
         self.untidied = 0
         self.moved_aside: list[Path] = []
@@ -94,7 +70,9 @@ class SqliteLog:
                 self.move_aside(str(why))
                 self.connection = self.connect()
             self.last_seq = self.connection.execute("SELECT coalesce(max(seq), 0) FROM records").fetchone()[0]
-            self.block = open_block(self.connection)
+            self.open_block(self.connection)
+            self.index.open(self.connection, self.last_seq)
+            self.rollups.open(self.connection, self.retention_days, self.retention_bytes // ROLLUPS_SHARE)
         except (sqlite3.Error, UnusableFile) as error:
             self.give_up(error)
             raise ExportFailed(f"cannot open {self.path}: {error}") from error
@@ -111,6 +89,12 @@ class SqliteLog:
                 raise UnusableFile(f"expected a SQLite file, found a damaged one or another: {error}") from error
             raise
         return connection
+
+    def open_block(self, connection: sqlite3.Connection) -> None:
+        """Take up the records after the last block."""
+        self.block = connection.execute(
+            f"SELECT {', '.join(ROW)} FROM records WHERE seq > ? ORDER BY seq", (unblocked_after(connection),)).fetchall()
+        self.block_tagged = tagged_rows(self.block)
 
     def move_aside(self, why: str) -> None:
         aside = self.path.with_name(f"{self.path.name}.aside-{time.time_ns()}")
@@ -143,31 +127,35 @@ class SqliteLog:
     def insert(self, connection: sqlite3.Connection, records: list[Record]) -> None:
         rows: list[tuple[object, ...]] = []
         payloads: list[tuple[int, str | None, str | None]] = []
-        seq, block = self.last_seq, self.block
+        tagged: list[Tagged] = []
+        documents: list[tuple[int, str]] = []
+        seq = self.last_seq
         for record in records:
             recorded_ns = record.recorded_ns
             seq = recorded_ns if recorded_ns > seq else seq + 1
             *values, detail, request, reply = astuple(record)
-            rows.append((seq, *values, "" if detail is None else msgspec.json.encode(detail).decode()))
-            block.append((record.key, record.workspace, record.model, record.status, record.outcome))
+            if detail is None:
+                rows.append((seq, *values, ""))
+            else:
+                rows.append((seq, *values, msgspec.json.encode(detail).decode()))
+                metadata = detail.get("metadata")
+                if isinstance(metadata, dict):
+                    tagged.append((rows[-1], metadata))
             if request is not None or reply is not None:
                 payloads.append((seq, request, reply))
-        whole = len(rows) - len(rows) % ROWS_A_STATEMENT
-        for start in range(0, whole, ROWS_A_STATEMENT):
-            flat: list[object] = []
-            for row in rows[start:start + ROWS_A_STATEMENT]:
-                flat += row
-            connection.execute(INSERT_MANY, flat)
-        connection.executemany(INSERT_ONE, rows[whole:])
+            if (detail is not None or request is not None or reply is not None) and (text := text_of(record)):
+                documents.append((seq, text))
+        insert_rows(connection, rows)
         if payloads:
             connection.executemany(INSERT_PAYLOAD, payloads)
+        self.index.add(connection, documents)
+        self.rollups.add(connection, rows, tagged, self.last_seq)
         self.last_seq = seq
+        self.block += rows
+        self.block_tagged += tagged
         if len(self.block) >= BLOCK_RECORDS:
-            connection.execute(
-                "INSERT INTO blocks SELECT coalesce(max(last_seq), 0) + 1, ?, ? FROM blocks",
-                (seq, block_text(self.block)),
-            )
-            self.block = []
+            insert_block(connection, self.block, self.block_tagged)
+            self.block, self.block_tagged = [], []
 
     def give_up(self, error: Exception) -> None:
         """Undo the transaction by closing: the next export opens again and sees what is really there."""
@@ -192,7 +180,9 @@ class SqliteLog:
             if row is None:
                 break
             deleted += delete_before(connection, row[0], DELETED_AT_ONCE)
-        connection.execute("DELETE FROM blocks WHERE last_seq < (SELECT min(seq) FROM records)")
+        first_seq = connection.execute("SELECT coalesce(min(seq), 0) FROM records").fetchone()[0]
+        connection.execute("DELETE FROM blocks WHERE last_seq < ?", (first_seq,))
+        self.index.tidy(connection, first_seq)
 
     def vacuum(self, connection: sqlite3.Connection) -> None:
         """Give free pages back to the disk, some at a time, once they are a sixteenth of the file."""
@@ -215,44 +205,14 @@ class SqliteLog:
         return {path: Mark(created_ns, position) for path, created_ns, position in rows}
 
 
-def prepare(connection: sqlite3.Connection) -> None:
-    """Make the tables of an empty file, migrate those of an older one, refuse a later or a foreign one."""
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    owner = connection.execute("PRAGMA application_id").fetchone()[0]
-    is_empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-    if not is_empty and owner != APPLICATION_ID:
-        raise UnusableFile("expected a log of this program, found another program's tables")
-    if version > SCHEMA_VERSION:
-        raise UnusableFile(f"expected a schema up to version {SCHEMA_VERSION}, found {version} of a later release")
-    if is_empty:
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")   # must come before the first table
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA journal_size_limit = 33554432")
-    steps = [TABLES] if is_empty else [MIGRATIONS[number] for number in range(version, SCHEMA_VERSION)]
-    if steps:
-        title = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};"
-        connection.executescript(f"BEGIN IMMEDIATE; {' '.join(steps)} {title} COMMIT;")
-
-
-def open_block(connection: sqlite3.Connection) -> list[Names]:
-    """Read the names of the records after the last block."""
-    return connection.execute(
-        f"SELECT {', '.join(BLOCK_COLUMNS)} FROM records WHERE seq > (SELECT coalesce(max(last_seq), 0) FROM blocks)"
-    ).fetchall()
-
-
-def block_text(block: list[Names]) -> str:
-    """Return every `column=value` that occurs, each between line ends; block_word makes what to look for."""
-    words = {
-        block_word(column, value) for column, values in zip(BLOCK_COLUMNS, zip(*block, strict=True), strict=True)
-        for value in set(values)
-    }
-    return "".join(sorted(words))
-
-
-def block_word(column: str, value: str | int) -> str:
-    return f"\n{column}={value}\n"
+def insert_rows(connection: sqlite3.Connection, rows: list[tuple[object, ...]]) -> None:
+    whole = len(rows) - len(rows) % ROWS_A_STATEMENT
+    for start in range(0, whole, ROWS_A_STATEMENT):
+        flat: list[object] = []
+        for row in rows[start:start + ROWS_A_STATEMENT]:
+            flat += row
+        connection.execute(INSERT_MANY, flat)
+    connection.executemany(INSERT_ONE, rows[whole:])
 
 
 def is_damage(error: Exception) -> bool:

@@ -12,7 +12,8 @@ from fastgw._core.ring import RingWriter
 from fastgw.record.daemon import SOCKET_NAME, respond
 from fastgw.record.drain import Drain
 from fastgw.record.exposition import Exposition
-from fastgw.record.query import Filters, list_records
+from fastgw.record.filters import Filters
+from fastgw.record.query import list_records
 from tests.unit.record.making import packed, wait_until
 from tests.unit.record.test_record_drain import ROOT, start_drain
 

@@ -16,7 +16,8 @@ from fastgw._core.ring import RingReader, RingWriter
 from fastgw.record.drain import Drain
 from fastgw.record.exporters import Batch, ExportFailed, Mark
 from fastgw.record.exporters.sqlite import SqliteLog
-from fastgw.record.query import Filters, list_records
+from fastgw.record.filters import Filters
+from fastgw.record.query import list_records
 from tests.unit.record.making import packed, wait_until
 
 ROOT = Path(__file__).parents[3]

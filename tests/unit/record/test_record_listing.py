@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from fastgw.record.listing import dollars, heading, json_line, line, lines
-from fastgw.record.query import Listed
+from fastgw.record.listing import dollars, heading, line, lines
+from fastgw.record.query import Listed, json_line
 from tests.unit.record.making import record_of
 
 ATTEMPTS = '"main/gpt-4.1";status=503;trouble="overloaded";ms=312, "azure/gpt-4.1";status=200;ms=801'
@@ -74,6 +74,6 @@ def test_cost_is_exact(nano_usd: int, shown: str) -> None:
 def test_json_has_every_field_and_the_cursor() -> None:
     """The JSON form is one line with seq and all fields."""
     text = json_line(listed())
-    assert "\n" not in text
+    assert b"\n" not in text
     assert list(json.loads(text)) == ["seq", *record_of().__struct_fields__]
     assert json.loads(json_line(listed(detail=DETAIL)))["detail"] == DETAIL

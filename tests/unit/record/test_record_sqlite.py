@@ -12,7 +12,9 @@ from fastgw.record.exporters import Batch, ExportFailed, Mark
 from fastgw.record.exporters import sqlite as module
 from fastgw.record.exporters.sqlite import SqliteLog
 from fastgw.record.fields import FIELDS, PAYLOADS, Record
-from fastgw.record.query import Filters, Listed, RecordsUnavailable, follow_records, list_records
+from fastgw.record.filters import Filters
+from fastgw.record.query import Listed, RecordsUnavailable, follow_records, list_records
+from fastgw.record.schema import APPLICATION_ID
 from tests.unit.record.making import record_of
 
 DAY_NS = 86_400_000_000_000
@@ -239,7 +241,7 @@ def test_unusable_file_is_moved_aside(tmp_path: Path, made: str, caplog: pytest.
     else:
         connection = sqlite3.connect(path)
         connection.execute("CREATE TABLE records (seq)")
-        connection.execute(f"PRAGMA application_id = {module.APPLICATION_ID if made == 'later' else 5}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID if made == 'later' else 5}")
         connection.execute("PRAGMA user_version = 99")
         connection.close()
     before = path.read_bytes()

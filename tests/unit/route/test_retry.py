@@ -37,11 +37,11 @@ def decide(failure: Failure = BUSY, retries: int = 0, *, rule: RetryRule = RULE,
 
 
 def test_waits_double_up_to_the_longest() -> None:
-    """Each wait is drawn from nothing to twice the one before, at most max_ms; after the last attempt another target is tried."""
+    """Each wait is drawn from half to all of twice the one before, at most max_ms; after the last attempt another target is tried."""
     rule = RetryRule(Retry(attempts=6, base_ms=100, max_ms=1000))
     waits = [decide(rule=rule, retries=retries)[1] for retries in range(6)]
     assert [round(wait / MS) for wait in waits] == [100, 200, 400, 800, 1000, 1000]
-    assert decide(rule=rule, draw=0) == ("again", 0)
+    assert decide(rule=rule, draw=0) == ("again", 50 * MS)
     assert decide(rule=rule, retries=6) == NEXT
 
 
@@ -64,7 +64,7 @@ def test_wait_that_is_asked_for_is_honoured_while_it_fits() -> None:
     assert asking(1001 * MS) == NEXT
     assert asking(700 * MS, left_ns=700 * MS) == NEXT
     deaf = RetryRule(Retry(honour_retry_after=False))
-    assert decide(Failure(status=429, trouble="rate_limit", retry_after_ns=10**12), rule=deaf, draw=0) == ("again", 0)
+    assert decide(Failure(status=429, trouble="rate_limit", retry_after_ns=10**12), rule=deaf, draw=0) == ("again", 100 * MS)
 
 
 def test_only_what_is_listed_is_asked_again() -> None:
@@ -93,7 +93,7 @@ def test_what_could_happen_twice_is_sent_once(failure: Failure, expected: str) -
 
 def test_requests_for_answers_may_be_repeated() -> None:
     """Answers cost money but change nothing; files, batches and unknown paths may not be repeated unless their method is idempotent."""
-    assert set(OPERATIONS) - ANSWERS == {"files", "batches", "models", "proxy", "unknown"}
+    assert set(OPERATIONS) - ANSWERS == {"files", "batches", "models", "proxy", "unknown", "bedrock"}
     assert is_repeatable("POST", "speech")
     assert is_repeatable("POST", "chat") and is_repeatable("GET", "files") and is_repeatable("DELETE", "proxy")
     assert not is_repeatable("POST", "files") and not is_repeatable("POST", "proxy") and not is_repeatable("PATCH", "unknown")

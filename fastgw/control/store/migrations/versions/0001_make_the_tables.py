@@ -190,6 +190,24 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_workspaces_organisation_id"), ["organisation_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_workspaces_revision"), ["revision"], unique=False)
 
+    op.create_table("alert_rules",
+    sa.Column("account", sa.Text(), nullable=False),
+    sa.Column("owner", sa.Text(), nullable=False),
+    sa.Column("subject", sa.Text(), nullable=False),
+    sa.Column("organisation_id", sa.Text(), nullable=False),
+    sa.Column("workspace_id", sa.Text(), nullable=True),
+    sa.Column("window", sa.Text(), nullable=False),
+    sa.Column("thresholds", sa.Text(), nullable=False),
+    sa.Column("emails", sa.Text(), nullable=False),
+    sa.ForeignKeyConstraint(["organisation_id"], ["organisations.id"], name=op.f("fk_alert_rules_organisation_id"), ondelete="CASCADE"),
+    sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], name=op.f("fk_alert_rules_workspace_id"), ondelete="CASCADE"),
+    sa.PrimaryKeyConstraint("account", name=op.f("pk_alert_rules"))
+    )
+    with op.batch_alter_table("alert_rules", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_alert_rules_organisation_id"), ["organisation_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_alert_rules_owner"), ["owner"], unique=False)
+        batch_op.create_index(batch_op.f("ix_alert_rules_workspace_id"), ["workspace_id"], unique=False)
+
     op.create_table("alerts",
     sa.Column("id", sa.Text(), nullable=False),
     sa.Column("organisation_id", sa.Text(), nullable=False),
@@ -198,15 +216,17 @@ def upgrade() -> None:
     sa.Column("subject", sa.Text(), nullable=False),
     sa.Column("kind", sa.Text(), nullable=False),
     sa.Column("threshold_ppm", sa.Integer(), nullable=False),
+    sa.Column("window", sa.Text(), nullable=False),
     sa.Column("window_start_ns", sa.BigInteger(), nullable=False),
     sa.Column("unit", sa.Text(), nullable=False),
     sa.Column("spent", sa.BigInteger(), nullable=False),
     sa.Column("budget", sa.BigInteger(), nullable=False),
     sa.Column("at_ns", sa.BigInteger(), nullable=False),
+    sa.Column("emails", sa.Text(), nullable=False),
     sa.ForeignKeyConstraint(["organisation_id"], ["organisations.id"], name=op.f("fk_alerts_organisation_id"), ondelete="CASCADE"),
     sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], name=op.f("fk_alerts_workspace_id"), ondelete="CASCADE"),
     sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
-    sa.UniqueConstraint("account", "threshold_ppm", "window_start_ns", name=op.f("uq_alerts_account_threshold_ppm_window_start_ns"))
+    sa.UniqueConstraint("account", "threshold_ppm", "window_start_ns", "budget", name=op.f("uq_alerts_account_threshold_ppm_window_start_ns_budget"))
     )
     with op.batch_alter_table("alerts", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_alerts_at_ns"), ["at_ns"], unique=False)
@@ -382,7 +402,6 @@ def upgrade() -> None:
     sa.Column("due_ns", sa.BigInteger(), nullable=False),
     sa.Column("error", sa.Text(), nullable=True),
     sa.ForeignKeyConstraint(["alert_id"], ["alerts.id"], name=op.f("fk_deliveries_alert_id"), ondelete="CASCADE"),
-    sa.ForeignKeyConstraint(["channel_id"], ["channels.id"], name=op.f("fk_deliveries_channel_id"), ondelete="CASCADE"),
     sa.PrimaryKeyConstraint("alert_id", "channel_id", name=op.f("pk_deliveries"))
     )
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
