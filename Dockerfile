@@ -1,9 +1,17 @@
+FROM node:22-bookworm-slim AS console
+WORKDIR /source/console
+COPY console/package.json console/package-lock.json ./
+RUN npm ci --no-audit --no-fund
+COPY console/ ./
+RUN npm run build
+
 FROM python:3.12-slim-bookworm AS builder
 # The compiler's version is the distribution's; nothing of it stays in the image.
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 COPY . .
+COPY --from=console /source/fastgw/console/dist fastgw/console/dist
 RUN PIP_CONSTRAINT=/source/constraints.txt pip wheel --no-cache-dir --wheel-dir /wheels .
 
 FROM python:3.12-slim-bookworm

@@ -36,8 +36,9 @@ def main() -> None:
 @click.option("--listen", help=f"{LISTEN}; port 0 takes a free one.")
 @click.option("--workers", type=click.IntRange(0, 64), help="Data-plane processes; 0: one for each core.")
 @click.option("--state", type=click.Path(path_type=Path), help="Directory of the ledger, the records and the rings.")
+@click.option("--control/--no-control", default=None, help="With the control plane or without; default: as [control] says.")
 @click.option("--demo", is_flag=True, help="Serve a mock provider with a key that is printed: nothing else is needed.")
-def serve(config: Path | None, listen: str | None, workers: int | None, state: Path | None, demo: bool) -> None:
+def serve(config: Path | None, listen: str | None, workers: int | None, state: Path | None, control: bool | None, demo: bool) -> None:
     """Run the gateway until it is stopped.
 
     SIGTERM or Ctrl-C lets requests end and stops; a second one cuts them off. SIGHUP reads the configuration
@@ -51,7 +52,7 @@ def serve(config: Path | None, listen: str | None, workers: int | None, state: P
         config = Path("fastgw.toml")
         if not config.exists():
             raise click.UsageError("no fastgw.toml here: name a file with --config, or try --demo")
-    sys.exit(launch(config, listen=listen, workers=workers, state=state))
+    sys.exit(launch(config, listen=listen, workers=workers, state=state, control=control))
 
 
 @main.command()

@@ -223,6 +223,7 @@ class Supervisor:
     def control_run(self, is_recovery: bool = False) -> Callable[[int], int]:
         assert self.vault is not None  # it was made
         vault, parent_pid = self.vault, os.getpid()
+        rings = tuple(ring_path(self.state, index) for index in range(self.workers))
 
         def run(ready_fd: int) -> int:
             # what it needs is for its own process alone, and takes a while to import
@@ -231,7 +232,7 @@ class Supervisor:
             from fastgw.control.options import ControlOptions
 
             os.close(ready_fd)
-            options = ControlOptions(self.document, self.state, vault, self.workers, self.url, parent_pid, self.is_demo)
+            options = ControlOptions(self.document, self.state, vault, rings, self.url, parent_pid, self.is_demo)
             return run_recovery(options) if is_recovery else run_control(options)
         return run
 

@@ -49,7 +49,8 @@ class AccountView(NamedTuple):
     committed: int  # in this window: spent, and what is reserved
     spent: int  # settled in this window
     remaining: int | None  # of the budget, beside what is committed
-    # The budget is spent; or it has refused with nothing in flight and stands as it did, and what is left is less than a mean request's.
+    # The budget is spent; or it has
+    # refused with nothing in flight and stands as it did, and what is left pays for less than eight mean requests.
     is_exhausted: bool
     in_flight: int
     max_parallel: int | None

@@ -137,6 +137,7 @@ cdef enum:
     MAX_SLOTS = 16384                   # of one worker; a multiple of 64
     HEADER_BYTES = 4096
     MAX_IN_FLIGHT = (1 << 20) - 1
+    TYPICAL_BOUND = 8                   # a request is bounded by at most so many times what it uses
 
     HEADER_MAGIC = 0                    # places in the header
     HEADER_LAYOUT = 1
@@ -1539,4 +1540,5 @@ cdef bint is_exhausted(Account* account, int64_t spent) noexcept nogil:
         typical = account.mean_cost >> 4
     elif unit_of(account) == TOKENS:
         typical = account.tokens // account.requests if account.requests else 0
-    return account.limit - spent < typical
+    # a request is refused for the most that it may cost, which its bytes bound: some times what it will
+    return account.limit - spent < TYPICAL_BOUND * typical

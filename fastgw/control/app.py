@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 from fastgw.control.api.endpoint import Endpoint, not_found, route
 from fastgw.control.api.oauth import oauth_routes
 from fastgw.control.api.table import endpoints
+from fastgw.control.console import console_folder, console_routes
 from fastgw.control.plane import Plane
 
 PREFIX = "/api/v1"
@@ -23,4 +24,5 @@ def make_app(plane: Plane, lifespan: Callable[[Starlette], AbstractAsyncContextM
     ordered = sorted(paths.values(), key=lambda rows: ["{" in part for part in rows[0].path.split("/")])
     routes: list[BaseRoute] = [route(plane, rows, PREFIX) for rows in ordered]
     routes += oauth_routes(plane)
+    routes += console_routes(console_folder())
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: not_found})

@@ -26,7 +26,10 @@ from fastgw.control.publish import StorePublisher
 from fastgw.control.store.engine import StoreUnavailable, open_store
 from fastgw.control.through import WRITE_SECONDS, WriteThrough
 from fastgw.snapshot.callers import CallerMaker
+from fastgw.snapshot.config import Config
 from fastgw.snapshot.keyring import KeyRing
+from fastgw.snapshot.load import ConfigError, explain
+from fastgw.snapshot.opening import open_alone
 
 SOCKET: Final = "control.sock"
 LOOK_SECONDS: Final = 1.0
@@ -59,7 +62,7 @@ async def recover(options: ControlOptions) -> None:
     store = await open_store(options.document.config.control.store, options.state)
     ring = KeyRing(options.state)
     try:
-        ledger = Ledger(options.state / "ledger", workers=options.workers)
+        ledger = Ledger(options.state / "ledger", workers=len(options.rings))
         CallerMaker(options.document.config, ledger).stated(options.document)
         await StorePublisher(store, options, ring, LedgerAccounts(ledger)).publish()
         restored = await WriteThrough(store, ledger, options.state).restore()
@@ -79,7 +82,7 @@ async def serve(options: ControlOptions) -> int:
     ring = KeyRing(options.state)
     try:
         password = await bootstrap(store)
-        ledger = Ledger(options.state / "ledger", workers=options.workers)
+        ledger = Ledger(options.state / "ledger", workers=len(options.rings))
         accounts = LedgerAccounts(ledger)
         publisher = StorePublisher(store, options, ring, accounts)
         plane = Plane(
@@ -89,7 +92,8 @@ async def serve(options: ControlOptions) -> int:
             sealer=options.vault,
             publisher=publisher,
             accounts=accounts,
-            file=options.document.config,
+            file=file_of(options),
+            settings=options.document.config.control,
             started_ns=time.time_ns(),
             is_demo=options.is_demo,
         )
@@ -115,6 +119,17 @@ async def serve(options: ControlOptions) -> int:
         ring.close()
         await store.close()
     return 0
+
+
+def file_of(options: ControlOptions) -> Config | None:
+    """What the file alone says: the supervisor's document has what was published before in it too."""
+    if not options.document.path:
+        return None
+    try:
+        return open_alone(Path(options.document.path), os.environ).config
+    except ConfigError as error:
+        log.error("the configuration file does not hold any more, so what stands in it is not shown: %s", explain(error.problems))
+        return None
 
 
 @asynccontextmanager

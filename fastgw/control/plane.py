@@ -23,6 +23,9 @@ class Publisher(Protocol):
     async def check(self, transaction: Transaction) -> None:
         """Hold the configuration that a transaction would leave to the rules of the data plane. raises ApiError"""
 
+    async def reached(self, revision: int) -> bool:
+        """Wait until all workers serve by what was committed up to this revision of the store, but not for long."""
+
     def wake(self) -> None:
         """Something was committed: publish it now rather than at the next look."""
 
@@ -49,15 +52,11 @@ class Plane(Struct):
     sealer: Sealer
     publisher: Publisher
     accounts: Accounts
+    settings: ControlPlane = ControlPlane()
     started_ns: int = 0
     is_demo: bool = False
     file: Config | None = None
     _catalog: Catalog | None = None
-
-    @property
-    def settings(self) -> ControlPlane:
-        """What the file says of the control plane itself."""
-        return ControlPlane() if self.file is None else self.file.control
 
     def catalog(self) -> Catalog:
         """The built-in table of models, with the prices of today."""

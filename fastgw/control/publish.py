@@ -15,6 +15,7 @@ from msgspec import Struct
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fastgw._core.ring import RingError, gauges_of
 from fastgw.control.accounts import LedgerAccounts
 from fastgw.control.api.problem import Fault
 from fastgw.control.api.written import refused
@@ -23,11 +24,14 @@ from fastgw.control.published import Tables, key_rows, read_keys, read_tables
 from fastgw.control.store.engine import Store, Transaction
 from fastgw.control.store.tables import KEYS, REVOCATIONS, STATE
 from fastgw.meter.catalog import Catalog
+from fastgw.record.names import GAUGES
 from fastgw.snapshot.keyring import KeyRing
 from fastgw.snapshot.load import ConfigError, parse
-from fastgw.snapshot.published import Published, publish
+from fastgw.snapshot.published import Published, publish, published_path
 
 LOOK_SECONDS: Final = 0.5
+REACH_SECONDS: Final = 2.0
+REACH_LOOK_SECONDS: Final = 0.02
 MARK: Final = "keys.mark"
 STORE: Final = "the store"
 
@@ -55,6 +59,8 @@ class StorePublisher:
         self.config_revision = -1
         self.mark = read_mark(options.state)
         self.published_ns = 0
+        self.document_ns = 0            # when the document was written: its file's time
+        self.seen_revision = -1         # of the store, up to which everything is published
         self.error = ""
 
     def __repr__(self) -> str:
@@ -62,6 +68,23 @@ class StorePublisher:
 
     def wake(self) -> None:
         self.woken.set()
+
+    async def reached(self, revision: int) -> bool:
+        """Wait until all workers serve by what was committed; False where that takes longer than it should, and goes on by itself."""
+        deadline = time.monotonic() + REACH_SECONDS
+        while time.monotonic() < deadline:
+            if self.is_published(revision) and await asyncio.to_thread(self.is_taken_up):
+                return True
+            await asyncio.sleep(REACH_LOOK_SECONDS)
+        log.warning("revision %d is not in force everywhere after %s s", revision, REACH_SECONDS)
+        return False
+
+    def is_published(self, revision: int) -> bool:
+        return self.seen_revision >= revision
+
+    def is_taken_up(self) -> bool:
+        """Whether every worker that runs has tried the document that was published last."""
+        return all(worker_gauge(path, "published_ns") in (None, self.document_ns) for path in self.options.rings)
 
     async def run(self) -> None:
         """Publish what changes, until cancelled; a failure is shown and tried again."""
@@ -93,9 +116,11 @@ class StorePublisher:
                 await self.put_all_keys(connection, state)
             elif state.keys_revision != self.mark.revision:
                 await self.put_changed_keys(connection, state)
+        self.seen_revision = state.revision
 
     def put_config(self, tables: Tables) -> None:
         publish(self.options.state, tables)
+        self.document_ns = published_path(self.options.state).stat().st_mtime_ns
 
     def is_strange(self, identity: str) -> bool:
         """Whether what is published came from another store, or leads into another ledger."""
@@ -143,6 +168,15 @@ class StorePublisher:
             # a file that does not hold at this moment is not the administrator's fault
             return [Fault(f"$.{one.place}", one.expected, one.found, one.nearest) for one in error.problems if one.path == STORE]
         return []
+
+
+def worker_gauge(ring: Path, name: str) -> int | None:
+    """What a worker's gauge shows; None where no worker runs by that ring."""
+    try:
+        gauges = gauges_of(ring)
+    except (OSError, RingError):
+        return None
+    return None if gauges is None else gauges[GAUGES.index(name)]
 
 
 def read_mark(state: Path) -> Mark:

@@ -23,7 +23,11 @@ POLICIES: Final = ("admission", "unknown_price", "models", "inline")
 
 async def read_tables(connection: AsyncConnection) -> Tables:
     """The sections of the data plane's configuration, without keys."""
-    integrations: Document = {row.slug: part(Integration, row.spec) for row in await connection.execute(select(INTEGRATIONS))}
+    # those that workspaces have made themselves lead only where the operator lets callers go
+    integrations: Document = {
+        row.slug: {**part(Integration, row.spec), "guarded": row.workspace_id is not None}
+        for row in await connection.execute(select(INTEGRATIONS))
+    }
     workspaces: dict[str, Document] = {}
     for row in await connection.execute(select(WORKSPACES)):
         document = document_in(row.spec)
@@ -35,7 +39,14 @@ async def read_tables(connection: AsyncConnection) -> Tables:
         share(workspaces[row.slug], row.integration, document_in(row.spec))
     models: Document = {row.name: part(Model, row.spec) for row in await connection.execute(select(MODELS))}
     prices: Document = {row.name: part(Price, row.spec) for row in await connection.execute(select(PRICES))}
-    configs = {row.slug: document_in(row.spec)["config"] for row in await connection.execute(select(CONFIGS))}
+    configs: Document = {}
+    slugs = {row.id: row.slug for row in await connection.execute(select(WORKSPACES.c.id, WORKSPACES.c.slug))}
+    for row in await connection.execute(select(CONFIGS)):
+        configs[row.slug] = document_in(row.spec)["config"]
+        if row.workspace_id is not None:
+            own = workspaces[slugs[row.workspace_id]].setdefault("configs", [])
+            assert isinstance(own, list)  # as it was made
+            own.append(row.slug)
     return {"integrations": integrations, "workspaces": dict(workspaces), "models": models, "prices": prices, "configs": configs}
 
 

@@ -4,6 +4,7 @@ Everything is frozen. Amounts are exact decimals as written; `nano_usd` and `tie
 in. docs/config.md is tested against these definitions.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Final, Literal
@@ -193,6 +194,9 @@ class Integration(Section, frozen=True):
     proxy: Annotated[
         Secret | None, Meta(description="URL of an HTTP proxy; by default HTTPS_PROXY unless NO_PROXY names the host")
     ] = None
+    guarded: Annotated[
+        bool, Meta(description="whether its address is held to [gateway.inline_hosts] each time it is connected to")
+    ] = False
     timeouts: Annotated[IntegrationTimeouts, Meta(description="limits of time")] = IntegrationTimeouts()
 
 
@@ -283,14 +287,21 @@ class Workspace(Section, frozen=True):
     unknown_price: Annotated[
         Literal["refuse", "allow"], Meta(description="a model without a price, where a budget applies")
     ] = "refuse"
-    integrations: Annotated[tuple[str, ...], Meta(description="integrations it may use; by default all")] = ()
+    integrations: Annotated[
+        tuple[str, ...] | None, Meta(description="integrations it may use; by default all, and none where the list is empty")
+    ] = None
     models: Annotated[tuple[str, ...], Meta(description="models it may use; by default all")] = ()
+    configs: Annotated[tuple[str, ...], Meta(description="saved configs that no other workspace's keys may name")] = ()
     limits: Annotated[
         dict[Name, ShareLimits], Meta(description="of single integrations, by name; where one is used up, routes pass over it")
     ] = field(default_factory=dict)
     inline: Annotated[
         Literal["allow", "saved"], Meta(description="saved: requests name saved configs and integrations only, no providers of their own")
     ] = "allow"
+
+    def reach(self, known: Iterable[str]) -> set[str]:
+        """Of the integrations that there are, those that it may use."""
+        return set(known if self.integrations is None else self.integrations)
 
 
 class Key(Section, frozen=True):

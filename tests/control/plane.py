@@ -22,7 +22,7 @@ from fastgw.control.ids import make_id
 from fastgw.control.plane import Plane
 from fastgw.control.store.engine import Transaction, open_store
 from fastgw.control.store.tables import ORGANISATIONS, USERS
-from fastgw.snapshot.config import Config, ControlPlane
+from fastgw.snapshot.config import ControlPlane
 
 Json = dict[str, Any]
 PASSWORD = "correct horse battery"
@@ -50,6 +50,9 @@ class FakeWorkers:
 
     async def check(self, transaction: Transaction) -> None:
         assert "config" in transaction.touched
+
+    async def reached(self, revision: int) -> bool:
+        return revision > 0
 
     def wake(self) -> None:
         self.woken += 1
@@ -154,7 +157,7 @@ def running(url: str, state: Path, settings: ControlPlane = ControlPlane()) -> I
         await plane.store.close()
 
     plane = Plane(store=None, state=state, ledger=Ledger(state / "ledger"), sealer=FakeSealer(), publisher=data,  # type: ignore[arg-type]  # opened by the lifespan
-                  accounts=data, file=Config(control=settings), started_ns=time.time_ns())
+                  accounts=data, settings=settings, started_ns=time.time_ns())
     with TestClient(make_app(plane, lifespan), base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
         control = Control(client, plane, data, made[0][1])
         control.login()

@@ -78,6 +78,7 @@ def test_no_key_is_told_twice(teams: Control) -> None:
     ({"name": None}, "$.name", "nothing", ""),
     ({"name": "a\nb"}, "$.name", "1 to 64", ""),
     ({"name": "../../etc?"}, "$.name", "1 to 64", ""),
+    ({"name": "app\x00"}, "$", "U+0000", ""),
     ({"name": "'; DROP TABLE keys; --"}, "$.name", "1 to 64", ""),
     ({"name": "playground-x"}, "$.name", "playground", ""),
     ({"workspace": "team-aa"}, "$.workspace", "a workspace", "team-a"),

@@ -21,13 +21,16 @@ class RunningGateway:
     records  read from the JSON lines that the drain writes
     """
 
-    def __init__(self, directory: Path, config: str, *, workers: int = 1, environ: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, directory: Path, config: str, *, workers: int = 1, environ: dict[str, str] | None = None, control: bool = False,
+    ) -> None:
         self.directory = directory
         self.config_path = directory / "fastgw.toml"
         self.state = directory / "state"
         self.lines_path = directory / "records.jsonl"
         self.log_path = directory / "gateway.log"
         self.workers = workers
+        self.control = control
         self.environ = environ or {}
         self.url = ""
         self.write_config(config)
@@ -47,7 +50,7 @@ class RunningGateway:
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "fastgw", "serve", "--config", str(self.config_path), "--listen", listen,
-                 "--state", str(self.state), "--workers", str(self.workers)],
+                 "--state", str(self.state), "--workers", str(self.workers), "--control" if self.control else "--no-control"],
                 stdout=subprocess.PIPE, stderr=log, env=environ, start_new_session=True, text=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()

@@ -145,6 +145,8 @@ async def write(plane: Plane, endpoint: Endpoint, call: Call, content: bytes) ->
         raise ApiError("exists", "another one has that name, or it refers to what was taken away meanwhile; read it again") from None
     if transaction.touched:
         plane.publisher.wake()
+        # so that a script may use at once what it has just made
+        await plane.publisher.reached(transaction.number)
     return response
 
 

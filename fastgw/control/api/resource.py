@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, NamedTuple
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Table, and_, delete, false, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Table, and_, delete, false, func, insert, or_, select, true, update
 
 from fastgw.control.alerts.rules import drop_rules, keep_rules
 from fastgw.control.api.call import Answer, Call, lacks, moment
@@ -49,6 +49,7 @@ class Resource:
     table: ClassVar[Table]
     written: ClassVar[type[Struct]]  # what is written
     shown: ClassVar[type[Shown]] = Shown  # what is answered beside it
+    spelt: ClassVar[str] = ""  # ":path" where names hold slashes
     by: ClassVar[str] = "slug"  # the column that paths may name it by, and its member
     scopes: ClassVar[str]  # resource of the scopes
     touches: ClassVar[tuple[str, ...]] = ()  # what data planes have to hear of
@@ -115,7 +116,7 @@ class Resource:
     # what is served
 
     def endpoints(self) -> list[Endpoint]:
-        path, one, tag = f"/{self.name}", f"/{self.name}/{{{self.noun}}}", self.name
+        path, one, tag = f"/{self.name}", f"/{self.name}/{{{self.noun}{self.spelt}}}", self.name
         return [
             Endpoint(
                 method="GET",
@@ -389,6 +390,15 @@ def within(table: Table, call: Call, scope: str) -> ColumnElement[bool]:
     if reach is None:
         return of_organisation
     return and_(of_organisation, table.c.workspace_id.in_(reach)) if "workspace_id" in table.c and reach else false()
+
+
+def within_or_shared(table: Table, call: Call, scope: str) -> ColumnElement[bool]:
+    """The same, and what is of no one workspace for whoever has the scope anywhere: to be looked at by all."""
+    reach = call.principal.reach(scope)
+    if reach is not None and not reach:
+        return false()
+    shared = table.c.workspace_id.is_(None) if "workspace_id" in table.c else true()
+    return and_(table.c.organisation_id == call.principal.organisation_id, or_(within(table, call, scope), shared))
 
 
 def write_cursor(row_id: str) -> str:

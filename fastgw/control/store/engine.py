@@ -78,25 +78,25 @@ class Transaction:
     def __init__(self, connection: AsyncConnection) -> None:
         self.connection = connection
         self.execute = connection.execute
-        self._revision = 0
+        self.number = 0         # the revision that it writes, 0 where it has none yet
         self.touched: set[str] = set()
 
     def __repr__(self) -> str:
-        return f"<Transaction of revision {self._revision}, {sorted(self.touched)} touched>"
+        return f"<Transaction of revision {self.number}, {sorted(self.touched)} touched>"
 
     async def revision(self, *what: str) -> int:
         """Count the store's revision up, once a transaction; `what`: "config" or "keys" where data planes have to hear of it.
 
         The row stays locked until the end, so that revisions become visible in their order.
         """
-        if not self._revision:
+        if not self.number:
             counted = update(STATE).values(revision=STATE.c.revision + 1).returning(STATE.c.revision)
-            self._revision = (await self.execute(counted)).scalar_one()
-        fresh = {f"{name}_revision": self._revision for name in what if name not in self.touched}
+            self.number = (await self.execute(counted)).scalar_one()
+        fresh = {f"{name}_revision": self.number for name in what if name not in self.touched}
         if fresh:
             self.touched.update(what)
             await self.execute(update(STATE).values(fresh))
-        return self._revision
+        return self.number
 
 
 async def open_store(url: str, state: Path) -> Store:
