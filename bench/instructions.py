@@ -87,7 +87,7 @@ def count(only: str) -> dict[str, int]:
 
 def compare(now: Counts, then: Counts) -> list[str]:
     """Print a row for each bench; the names of those that grew by too much."""
-    print(f"{'kernel bench':52} {then.version:>15} {'now':>15} {'':>7}")
+    print(f"{'kernel bench':66} {then.version:>15} {'now':>15} {'':>7}")
     grown = []
     for name, instructions in now.instructions.items():
         before = then.instructions.get(name)
@@ -96,9 +96,9 @@ def compare(now: Counts, then: Counts) -> list[str]:
         if is_grown:
             grown.append(name)
         told = "new" if ratio is None else f"{ratio - 1:+.1%}"
-        print(f"{name:52} {before or 0:15,} {instructions:15,} {told:>7}{'  REGRESSION' if is_grown else ''}")
+        print(f"{name:66} {before or 0:15,} {instructions:15,} {told:>7}{'  REGRESSION' if is_grown else ''}")
     for name in then.instructions.keys() - now.instructions.keys():
-        print(f"{name:52} is gone")
+        print(f"{name:66} is gone")
     return grown
 
 
