@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import shlex
+import signal
 import sys
 import time
 from pathlib import Path
@@ -81,6 +82,7 @@ def main(words: list[str]) -> int:
     if opts.render:
         insert(PAGE, markdown(msgspec.json.decode(opts.render.read_bytes(), type=Comparison)))
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))      # so that what was started ends too
     began, began_at, before = time.monotonic(), datetime.datetime.now(datetime.UTC), machine.machine()
     rows = compare(opts)
     commit = machine.commit()

@@ -9,7 +9,6 @@ from msgspec import structs
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from fastgw.auth.keys import digest_of, make_key
-from fastgw.control.alerts.rules import account_digest
 from fastgw.control.api.call import Answer, Call, lacks, moment
 from fastgw.control.api.endpoint import Endpoint
 from fastgw.control.api.keyform import KeyShown, KeyWritten, Overlap, PlaygroundPlace, Rotation
