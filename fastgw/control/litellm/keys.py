@@ -102,8 +102,8 @@ class KeyRoutes:
             metadata = sent.get("metadata", note_of(before).get("metadata")) or {}
             if not isinstance(metadata, dict):
                 raise invalid("$.metadata", "an object", "something else")
-            note["metadata"] = metadata | ({"tags": sent["tags"]} if sent.get("tags") else {})
-            patch["metadata"] = as_metadata(note["metadata"])
+            told_as: Document = metadata | ({"tags": sent["tags"]} if sent.get("tags") else {})
+            note["metadata"], patch["metadata"] = told_as, as_metadata(told_as)
         if note:
             patch["annotations"] = noted(before, note)
         return patch
@@ -151,14 +151,13 @@ class KeyRoutes:
             await self.keys.change_row(inner(call, patch, key=row_id))
 
     async def delete(self, call: Call) -> Answer:
-        keys, aliases = call.document.get("keys") or [], call.document.get("key_aliases") or []
+        keys, aliases = (texts_of(call.document.get(name) or [], f"$.{name}") for name in ("keys", "key_aliases"))
         if not keys and not aliases:
             raise invalid("$.keys", "keys or key_aliases", "neither")
-        told_as = [*texts_of(keys or [" "], "$.keys")[: len(keys)], *texts_of(aliases or [" "], "$.key_aliases")[: len(aliases)]]
         ids = [await self.find(call, key, "$.keys") for key in keys]
         for row_id in (*ids, *(name_of(alias) for alias in aliases)):
             await self.keys.delete_row(inner(call, key=row_id))
-        return answered({"deleted_keys": told_as})
+        return answered({"deleted_keys": [*keys, *aliases]})
 
     async def show(self, call: Call) -> Answer:
         name = call.query.get("key")
@@ -179,7 +178,7 @@ class KeyRoutes:
         hashes = await self.hashes(call, [row["id"] for row in rows])
         shown: list[object] = [hashes[str(row["id"])] for row in rows]
         if call.query.get("return_full_object", "").lower() in ("true", "1"):
-            shown = await self.rows(call, rows)
+            shown = [*await self.rows(call, rows)]
         pages = -(-total // size)
         return answered({"keys": shown, "total_count": total, "current_page": number, "total_pages": pages})
 

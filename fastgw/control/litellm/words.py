@@ -190,7 +190,7 @@ def text_of(value: object, path: str) -> str:
 
 
 def texts_of(value: object, path: str) -> list[str]:
-    if not isinstance(value, list) or not value or not all(isinstance(one, str) and one for one in value):
+    if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
         raise invalid(path, "a list of texts", told(value))
     return value
 
