@@ -51,12 +51,18 @@ class Mark(Struct):
 class Checker:
     """Holds changes to the data plane's rules; whoever publishes finds them by their revisions."""
 
+    config_revision = published_ns = 0
+
     def __init__(self, options: ControlOptions) -> None:
         self.options = options
         self.catalog = Catalog.load()
 
     def __repr__(self) -> str:
         return f"<Checker for {self.options!r}>"
+
+    @property
+    def error(self) -> str:
+        return ""
 
     async def reached(self, revision: int) -> bool:
         return True             # a command does not wait: the gateway may not even run
