@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from tests.fakes.h2_bridge import H2Bridge
 
@@ -126,7 +126,7 @@ class RunningGateway:
             self.process.stdout.close()
         self.start()
 
-    def __enter__(self) -> "RunningGateway":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

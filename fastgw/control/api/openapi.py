@@ -97,7 +97,7 @@ def components(rows: Sequence[Endpoint]) -> tuple[dict[str, Json], dict[object, 
     for resource in resources:
         written, shown = (schemas[str(names[kind]["$ref"]).rpartition("/")[2]] for kind in (resource.written, resource.shown))
         view, patch = type(resource).__name__.removesuffix("s"), f"{type(resource).__name__.removesuffix('s')}Patch"
-        schemas[view], schemas[patch] = view_of(written, shown), patch_of(written, resource.frozen)
+        schemas[view], schemas[patch] = view_of(written, shown, schemas), patch_of(written, resource.frozen)
         names[type(resource)], names[resource.written, "PATCH"] = {"$ref": REF.format(name=view)}, {"$ref": REF.format(name=patch)}
     fault = names[Fault]
     problems = {"type": "array", "items": fault, "description": "where there are several"}
@@ -128,15 +128,37 @@ def plain(schema: Any) -> Any:
     return changed
 
 
-def view_of(written: Json, shown: Json) -> Json:
+def view_of(written: Json, shown: Json, schemas: dict[str, Json]) -> Json:
     """An object as it is answered: what was written, but for secrets, and what the gateway says beside it."""
-    told = {name: schema for name, schema in written["properties"].items() if not is_secret(schema)}
+    told = without_secrets(written, schemas)
     return {
         "type": "object",
-        "properties": {**told, **shown["properties"]},
-        "required": [*(name for name in written["required"] if name in told), *shown["required"]],
+        "properties": {**told["properties"], **shown["properties"]},
+        "required": list(dict.fromkeys((*told["required"], *shown["required"]))),
         "additionalProperties": False,
     }
+
+
+def without_secrets(schema: Any, schemas: dict[str, Json]) -> Any:
+    """What may be answered of what is written; of objects that hold secrets a form of their own is made."""
+    if isinstance(schema, list):
+        return [without_secrets(item, schemas) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        name = str(schema["$ref"]).rpartition("/")[2]
+        told = without_secrets(schemas[name], schemas)
+        if told != schemas[name]:
+            schemas[f"{name}Shown"] = told
+            name = f"{name}Shown"
+        return {**schema, "$ref": REF.format(name=name)}
+    if is_secret(schema.get("additionalProperties")):
+        return {**schema, "additionalProperties": {"type": "null"}}  # its names are told
+    changed = {key: without_secrets(item, schemas) for key, item in schema.items()}
+    if "properties" in schema:
+        changed["properties"] = {name: item for name, item in changed["properties"].items() if not is_secret(item)}
+        changed["required"] = [name for name in schema.get("required", ()) if name in changed["properties"]]
+    return changed
 
 
 def patch_of(written: Json, frozen: Sequence[str]) -> Json:
@@ -149,13 +171,14 @@ def patch_of(written: Json, frozen: Sequence[str]) -> Json:
     return {"type": "object", "properties": members, "additionalProperties": False}
 
 
-def is_secret(schema: Json) -> bool:
-    return bool(schema.get("writeOnly")) or any(is_secret(one) for one in schema.get("anyOf", ()))
+def is_secret(schema: object) -> bool:
+    return isinstance(schema, dict) and (bool(schema.get("writeOnly")) or any(is_secret(one) for one in schema.get("anyOf", ())))
 
 
 def operation(row: Endpoint, names: Mapping[object, Json]) -> Json:
     """What is said of one row."""
-    needs = {None: "Open to everybody.", "": "For whoever has signed in."}.get(row.scope, f"Needs the scope `{row.scope}`.")
+    scopes = " or ".join(f"`{scope}`" for scope in (row.scope, *row.or_scopes))
+    needs = {None: "Open to everybody.", "": "For whoever has signed in."}.get(row.scope, f"Needs the scope {scopes}.")
     told: Json = {
         "operationId": re.sub(r"[^a-z0-9]+", "_", f"{row.method} {row.path}".lower()).strip("_"),
         "summary": row.summary,
@@ -197,12 +220,16 @@ def responses(row: Endpoint, names: Mapping[object, Json]) -> Json:
     if row.is_list:
         schema = {
             "type": "object",
-            "properties": {"data": {"type": "array", "items": schema}, "next": {"type": ["string", "null"]}, "total": {"type": "integer"}},
+            "properties": {
+                "data": {"type": "array", "items": schema},
+                "next": {"type": ["string", "null"], "description": "cursor of the next page"},
+                "total": {"type": ["integer", "null"], "description": "null where nobody counts"},
+            },
             "required": ["data", "next", "total"],
         }
     told: Json = {"description": "as asked"}
     if row.status != 204:
-        told["content"] = {"application/json": {"schema": schema}}
+        told["content"] = {row.media: {"schema": schema}}
     error = {"application/json": {"schema": {"$ref": REF.format(name="Error")}}}
     return {str(row.status): told, **{str(status): {"description": meaning, "content": error} for status, meaning in failures(row).items()}}
 
