@@ -226,7 +226,8 @@ class Supervisor:
 
         def run(ready_fd: int) -> int:
             # what it needs is for its own process alone, and takes a while to import
-            logging.getLogger("alembic").setLevel(logging.WARNING)
+            for name in ("alembic", "httpx2"):
+                logging.getLogger(name).setLevel(logging.WARNING)
             from fastgw.control.daemon import run_control, run_recovery
             from fastgw.control.options import ControlOptions
 
