@@ -386,8 +386,11 @@ def test_sample_traffic_goes_through_the_demo(tmp_path: Path) -> None:
     with serving(tmp_path, "--demo", "--listen", "127.0.0.1:0"):
         done = fastgw(tmp_path, "demo", "traffic", "--requests", "5")
         assert done.returncode == 0, done.stderr
-        records = lambda: fastgw(tmp_path, "logs", "--key", "demo", "--json").stdout.count('"operation":"chat"')  # noqa: E731  # of one line
-        wait_until(lambda: records() == 5, "five records of chats")
+
+        def chats() -> int:
+            return fastgw(tmp_path, "logs", "--key", "demo", "--json").stdout.count('"operation":"chat"')
+
+        wait_until(lambda: chats() == 5, "five records of chats")
     done = fastgw(tmp_path, "demo", "traffic")
     assert done.returncode == 1 and "no gateway runs" in done.stderr
 
