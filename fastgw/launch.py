@@ -62,7 +62,9 @@ class WrongOption(Exception):
     """An option says what cannot be."""
 
 
-def launch(config: Path | None, *, listen: str | None, workers: int | None, state: Path | None) -> int:
+def launch(
+    config: Path | None, *, listen: str | None, workers: int | None, state: Path | None, control: bool | None = None,
+) -> int:
     """Run until stopped and return the exit status: 1 where it cannot serve, 2 where it was told wrongly; no
     configuration: the demo.
     """
@@ -70,9 +72,9 @@ def launch(config: Path | None, *, listen: str | None, workers: int | None, stat
         if listen is not None:
             check_listen(listen)
         if config is None:
-            return launch_demo(listen, workers, state or DEMO_STATE)
+            return launch_demo(listen, workers, state or DEMO_STATE, control)
         document, vault = open_first(config, os.environ, state)
-        return run(with_options(document, listen, workers, state), vault=vault)
+        return run(with_options(document, listen, workers, state, control), vault=vault)
     except ConfigError as error:
         print(explain(error.problems), file=sys.stderr)
     except WrongOption as error:
@@ -106,7 +108,7 @@ def run(document: Document, demo: Demo | None = None, lock: TextIO | None = None
     return Supervisor(document, started=started, lock=lock, vault=vault, demo=demo).run()
 
 
-def launch_demo(listen: str | None, workers: int | None, state: Path) -> int:
+def launch_demo(listen: str | None, workers: int | None, state: Path, control: bool | None = None) -> int:
     """Serve a mock provider of our own. raises CannotServe"""
     # must come before the mock: it is this gateway's configuration that will name its address
     lock = hold_state(state)
@@ -114,20 +116,24 @@ def launch_demo(listen: str | None, workers: int | None, state: Path) -> int:
     try:
         config, demo = prepare_demo(state, address, is_stored=not missing_packages())
         document, vault = open_first(config, os.environ, state)
-        return run(with_options(document, listen, workers, state), demo, lock, vault)
+        return run(with_options(document, listen, workers, state, control), demo, lock, vault)
     except OSError as error:
         raise CannotServe(f"cannot use the state directory {state}: {error.strerror or error}") from error
     finally:
         end_mock(mock)
 
 
-def with_options(document: Document, listen: str | None, workers: int | None, state: Path | None) -> Document:
+def with_options(
+    document: Document, listen: str | None, workers: int | None, state: Path | None, control: bool | None = None,
+) -> Document:
     """The document with what the command line says in the place of what the file says."""
     gateway = document.config.gateway
     gateway = msgspec.structs.replace(
         gateway, listen=listen or gateway.listen, workers=gateway.workers if workers is None else workers,
         state=str(state) if state else gateway.state)
-    config: Config = msgspec.structs.replace(document.config, gateway=gateway)
+    plane = document.config.control
+    plane = plane if control is None else msgspec.structs.replace(plane, enabled=control)
+    config: Config = msgspec.structs.replace(document.config, gateway=gateway, control=plane)
     return msgspec.structs.replace(document, config=config)
 
 

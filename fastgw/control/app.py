@@ -7,7 +7,9 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
 from fastgw.control.api.endpoint import Endpoint, not_found, route
+from fastgw.control.api.oauth import oauth_routes
 from fastgw.control.api.table import endpoints
+from fastgw.control.console import console_folder, console_routes
 from fastgw.control.litellm.errors import failed
 from fastgw.control.litellm.table import endpoints as litellm_endpoints
 from fastgw.control.plane import Plane
@@ -21,6 +23,8 @@ def make_app(plane: Plane, lifespan: Callable[[Starlette], AbstractAsyncContextM
         *(route(plane, rows, PREFIX) for rows in by_path(endpoints())),
         *(route(plane, rows, "", failed) for rows in by_path(litellm_endpoints())),
     ]
+    routes += oauth_routes(plane)
+    routes += console_routes(console_folder())
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: not_found})
 
 

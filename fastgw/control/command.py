@@ -66,7 +66,7 @@ def find_store(config: Path | None, state: Path | None) -> ControlOptions | None
     except SealError as error:
         raise CommandRefused(f"cannot use the key that secrets are sealed with: {error}") from error
     assert vault is not None  # a file was named
-    return ControlOptions(document, place, vault, 1, "", os.getpid())
+    return ControlOptions(document, place, vault, (), "", os.getpid())
 
 
 def administer(

@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -24,9 +24,11 @@ from fastgw.control.demo import Demo, demo_lines
 from fastgw.control.options import ControlOptions
 from fastgw.control.plane import Plane
 from fastgw.control.publish import StorePublisher
+from fastgw.control.rotating import Rotator
 from fastgw.control.sample import Traffic, prepare
 from fastgw.control.store.engine import StoreUnavailable, open_store
 from fastgw.control.through import WRITE_SECONDS, WriteThrough
+from fastgw.control.turns import every
 from fastgw.snapshot.callers import CallerMaker
 from fastgw.snapshot.config import Config
 from fastgw.snapshot.keyring import KeyRing
@@ -36,6 +38,7 @@ from fastgw.snapshot.opening import open_alone
 SOCKET: Final = "control.sock"
 LOOK_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 5.0
+ROTATION_SECONDS: Final = 5.0
 
 log = logging.getLogger("fastgw.control")
 
@@ -64,7 +67,7 @@ async def recover(options: ControlOptions) -> None:
     store = await open_store(options.document.config.control.store, options.state)
     ring = KeyRing(options.state)
     try:
-        ledger = Ledger(options.state / "ledger", workers=options.workers)
+        ledger = Ledger(options.state / "ledger", workers=len(options.rings))
         CallerMaker(options.document.config, ledger).stated(options.document)
         await StorePublisher(store, options, ring, LedgerAccounts(ledger)).publish()
         restored = await WriteThrough(store, ledger, options.state).restore()
@@ -84,7 +87,7 @@ async def serve(options: ControlOptions) -> int:
     ring = KeyRing(options.state)
     try:
         password = await bootstrap(store)
-        ledger = Ledger(options.state / "ledger", workers=options.workers)
+        ledger = Ledger(options.state / "ledger", workers=len(options.rings))
         accounts = LedgerAccounts(ledger)
         publisher = StorePublisher(store, options, ring, accounts)
         demo = options.demo
@@ -97,11 +100,15 @@ async def serve(options: ControlOptions) -> int:
             publisher=publisher,
             accounts=accounts,
             file=file_of(options),
+            settings=options.document.config.control,
             started_ns=time.time_ns(),
             traffic=traffic,
         )
         through = WriteThrough(store, ledger, options.state, AlertFinder(store).look)
         deliverer = Deliverer(store, options.document.config, options.vault)
+        rotator = Rotator(store)
+        # must come before anything is changed: who changes something waits until it is published
+        publishing = loop.create_task(publisher.run())
         if demo is not None:
             await prepare(plane, demo)
         await publisher.publish()
@@ -110,10 +117,11 @@ async def serve(options: ControlOptions) -> int:
         print(greeting(options.url, password, demo), flush=True)
         async with listening(plane, options.state):
             works = (
-                publisher.run(), every(WRITE_SECONDS, through.write, "writing the ledger through"),
+                every(WRITE_SECONDS, through.write, "writing the ledger through"),
                 every(WRITE_SECONDS, deliverer.deliver, "delivering alerts"),
+                every(ROTATION_SECONDS, rotator.turn, "looking for keys to rotate"),
                 orphaned(options.parent_pid, stopping))
-            tasks = [loop.create_task(work) for work in works]
+            tasks = [publishing, *(loop.create_task(work) for work in works)]
             await stopping.wait()
             for task in tasks:
                 task.cancel()
@@ -170,13 +178,3 @@ def greeting(url: str, password: str, demo: Demo | None = None) -> str:
     if demo is not None:
         lines.append(demo_lines(url, demo))
     return "\n".join(lines) + "\n"
-
-
-async def every(seconds: float, act: Callable[[], Awaitable[object]], what: str) -> None:
-    """Do something again and again; a failure is logged, and the next turn tries again."""
-    while True:
-        try:
-            await act()
-        except Exception:  # the edge of a background task
-            log.exception("%s failed; it is tried again", what)
-        await asyncio.sleep(seconds)

@@ -15,7 +15,7 @@ class ControlOptions(Struct, frozen=True):
     document: Document
     state: Path
     vault: Vault
-    workers: int
+    rings: tuple[Path, ...]     # of the workers, by number
     url: str                # where people reach the gateway
     parent_pid: int
     demo: Demo | None = None

@@ -18,7 +18,7 @@ def test_what_was_published_before_is_not_the_files(tmp_path: Path, caplog: pyte
     publish(tmp_path, {"integrations": {"stored": {"provider": "openai"}}})
     document, _ = open_first(path, {})
     assert set(document.config.integrations) == {"filed", "stored"}
-    options = ControlOptions(document, tmp_path, Vault([bytes(32)]), 1, "", 0)
+    options = ControlOptions(document, tmp_path, Vault([bytes(32)]), (), "", 0)
     file = file_of(options)
     assert file is not None and set(file.integrations) == {"filed"}
     path.write_text("[integrations.filed]\nprovider = 5\n")

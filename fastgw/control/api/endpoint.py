@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from fastgw.control.access.gate import identify
+from fastgw.control.access.gate import address_of, identify
 from fastgw.control.access.principal import Principal
 from fastgw.control.api.call import Answer, Call, lacks
 from fastgw.control.api.problem import ApiError, invalid
@@ -43,7 +43,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     scope   what a caller needs somewhere for the request to be looked at; "" is open to whoever has signed in, None to everybody
     or_scopes   what does as well
     uses    the transaction it runs in
-    body, reply, query   types, for the OpenAPI document
+    body, reply, query, media   types, for the OpenAPI document
     """
 
     method: str
@@ -57,6 +57,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     body: object = None
     reply: object = None
     query: tuple[str, ...] = ()
+    media: str = JSON
     tag: str = ""
     is_list: bool = False
     codes: tuple[str, ...] = ()
@@ -92,14 +93,11 @@ def route(plane: Plane, endpoints: list[Endpoint], prefix: str, failed: Failed |
 
 async def carry_out(plane: Plane, endpoint: Endpoint, request: Request, request_id: str) -> Response:
     content = await read_body(request)
-    if any("\0" in text for text in (*request.path_params.values(), *request.query_params.values(), *request.query_params)):
-        raise ApiError("invalid_field", "expected a path and a query of text, found a zero byte", path="$")
-    address = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
     if endpoint.scope is None:
         principal = Principal(kind="system", id="", name="", organisation_id="")
     else:
         principal = await identify(plane, request)
-    call = Call(plane, request, principal, request_id, address, decode(content) if content else None)
+    call = Call(plane, request, principal, request_id, address_of(request), decode(content) if content else None)
     refuse_nul(call, content)
     if endpoint.scope and not any(principal.may(scope) or principal.reach(scope) for scope in (endpoint.scope, *endpoint.or_scopes)):
         raise lacks(endpoint.scope)
@@ -150,6 +148,8 @@ async def write(plane: Plane, endpoint: Endpoint, call: Call, content: bytes) ->
         raise ApiError("exists", "another one has that name, or it refers to what was taken away meanwhile; read it again") from None
     if transaction.touched:
         plane.publisher.wake()
+        # so that a script may use at once what it has just made
+        await plane.publisher.reached(transaction.number)
     return response
 
 

@@ -3,14 +3,12 @@
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from hashlib import sha256
 from typing import Final
 
 from msgspec import structs
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from fastgw.auth.keys import digest_of, make_key
-from fastgw.control.alerts.rules import account_digest
 from fastgw.control.api.call import Answer, Call, lacks, moment
 from fastgw.control.api.endpoint import Endpoint
 from fastgw.control.api.keyform import KeyShown, KeyWritten, Overlap, PlaygroundPlace, Rotation
@@ -19,7 +17,7 @@ from fastgw.control.api.problem import ApiError, Fault, invalid, missing
 from fastgw.control.api.resource import MOST_LISTED, USUAL_LISTED, Owner, Resource, Stored, read_cursor, write_cursor
 from fastgw.control.api.spending import Spend, spend_of
 from fastgw.control.api.written import Document, changes, decode, merge, read_written, refused
-from fastgw.control.ids import make_id
+from fastgw.control.ids import account_digest, make_id
 from fastgw.control.revoking import revoke
 from fastgw.control.store.tables import ACCOUNTS, KEYS, MEMBERS, USERS, WORKSPACES
 from fastgw.snapshot.check import LAST_EXPIRY
@@ -278,11 +276,6 @@ def replaced(row: Endpoint) -> Endpoint:
 def account_of(row: Stored) -> str:
     """The ledger's name of a key."""
     return f"key:{row['id']}"
-
-
-def kept_name(account: str) -> str:
-    """What the store calls an account, as the ledger does."""
-    return sha256(account.encode()).digest()[:16].hex()
 
 
 def fresh(call: Call) -> dict[str, object]:
