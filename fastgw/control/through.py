@@ -74,7 +74,7 @@ class WriteThrough:
             wanted = ACCOUNTS.c.machine == self.machine, ACCOUNTS.c.account.in_(list(accounts))
             async with self.store.read() as connection:
                 rows = (await connection.execute(select(ACCOUNTS).where(*wanted))).mappings()
-                found += sum(self.take_over(accounts[row["account"]], row) for row in rows)
+                found += sum(self.take_over(accounts[row["account"]], dict(row)) for row in rows)
             self.restored = min(self.restored + RESTORED, total)
         return found
 

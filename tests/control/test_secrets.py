@@ -86,7 +86,8 @@ def children(pid: int) -> list[int]:
 def rotate(alive: Alive, *options: str) -> subprocess.CompletedProcess[str]:
     """`fastgw secrets rotate` beside a gateway that runs."""
     places = ["--config", str(alive.config_path), "--state", str(alive.state)]
-    return subprocess.run([sys.executable, "-m", "fastgw", "secrets", "rotate", *places, *options], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)
+    command = [sys.executable, "-m", "fastgw", "secrets", "rotate", *places, *options]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)
 
 
 def test_key_of_the_installation_is_changed_while_the_gateway_runs(mock: RunningMock, tmp_path: Path) -> None:
