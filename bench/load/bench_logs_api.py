@@ -56,7 +56,8 @@ async def measure(state: Path, until_s: int, rounds: int) -> list[str]:
     """Ask each question some times; return which were late."""
     store = await open_store("", state)
     ledger = Ledger(state / "ledger")
-    plane = Plane(store=store, state=state, ledger=ledger, sealer=Vault([bytes(32)]), publisher=NoWorkers(), accounts=LedgerAccounts(ledger))
+    plane = Plane(
+        store=store, state=state, ledger=ledger, sealer=Vault([bytes(32)]), publisher=NoWorkers(), accounts=LedgerAccounts(ledger))
     late = []
     transport = httpx2.ASGITransport(app=make_app(plane))
     async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1/api/v1") as client:

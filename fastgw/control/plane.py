@@ -56,22 +56,31 @@ class Accounts(Protocol):
         """Begin its budgets afresh."""
 
 
+class Traffic(Protocol):
+    """Who sends requests through a demo."""
+
+    def begin(self, requests: int) -> None:
+        """raises  ApiError while the lot before is on its way"""
+
+
 class Plane(Struct):
     """The control process, as an endpoint sees it.
 
+    ledger     None where a command works on the store by itself
+    traffic    of a demo, which sends some to itself
     file       the configuration file, where there is one beside the store
     questions  of the log, which take threads: so many at a time
     """
 
     store: Store
     state: Path
-    ledger: Ledger
+    ledger: Ledger | None
     sealer: Sealer
     publisher: Publisher
     accounts: Accounts
     settings: ControlPlane = ControlPlane()
     started_ns: int = 0
-    is_demo: bool = False
+    traffic: Traffic | None = None
     file: Config | None = None
     questions: Semaphore = field(default_factory=partial(Semaphore, 3))
     _catalog: Catalog | None = None
@@ -83,6 +92,10 @@ class Plane(Struct):
         elif self._catalog.today != str(datetime.now(UTC).date()):
             self._catalog = self._catalog.copy()
         return self._catalog
+
+    @property
+    def is_demo(self) -> bool:
+        return self.traffic is not None
 
     def hosts(self) -> HostRules | None:
         """What hosts a workspace may name; None where it may name none at all."""

@@ -45,6 +45,7 @@ class Call:
         self.connection: AsyncConnection | None = None
         self.transaction: Transaction | None = None
         self.once: list[str] = []  # secrets of the reply, which no replay may tell again
+        self.given_id = self.given_key = ""  # what callers of LiteLLM's routes choose for themselves
 
     def __repr__(self) -> str:
         return f"<Call {self.request.method} {self.request.url.path} by {self.principal!r}>"

@@ -2,9 +2,11 @@
 
 from fastgw.control.api.analytics import Analytics
 from fastgw.control.api.audit import Audit
+from fastgw.control.api.budgets import Budgets
 from fastgw.control.api.catalogue import Catalogue
 from fastgw.control.api.channels import Channels
 from fastgw.control.api.configs import Configs
+from fastgw.control.api.demo import DemoTraffic
 from fastgw.control.api.endpoint import Endpoint
 from fastgw.control.api.graphs import Graphs
 from fastgw.control.api.integrations import Integrations
@@ -25,12 +27,14 @@ from fastgw.control.api.users import Users
 from fastgw.control.api.workspaces import Workspaces
 
 RESOURCES: tuple[type[Resource], ...] = (
-    Organisations, Workspaces, Members, Users, Tokens, Integrations, Shares, Keys, Configs, Models, Prices, Channels,
+    Organisations, Workspaces, Members, Users, Tokens, Integrations, Shares, Keys, Configs, Models, Prices, Channels, Budgets,
 )  # fmt: skip
 
 
 def endpoints() -> list[Endpoint]:
     """Every endpoint, each path's together."""
     rows = [endpoint for resource in RESOURCES for endpoint in resource().endpoints()]
-    reports = [row for one in (Audit(), Logs(), Analytics(), Graphs(), SpendReport(), Status()) for row in one.endpoints()]
+    reports = [
+        row for one in (Audit(), Logs(), Analytics(), Graphs(), SpendReport(), Status(), DemoTraffic()) for row in one.endpoints()
+    ]
     return OpenApi([*SignIn().endpoints(), *Catalogue().endpoints(), *rows, *reports]).rows
