@@ -41,10 +41,13 @@ check: $(BUILT) $(TOOLS) $(CONSOLE)  ## lint, check types, stubs, layers, style 
 	$(BIN)/python -m mypy.stubtest --concise --ignore-disjoint-bases --ignore-unused-allowlist --allowlist tests/stubtest.allow $(STUBS)
 	$(BIN)/hadolint Dockerfile
 	@if [ -d console/node_modules ]; then echo "tsc"; npm --prefix console run check --silent; else echo "the console is not checked: npm is missing"; fi
+	$(BIN)/compose-lint compose.yaml
+	@! command -v systemd-analyze >/dev/null || .ci/check-unit deploy/fastgw.service
 	$(BIN)/python -m pytest tests/test_layers.py tests/test_style.py tests/test_docs.py
 
 bench: $(BUILT)  ## measure the kernels, then the gateway under load beside nginx (needs nginx and wrk)
-	$(BIN)/python -m pytest -o python_files='bench_*.py' --benchmark-columns=min,median,stddev,rounds bench/kernels
+	$(BIN)/python -m pytest -o python_files='bench_*.py' --benchmark-columns=min,median,stddev,rounds bench/kernels \
+		--benchmark-json=bench/results/kernels-$$(date -u +%F)-$$(git rev-parse --short=12 HEAD 2>/dev/null || echo none).json
 	@for tool in nginx wrk; do command -v $$tool >/dev/null || \
 		{ echo "make bench: $$tool is missing; on Debian and Ubuntu: apt-get install nginx-light wrk" >&2; exit 1; }; done
 	@for script in cost stream translate latency memory keys logs harness; do echo "== bench_$$script"; $(BIN)/python -m bench.load.bench_$$script || exit 1; done

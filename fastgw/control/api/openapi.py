@@ -241,7 +241,7 @@ def responses(row: Endpoint, names: Mapping[object, Json]) -> Json:
         }
     told: Json = {"description": "as asked"}
     if row.status != 204:
-        told["content"] = {"application/json": {"schema": schema}}
+        told["content"] = {row.media: {"schema": schema}}
     error = {"application/json": {"schema": {"$ref": REF.format(name="Error")}}}
     return {str(row.status): told, **{str(status): {"description": meaning, "content": error} for status, meaning in failures(row).items()}}
 
