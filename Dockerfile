@@ -2,6 +2,13 @@
 # --build-arg SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)). Who needs the base to the byte pins its digest here.
 ARG PYTHON=3.12.12-slim-bookworm
 
+FROM node:22-bookworm-slim AS console
+WORKDIR /source/console
+COPY console/package.json console/package-lock.json ./
+RUN npm ci --no-audit --no-fund
+COPY console/ ./
+RUN npm run build
+
 FROM python:${PYTHON} AS builder
 # The compiler's version is the distribution's; nothing of it stays in the image.
 # hadolint ignore=DL3008
@@ -10,6 +17,7 @@ ARG SOURCE_DATE_EPOCH=1767225600
 ENV SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH} PIP_CONSTRAINT=/source/constraints.txt PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /source
 COPY . .
+COPY --from=console /source/fastgw/console/dist fastgw/console/dist
 # Byte code goes by what the sources are, not by when they were copied, and nothing looks at them again at the start.
 # hadolint ignore=DL3013
 RUN pip wheel --wheel-dir /wheels '.[control,redis,secrets]' \

@@ -14,29 +14,33 @@ BUILT := $(VENV)/.stamp-built
 PRICES := fastgw/meter/prices.json
 # Mock servers that are Node's: without npm the tests that need them are skipped, and say so.
 NPM := $(if $(shell command -v npm),build/npm/.stamp-installed)
+CONSOLE := build/.stamp-console$(if $(shell command -v npm),,-without-npm)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build serve test check bench soak clean
+.PHONY: help setup build console serve test check bench soak clean
 .DELETE_ON_ERROR:
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 15
 
-setup: $(BUILT)  ## make .venv, install the pinned dependencies, build in place
+setup: $(BUILT) $(CONSOLE)  ## make .venv, install the pinned dependencies, build in place
 
-build: $(BUILT)  ## compile the kernels and the price table that changed
+build: $(BUILT) $(CONSOLE)  ## compile the kernels, the price table and the console that changed
 
-serve: $(BUILT)  ## run on 127.0.0.1:8787 with an embedded store and a mock provider; prints a key to try
+console: $(CONSOLE)  ## build the web console (needs npm; without it says so and goes on)
+
+serve: $(BUILT) $(CONSOLE)  ## run on 127.0.0.1:8787 with an embedded store and a mock provider; prints a key to try
 	@$(BIN)/fastgw serve --demo $(ARGS)
 
-test: $(BUILT) $(NPM)  ## run all tests (ARGS="-k name" for some)
+test: $(BUILT) $(NPM) $(CONSOLE)  ## run all tests (ARGS="-k name" for some)
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: $(BUILT) $(TOOLS)  ## lint, check types, stubs, layers, style and docs
+check: $(BUILT) $(TOOLS) $(CONSOLE)  ## lint, check types, stubs, layers, style and docs
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest --concise --ignore-disjoint-bases --ignore-unused-allowlist --allowlist tests/stubtest.allow $(STUBS)
 	$(BIN)/hadolint Dockerfile
+	@if [ -d console/node_modules ]; then echo "tsc"; npm --prefix console run check --silent; else echo "the console is not checked: npm is missing"; fi
 	$(BIN)/compose-lint compose.yaml
 	@! command -v systemd-analyze >/dev/null || .ci/check-unit deploy/fastgw.service
 	$(BIN)/python -m pytest tests/test_layers.py tests/test_style.py tests/test_docs.py
@@ -55,7 +59,7 @@ soak: $(BUILT)  ## fuzz each parser for SECONDS (300)
 		PYTHONPATH=. $(BIN)/python $$target -max_total_time=$(SECONDS) -artifact_prefix=$$corpus- $$corpus || exit 1; done
 
 clean:  ## remove what was built, and the environment
-	rm -rf build dist fastgw.egg-info $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks $(PRICES) fastgw/meter/models.json
+	rm -rf build dist fastgw/console console/node_modules fastgw.egg-info $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks $(PRICES) fastgw/meter/models.json
 	find fastgw -name '*.so' -delete
 	find fastgw -name '*.pyx' | sed 's/pyx$$/c/' | xargs rm -f
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -78,6 +82,11 @@ build/npm/.stamp-installed: tests/npm/package.json tests/npm/package-lock.json
 	cp $^ $(@D)
 	npm ci --prefix $(@D) --no-audit --no-fund --silent && touch $@ || \
 		echo "npm could not install what tests/npm names: its tests are skipped" >&2
+
+$(CONSOLE): $(INSTALLED) tools/build_console.py $(shell find console -path console/node_modules -prune -o -type f -print)
+	mkdir -p $(@D)
+	$(BIN)/python -m tools.build_console
+	touch $@
 
 $(BUILT): $(INSTALLED) setup.py $(KERNELS) $(PRICES)
 	$(BIN)/python setup.py -q build_ext --inplace -j 2

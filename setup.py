@@ -1,11 +1,13 @@
-"""Build the Cython kernels and the price table; FASTGW_DEBUG=1 for checks, FASTGW_ONLY=scan,ring for a few modules."""
+"""Build the Cython kernels, the price table and the console; FASTGW_DEBUG=1 for checks, FASTGW_ONLY=scan,ring for a few modules."""
 import os
+import shutil
 import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
+from setuptools.command.sdist import sdist
 
 ROOT = Path(__file__).parent
 DEBUG = os.environ.get("FASTGW_DEBUG") == "1"
@@ -27,14 +29,30 @@ def extensions():
         )
 
 
-class BuildWithPrices(build_py):
-    """Compile the price table before the package's files are collected."""
+def make_console():
+    """Build the console where npm is there; an sdist carries the built one."""
+    sys.path.insert(0, str(ROOT))
+    from tools.build_console import build_console
+
+    print(build_console(shutil.which("npm")))
+
+
+class BuildWithTables(build_py):
+    """Compile the price table and build the console before the package's files are collected."""
 
     def run(self):
-        sys.path.insert(0, str(ROOT))
+        make_console()
         from tools.compile_prices import REPORT_PATH, compile_prices
 
         compile_prices(ROOT / "fastgw" / "meter" / "prices.json", report_path=REPORT_PATH)
+        super().run()
+
+
+class SdistWithConsole(sdist):
+    """Build the console before the files are collected, so that a build from them needs no npm."""
+
+    def run(self):
+        make_console()
         super().run()
 
 
@@ -50,6 +68,6 @@ setup(
             "initializedcheck": DEBUG,
         },
     ),
-    cmdclass={"build_py": BuildWithPrices},
+    cmdclass={"build_py": BuildWithTables, "sdist": SdistWithConsole},
     options={"build_ext": {"parallel": os.cpu_count() or 1}},
 )

@@ -1,4 +1,4 @@
-"""The command line: serve, check, mock, bench, logs, providers, models, import, key. Each command parses its options and makes one call."""
+"""The command line but for what works on the store. Each command parses its options and makes one call."""
 
 import sys
 from collections.abc import Callable
@@ -8,6 +8,7 @@ import click
 
 from fastgw import __version__
 from fastgw.bench.options import bench_options
+from fastgw.commands import GROUPS
 
 LISTEN = "HOST:PORT to listen on"
 PREFIXED = {"auto_envvar_prefix": "FASTGW", "help_option_names": ["-h", "--help"]}
@@ -36,8 +37,9 @@ def main() -> None:
 @click.option("--listen", help=f"{LISTEN}; port 0 takes a free one.")
 @click.option("--workers", type=click.IntRange(0, 64), help="Data-plane processes; 0: one for each core.")
 @click.option("--state", type=click.Path(path_type=Path), help="Directory of the ledger, the records and the rings.")
+@click.option("--control/--no-control", default=None, help="With the control plane or without; default: as [control] says.")
 @click.option("--demo", is_flag=True, help="Serve a mock provider with a key that is printed: nothing else is needed.")
-def serve(config: Path | None, listen: str | None, workers: int | None, state: Path | None, demo: bool) -> None:
+def serve(config: Path | None, listen: str | None, workers: int | None, state: Path | None, control: bool | None, demo: bool) -> None:
     """Run the gateway until it is stopped.
 
     SIGTERM or Ctrl-C lets requests end and stops; a second one cuts them off. SIGHUP reads the configuration
@@ -51,7 +53,7 @@ def serve(config: Path | None, listen: str | None, workers: int | None, state: P
         config = Path("fastgw.toml")
         if not config.exists():
             raise click.UsageError("no fastgw.toml here: name a file with --config, or try --demo")
-    sys.exit(launch(config, listen=listen, workers=workers, state=state))
+    sys.exit(launch(config, listen=listen, workers=workers, state=state, control=control))
 
 
 @main.command()
@@ -299,24 +301,29 @@ def portkey(file: Path, output: Path, force: bool, as_json: bool, name: str) -> 
 
 
 @main.group()
-def key() -> None:
-    """Virtual keys."""
+def secrets() -> None:
+    """The key of this installation, which seals the secrets in the store."""
 
 
-@key.command()
-@click.argument("name")
-@click.option("--workspace", default="default", show_default=True, help="The workspace it belongs to.")
-def create(name: str, workspace: str) -> None:
-    """Make a key called NAME and print it, once, with the lines for the configuration file."""
-    import re
+@secrets.command()
+@click.option("--config", default="fastgw.toml", show_default=True, type=click.Path(path_type=Path), help="Configuration file (TOML).")
+@click.option("--state", type=click.Path(path_type=Path), help="State directory; default: the file's.")
+@click.option("--drop", is_flag=True, help="Make no further key, but take out those before the first, once nothing is sealed with them.")
+def rotate(config: Path, state: Path | None, drop: bool) -> None:
+    """Put a further key in front of the key file, and seal everything in the store with it; later --drop the ones before.
 
-    from fastgw.auth.keys import hash_of, make_key
-    from fastgw.snapshot.config import NAME_PATTERN
+    The gateway may run meanwhile. Give the file to the store's other machines before you use --drop.
+    """
+    import os
 
-    for value in (name, workspace):
-        if not re.fullmatch(NAME_PATTERN, value):
-            raise click.UsageError(f"expected a name of 1 to 64 letters, digits and . _ : / -, got {value!r}")
-    secret = make_key()
-    click.echo(f"{secret}\n", nl=True)
-    click.echo("This is the key; it is not kept anywhere. In the configuration file put its hash:\n", err=True)
-    click.echo(f'[[keys]]\nname = "{name}"\nhash = "{hash_of(secret)}"\nworkspace = "{workspace}"')
+    from fastgw.control.rekeying import CannotRotate, rotate_key
+
+    try:
+        for line in rotate_key(config, os.environ, state, drops=drop):
+            click.echo(line)
+    except CannotRotate as error:
+        raise click.ClickException(str(error)) from error
+
+
+for group in GROUPS:
+    main.add_command(group)

@@ -35,7 +35,7 @@ from fastgw.snapshot.seal import Vault
 from fastgw.snapshot.types import Integration, Snapshot, Target
 from fastgw.snapshot.watch import LOOK_SECONDS, Watch
 
-GAUGE_SECONDS = 0.25
+GAUGE_SECONDS = 0.1
 QUIET_SECONDS = 1.0
 RENEW_SECONDS = 5.0
 RENEW_AHEAD_SECONDS = 120.0    # of a token's end
@@ -221,6 +221,7 @@ class Worker:
             "upstream_idle": sum(origin.idle_count for origin in origins), "upstream_busy": sum(origin.busy_count for origin in origins),
             "refused_connections": self.lane.refused_count, "snapshot_version": self.health.version,
             "snapshot_refused": self.watch.refusals, "snapshot_faulty": int(self.health.refused is not None),
+            "published_ns": (self.watch.settled[1] or (0,))[0],
             "faults": self.poller.faults,
         }
         for name, value in values.items():

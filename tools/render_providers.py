@@ -1,18 +1,21 @@
-"""Render the tables of docs/providers.md from the provider table, between two marks; the prose around them stays.
+"""Render the provider table: the tables of docs/providers.md, between two marks, and the console's list to choose from.
 
-Run: python -m tools.render_providers [PATH]
+Run: python -m tools.render_providers
 """
 
-import sys
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fastgw.providers.listing import credential_of, settings_text
 from fastgw.providers.operations import LIMITS, OPERATIONS, PATHS
 from fastgw.providers.row import Provider, apply_variant
+from fastgw.providers.settings import SETTINGS
 from fastgw.providers.table import KINDS, ROWS
 
-PAGE = Path(__file__).parent.parent / "docs" / "providers.md"
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "providers.md"
+CONSOLE = ROOT / "console" / "src" / "lib" / "providers.json"
 BEGIN = "<!-- rendered from fastgw/providers by python -m tools.render_providers; do not edit -->"
 END = "<!-- end of what is rendered -->"
 
@@ -96,6 +99,22 @@ def render(page: str) -> str:
     return "\n".join([f"{before}{BEGIN}", "", *rendered()]) + f"{END}{after}"
 
 
+def console_row(kind: str, row: Provider) -> dict[str, object]:
+    """What the console needs of a provider to ask for its fields; what is empty is left out."""
+    told = {
+        "name": row.name, "title": row.title, "kind": kind, "auth": row.auth, "base_url": row.base_url, "note": row.note,
+        "docs": row.docs_url, "requires": list(row.requires), "defaults": dict(row.defaults), "versioned": bool(row.version_query),
+    }  # fmt: skip
+    return {name: value for name, value in told.items() if value}
+
+
+def console_list() -> str:
+    """The providers and what their settings mean, as JSON with a line for each."""
+    rows = ",\n".join(json.dumps(console_row(kind, row)) for kind, of_kind in KINDS for row in of_kind)
+    settings = {place: {"meaning": one.meaning, "example": one.example} for place, one in SETTINGS.items()}
+    return f'{{"settings": {json.dumps(settings)},\n"providers": [\n{rows}\n]}}\n'
+
+
 if __name__ == "__main__":
-    target = Path(sys.argv[1]) if len(sys.argv) > 1 else PAGE
-    target.write_text(render(target.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(render(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    CONSOLE.write_text(console_list(), encoding="utf-8")

@@ -49,7 +49,8 @@ class AccountView(NamedTuple):
     committed: int  # in this window: spent, and what is reserved
     spent: int  # settled in this window
     remaining: int | None  # of the budget, beside what is committed
-    # The budget is spent; or it has refused with nothing in flight and stands as it did, and what is left is less than a mean request's.
+    # The budget is spent; or it has
+    # refused with nothing in flight and stands as it did, and what is left pays for less than eight mean requests.
     is_exhausted: bool
     in_flight: int
     max_parallel: int | None
@@ -130,8 +131,8 @@ class Ledger:
         """Return the index of the account of that name, None where there is none."""
 
     def __len__(self) -> int: ...
-    def accounts(self) -> Iterator[tuple[int, bytes]]:
-        """Yield (index, first half of the SHA-256 of the name) for every account."""
+    def accounts(self, first: int = 0) -> Iterator[tuple[int, bytes]]:
+        """Yield (index, first half of the SHA-256 of the name) for every account, from an index on."""
 
     def read(self, index: int, *, now_ns: int | None = None) -> AccountView:
         """Return every number of an account, as it stands at `now_ns`."""

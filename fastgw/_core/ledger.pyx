@@ -137,6 +137,7 @@ cdef enum:
     MAX_SLOTS = 16384                   # of one worker; a multiple of 64
     HEADER_BYTES = 4096
     MAX_IN_FLIGHT = (1 << 20) - 1
+    TYPICAL_BOUND = 8                   # a request is bounded by at most so many times what it uses
 
     HEADER_MAGIC = 0                    # places in the header
     HEADER_LAYOUT = 1
@@ -928,10 +929,12 @@ cdef class Ledger:
     def __len__(self):
         return self.header[HEADER_COUNT]
 
-    def accounts(self):
-        """Yield (index, first half of the SHA-256 of the name) for every account."""
+    def accounts(self, int64_t first=0):
+        """Yield (index, first half of the SHA-256 of the name) for every account, from an index on."""
         cdef int64_t index
-        for index in range(self.header[HEADER_COUNT]):
+        if first < 0:
+            raise ValueError(f"expected an index from 0, got {first}")
+        for index in range(first, self.header[HEADER_COUNT]):
             yield index, self.rows[index].name[:16]
 
     def read(self, index, *, now_ns=None):
@@ -1539,4 +1542,5 @@ cdef bint is_exhausted(Account* account, int64_t spent) noexcept nogil:
         typical = account.mean_cost >> 4
     elif unit_of(account) == TOKENS:
         typical = account.tokens // account.requests if account.requests else 0
-    return account.limit - spent < typical
+    # a request is refused for the most that it may cost, which its bytes bound: some times what it will
+    return account.limit - spent < TYPICAL_BOUND * typical

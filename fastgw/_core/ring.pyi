@@ -39,6 +39,12 @@ def filling(path: str | os.PathLike[str]) -> tuple[float, float]:
     What was read but is not given back yet counts as used. Raises FileNotFoundError; RingError where it is of another layout.
     """
 
+def gauges_of(path: str | os.PathLike[str]) -> list[int] | None:
+    """The gauges of the worker that has a ring open, by index, as anybody may see them; None where none has.
+
+    Raises FileNotFoundError; RingError where it is of another layout.
+    """
+
 class RingReader:
     """The consumer's end; one a ring. It reads ahead of the tail; release() gives the space back."""
 

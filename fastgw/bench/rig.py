@@ -1,7 +1,6 @@
 """The lanes of a bench and what all measurements share: requests, what replies should be, driving a load to its end."""
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 
 from fastgw.bench import verdict

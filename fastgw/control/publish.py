@@ -8,13 +8,15 @@ import json
 import logging
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from fastgw._core.ring import RingError, gauges_of
 from fastgw.control.accounts import LedgerAccounts
 from fastgw.control.api.problem import Fault
 from fastgw.control.api.written import refused
@@ -22,12 +24,16 @@ from fastgw.control.options import ControlOptions
 from fastgw.control.published import Tables, key_rows, read_keys, read_tables
 from fastgw.control.store.engine import Store, Transaction
 from fastgw.control.store.tables import KEYS, REVOCATIONS, STATE
+from fastgw.control.turns import Trouble
 from fastgw.meter.catalog import Catalog
-from fastgw.snapshot.keyring import KeyRing
+from fastgw.record.names import GAUGES
+from fastgw.snapshot.keyring import KeyRing, KeyRow
 from fastgw.snapshot.load import ConfigError, parse
-from fastgw.snapshot.published import Published, publish
+from fastgw.snapshot.published import Published, publish, published_path
 
 LOOK_SECONDS: Final = 0.5
+REACH_SECONDS: Final = 2.0
+REACH_LOOK_SECONDS: Final = 0.02
 MARK: Final = "keys.mark"
 STORE: Final = "the store"
 
@@ -42,90 +48,27 @@ class Mark(Struct):
     revision: int
 
 
-class StorePublisher:
-    """Publishes one store to the workers of this machine."""
+class Checker:
+    """Holds changes to the data plane's rules; whoever publishes finds them by their revisions."""
 
-    def __init__(self, store: Store, options: ControlOptions, ring: KeyRing, accounts: LedgerAccounts) -> None:
-        self.store = store
+    config_revision = published_ns = 0
+
+    def __init__(self, options: ControlOptions) -> None:
         self.options = options
-        self.ring = ring
-        self.accounts = accounts
         self.catalog = Catalog.load()
-        self.woken = asyncio.Event()
-        self.config_revision = -1
-        self.mark = read_mark(options.state)
-        self.published_ns = 0
-        self.error = ""
 
     def __repr__(self) -> str:
-        return f"<StorePublisher at revision {self.config_revision}, keys {self.mark.revision}>"
+        return f"<Checker for {self.options!r}>"
+
+    @property
+    def error(self) -> str:
+        return ""
+
+    async def reached(self, revision: int) -> bool:
+        return True             # a command does not wait: the gateway may not even run
 
     def wake(self) -> None:
-        self.woken.set()
-
-    async def run(self) -> None:
-        """Publish what changes, until cancelled; a failure is shown and tried again."""
-        while True:
-            try:
-                await self.publish()
-                self.error = ""
-            except Exception as error:  # the edge of a background task
-                self.error = f"{type(error).__name__}: {error}"
-                log.exception("what administrators changed is not published; it is tried again")
-                await asyncio.sleep(LOOK_SECONDS)
-            try:
-                await asyncio.wait_for(self.woken.wait(), LOOK_SECONDS)
-            except TimeoutError:
-                continue
-            finally:
-                self.woken.clear()
-
-    async def publish(self) -> None:
-        """Bring everything to the data plane that it does not have yet."""
-        async with self.store.read() as connection:
-            state = (await connection.execute(select(STATE))).one()
-            if state.config_revision != self.config_revision:
-                tables = await read_tables(connection)
-                await asyncio.to_thread(self.put_config, tables)
-                self.config_revision = state.config_revision
-                self.published_ns = time.time_ns()
-            if self.is_strange(state.identity):
-                await self.put_all_keys(connection, state)
-            elif state.keys_revision != self.mark.revision:
-                await self.put_changed_keys(connection, state)
-
-    def put_config(self, tables: Tables) -> None:
-        publish(self.options.state, tables)
-
-    def is_strange(self, identity: str) -> bool:
-        """Whether what is published came from another store, or leads into another ledger."""
-        return self.mark.store != identity or self.mark.ledger != self.accounts.identity or bool(self.ring.damage)
-
-    async def put_all_keys(self, connection: AsyncConnection, state: Any) -> None:
-        rows = await read_keys(connection, KEYS.c.removed.is_(False))
-        count = await asyncio.to_thread(self.ring.replace_all, key_rows(rows, self.accounts), len(rows))
-        # must come before the mark: it says that the keys are there, and a loss of power must not make it a lie
-        await asyncio.to_thread(self.ring.sync)
-        self.keep_mark(Mark(state.identity, self.accounts.identity, state.keys_revision))
-        log.info("%d keys are published", count)
-
-    async def put_changed_keys(self, connection: AsyncConnection, state: Any) -> None:
-        revoked = await connection.execute(select(REVOCATIONS.c.digest).where(REVOCATIONS.c.revision > self.mark.revision))
-        for digest in revoked.scalars():
-            self.ring.remove(digest)
-        changed = await read_keys(connection, KEYS.c.removed.is_(False), KEYS.c.revision > self.mark.revision)
-        for one in key_rows(changed, self.accounts):
-            self.ring.put(one.digest, one.entry, enabled=one.enabled, until_ns=one.until_ns)
-        # must come before the mark: it says that the keys are there, and a loss of power must not make it a lie
-        await asyncio.to_thread(self.ring.sync)
-        self.keep_mark(Mark(state.identity, self.accounts.identity, state.keys_revision))
-
-    def keep_mark(self, mark: Mark) -> None:
-        path = self.options.state / MARK
-        aside = path.with_suffix(".tmp")
-        aside.write_text(json.dumps({"store": mark.store, "ledger": mark.ledger, "revision": mark.revision}))
-        os.replace(aside, path)
-        self.mark = mark
+        """Nobody is here to be woken: the control process looks by itself."""
 
     async def check(self, transaction: Transaction) -> None:
         """Hold what a transaction would leave to the rules of the data plane, together with the file. raises ApiError"""
@@ -143,6 +86,138 @@ class StorePublisher:
             # a file that does not hold at this moment is not the administrator's fault
             return [Fault(f"$.{one.place}", one.expected, one.found, one.nearest) for one in error.problems if one.path == STORE]
         return []
+
+
+class StorePublisher(Checker):
+    """Publishes one store to the workers of this machine."""
+
+    def __init__(self, store: Store, options: ControlOptions, ring: KeyRing, accounts: LedgerAccounts) -> None:
+        super().__init__(options)
+        self.store = store
+        self.ring = ring
+        self.accounts = accounts
+        self.woken = asyncio.Event()
+        self.turn = asyncio.Lock()
+        self.config_revision = -1
+        self.mark = read_mark(options.state)
+        self.published_ns = 0
+        self.document_ns = 0            # when the document was written: its file's time
+        self.seen_revision = -1         # of the store, up to which everything is published
+        self.trouble = Trouble("publishing what administrators changed")
+
+    def __repr__(self) -> str:
+        return f"<StorePublisher at revision {self.config_revision}, keys {self.mark.revision}>"
+
+    @property
+    def error(self) -> str:
+        """Why what was committed last is not published; "" where it is."""
+        return self.trouble.text
+
+    def wake(self) -> None:
+        self.woken.set()
+
+    async def reached(self, revision: int) -> bool:
+        """Wait until all workers serve by what was committed; False where that takes longer than it should, and goes on by itself."""
+        deadline = time.monotonic() + REACH_SECONDS
+        while time.monotonic() < deadline:
+            if self.is_published(revision) and await asyncio.to_thread(self.is_taken_up):
+                return True
+            await asyncio.sleep(REACH_LOOK_SECONDS)
+        log.warning("revision %d is not in force everywhere after %s s", revision, REACH_SECONDS)
+        return False
+
+    def is_published(self, revision: int) -> bool:
+        return self.seen_revision >= revision
+
+    def is_taken_up(self) -> bool:
+        """Whether every worker that runs has tried the document that was published last."""
+        return all(worker_gauge(path, "published_ns") in (None, self.document_ns) for path in self.options.rings)
+
+    async def run(self) -> None:
+        """Publish what changes, until cancelled; a failure is shown and tried again."""
+        while True:
+            try:
+                await self.publish()
+                self.trouble.end()
+            except Exception as error:  # the edge of a background task
+                self.trouble.note(error)
+                await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await asyncio.wait_for(self.woken.wait(), LOOK_SECONDS)
+            except TimeoutError:
+                continue
+            finally:
+                self.woken.clear()
+
+    async def publish(self) -> None:
+        """Bring everything to the data plane that it does not have yet."""
+        # one at a time: the mark of keys goes forward only
+        async with self.turn, self.store.read() as connection:
+            state = (await connection.execute(select(STATE))).one_or_none()
+            if state is None:
+                return      # nobody has written anything yet
+            if state.config_revision != self.config_revision:
+                tables = await read_tables(connection)
+                await asyncio.to_thread(self.put_config, tables)
+                self.config_revision = state.config_revision
+                self.published_ns = time.time_ns()
+            if self.is_strange(state.identity):
+                await self.put_all_keys(connection, state)
+            elif state.keys_revision != self.mark.revision:
+                await self.put_changed_keys(connection, state)
+        self.seen_revision = state.revision
+
+    def put_config(self, tables: Tables) -> None:
+        publish(self.options.state, tables)
+        self.document_ns = published_path(self.options.state).stat().st_mtime_ns
+
+    def is_strange(self, identity: str) -> bool:
+        """Whether what is published came from another store, or leads into another ledger."""
+        return self.mark.store != identity or self.mark.ledger != self.accounts.identity or bool(self.ring.damage)
+
+    async def put_all_keys(self, connection: AsyncConnection, state: Any) -> None:
+        total = (await connection.execute(select(func.count()).select_from(KEYS).where(KEYS.c.removed.is_(False)))).scalar_one()
+        count = await asyncio.to_thread(self.ring.replace_all, self.rows(asyncio.get_running_loop(), connection), total)
+        # must come before the mark: it says that the keys are there, and a loss of power must not make it a lie
+        await asyncio.to_thread(self.ring.sync)
+        self.keep_mark(Mark(state.identity, self.accounts.identity, state.keys_revision))
+        log.info("%d keys are published", count)
+
+    async def put_changed_keys(self, connection: AsyncConnection, state: Any) -> None:
+        revoked = await connection.execute(select(REVOCATIONS.c.digest).where(REVOCATIONS.c.revision > self.mark.revision))
+        for digest in revoked.scalars():
+            self.ring.remove(digest)
+        await asyncio.to_thread(self.put_each, self.rows(asyncio.get_running_loop(), connection, KEYS.c.revision > self.mark.revision))
+        # must come before the mark: it says that the keys are there, and a loss of power must not make it a lie
+        await asyncio.to_thread(self.ring.sync)
+        self.keep_mark(Mark(state.identity, self.accounts.identity, state.keys_revision))
+
+    def rows(self, loop: asyncio.AbstractEventLoop, connection: AsyncConnection, *wanted: ColumnElement[bool]) -> Iterator[KeyRow]:
+        """The keys that are to be published, for a thread, which has the loop read them for it: not all are in memory at once."""
+        last = ""
+        while found := asyncio.run_coroutine_threadsafe(read_keys(connection, last, *wanted), loop).result():
+            yield from key_rows(found, self.accounts)
+            last = found[-1]["id"]
+
+    def put_each(self, rows: Iterator[KeyRow]) -> None:
+        for one in rows:
+            self.ring.put(one.digest, one.entry, enabled=one.enabled, until_ns=one.until_ns)
+
+    def keep_mark(self, mark: Mark) -> None:
+        path = self.options.state / MARK
+        aside = path.with_suffix(".tmp")
+        aside.write_text(json.dumps({"store": mark.store, "ledger": mark.ledger, "revision": mark.revision}))
+        os.replace(aside, path)
+        self.mark = mark
+
+
+def worker_gauge(ring: Path, name: str) -> int | None:
+    """What a worker's gauge shows; None where no worker runs by that ring."""
+    try:
+        gauges = gauges_of(ring)
+    except (OSError, RingError):
+        return None
+    return None if gauges is None else gauges[GAUGES.index(name)]
 
 
 def read_mark(state: Path) -> Mark:

@@ -18,12 +18,17 @@ from fastgw.snapshot.keyring import KeyEntry, KeyRow
 from fastgw.snapshot.read import fields_of
 
 Tables = dict[str, dict[str, object]]
+KEYS_AT_ONCE: Final = 2_000       # in memory
 POLICIES: Final = ("admission", "unknown_price", "models", "inline")
 
 
 async def read_tables(connection: AsyncConnection) -> Tables:
     """The sections of the data plane's configuration, without keys."""
-    integrations: Document = {row.slug: part(Integration, row.spec) for row in await connection.execute(select(INTEGRATIONS))}
+    # those that workspaces have made themselves lead only where the operator lets callers go
+    integrations: Document = {
+        row.slug: {**part(Integration, row.spec), "guarded": row.workspace_id is not None}
+        for row in await connection.execute(select(INTEGRATIONS))
+    }
     workspaces: dict[str, Document] = {}
     for row in await connection.execute(select(WORKSPACES)):
         document = document_in(row.spec)
@@ -35,7 +40,14 @@ async def read_tables(connection: AsyncConnection) -> Tables:
         share(workspaces[row.slug], row.integration, document_in(row.spec))
     models: Document = {row.name: part(Model, row.spec) for row in await connection.execute(select(MODELS))}
     prices: Document = {row.name: part(Price, row.spec) for row in await connection.execute(select(PRICES))}
-    configs = {row.slug: document_in(row.spec)["config"] for row in await connection.execute(select(CONFIGS))}
+    configs: Document = {}
+    slugs = {row.id: row.slug for row in await connection.execute(select(WORKSPACES.c.id, WORKSPACES.c.slug))}
+    for row in await connection.execute(select(CONFIGS)):
+        configs[row.slug] = document_in(row.spec)["config"]
+        if row.workspace_id is not None:
+            own = workspaces[slugs[row.workspace_id]].setdefault("configs", [])
+            assert isinstance(own, list)  # as it was made
+            own.append(row.slug)
     return {"integrations": integrations, "workspaces": dict(workspaces), "models": models, "prices": prices, "configs": configs}
 
 
@@ -82,8 +94,8 @@ STORED_KEY: Final = msgspec.json.Decoder(StoredKey)
 STORED_LIMITS: Final = msgspec.json.Decoder(StoredLimits)
 
 
-async def read_keys(connection: AsyncConnection, *wanted: ColumnElement[bool]) -> Sequence[Mapping[str, Any]]:
-    """Rows of keys with what stands elsewhere: the slugs above them, and the limits of their user and organisation."""
+async def read_keys(connection: AsyncConnection, after: str, *wanted: ColumnElement[bool]) -> Sequence[Mapping[str, Any]]:
+    """The next keys after an id, with what stands elsewhere: the slugs above them, and the limits of their user and organisation."""
     query = (
         select(
             KEYS, WORKSPACES.c.slug.label("workspace"), USERS.c.email, USERS.c.spec.label("user_spec"),
@@ -91,7 +103,9 @@ async def read_keys(connection: AsyncConnection, *wanted: ColumnElement[bool]) -
         .join(WORKSPACES, WORKSPACES.c.id == KEYS.c.workspace_id)
         .join(ORGANISATIONS, ORGANISATIONS.c.id == KEYS.c.organisation_id)
         .join(USERS, USERS.c.id == KEYS.c.user_id, isouter=True)
-        .where(*wanted)
+        .where(KEYS.c.id > after, KEYS.c.removed.is_(False), *wanted)
+        .order_by(KEYS.c.id)
+        .limit(KEYS_AT_ONCE)
     )  # fmt: skip
     return [dict(row) for row in (await connection.execute(query)).mappings()]
 

@@ -56,6 +56,7 @@ class Desk:
         self.poller = poller
         self.environ = environ
         self.saved: dict[str, Config] = read_saved(paths.config.configs)
+        self.owners = {config: name for name, row in paths.config.workspaces.items() for config in row.configs}
         self.rules: HostRules = read_rules(gateway.allow, gateway.public)
         self.hosts = gateway.enabled
         self._kept: OrderedDict[tuple[Caller, str, bytes], Served] = OrderedDict()
@@ -92,12 +93,18 @@ class Desk:
             release(served)
         self._kept.clear()
 
+    def saved_for(self, workspace: str) -> Mapping[str, Config]:
+        """The saved configs that keys of a workspace may name: not those of another one alone."""
+        if not self.owners:
+            return self.saved
+        return {name: config for name, config in self.saved.items() if self.owners.get(name) in (None, workspace)}
+
     def _made(self, caller: Caller, asked: Asked, model: str) -> Served:
         address = address_of(model)
         workspace = self.paths.config.workspaces.get(caller.workspace) or written.Workspace()
         is_free = workspace.inline == "allow"
         routed = plan(
-            asked, saved=self.saved, stored=self.paths.config.integrations, hosts=self.rules, environ=self.environ,
+            asked, saved=self.saved_for(caller.workspace), stored=self.paths.config.integrations, hosts=self.rules, environ=self.environ,
             allowed=Allowed(configs=is_free, providers=is_free, hosts=is_free and self.hosts, forwarding=is_free),
             slug=address.integration, default=caller.config or "", may_override=caller.allow_config_override,
         )

@@ -63,10 +63,10 @@ SHAPES = (
     Shape("fastgw_faults_total", "counter", ("worker",), "Exceptions caught at the edge of an exchange"),
 )
 
-# A worker's gauge by the metric that shows it; the process id is none.
+# A worker's gauge by the metric that shows it; what is for the gateway's own processes is none.
 GAUGE_METRICS = {
     name: f"fastgw_{name}_total" if name in ("refused_connections", "snapshot_refused", "faults") else f"fastgw_{name}"
-    for name in GAUGES if name != "pid"
+    for name in GAUGES if name not in ("pid", "published_ns")
 }
 
 Row = tuple[tuple[str, ...], float]

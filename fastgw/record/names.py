@@ -20,5 +20,5 @@ FLAG_SETS = tuple(
 
 GAUGES = (
     "connections", "in_flight", "upstream_idle", "upstream_busy", "refused_connections", "snapshot_version",
-    "snapshot_refused", "snapshot_faulty", "pid", "faults",
+    "snapshot_refused", "snapshot_faulty", "pid", "faults", "published_ns",
 )

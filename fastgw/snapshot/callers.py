@@ -70,7 +70,7 @@ class CallerMaker:
             key.name, key.workspace, chain=chain.indexes, account_names=chain.names,
             enabled=key.enabled, admission=ADMISSIONS[key.admission or workspace.admission],
             has_budget=chain.has_budget, counts_tokens=chain.counts_tokens, shares=shares,
-            refuse_unknown_price=workspace.unknown_price == "refuse", models=both(key.models, workspace.models, str.encode),
+            refuse_unknown_price=workspace.unknown_price == "refuse", models=both(key.models, workspace.models or None, str.encode),
             integrations=both(key.integrations, workspace.integrations, str), passthrough=key.integration, metadata=key.metadata,
             config=key.config, allow_config_override=key.allow_config_override,
         )
@@ -96,7 +96,7 @@ class CallerMaker:
             chain=[*chain.indexes, *(index for index, _ in entry.chain)], account_names=(*chain.names, *(name for _, name in entry.chain)),
             admission=ADMISSIONS[entry.admission or workspace.admission], has_budget=entry.has_budget or chain.has_budget,
             counts_tokens=entry.counts_tokens or chain.counts_tokens, shares=shares,
-            refuse_unknown_price=workspace.unknown_price == "refuse", models=self._both(entry.models, workspace.models, str.encode),
+            refuse_unknown_price=workspace.unknown_price == "refuse", models=self._both(entry.models, workspace.models or None, str.encode),
             integrations=self._both(entry.integrations, workspace.integrations, str), passthrough=entry.integration,
             metadata=entry.metadata, config=entry.config, allow_config_override=entry.allow_config_override,
         )
@@ -106,8 +106,8 @@ def unusable(entry: KeyEntry, what: str) -> Exception:
     return error("KeyUnusable", f"key {entry.name!r} names {what}; ask whoever runs this gateway")
 
 
-def both(own: tuple[str, ...], shared: tuple[str, ...], convert: Callable[[str], T]) -> frozenset[T] | None:
-    """What two allow lists have in common; an empty list allows all."""
-    if own and shared:
-        return frozenset(convert(name) for name in set(own) & set(shared))
-    return frozenset(map(convert, own or shared)) if own or shared else None
+def both(own: tuple[str, ...], shared: tuple[str, ...] | None, convert: Callable[[str], T]) -> frozenset[T] | None:
+    """What two allow lists have in common; one's own allows all where it is empty, a shared one where there is none."""
+    if shared is not None:
+        return frozenset(map(convert, set(own) & set(shared) if own else shared))
+    return frozenset(map(convert, own)) if own else None

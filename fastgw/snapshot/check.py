@@ -59,8 +59,9 @@ class Checker:
             self.price(("prices", name), name, price)
         for name, workspace in self.config.workspaces.items():
             place = ("workspaces", name)
-            self.each(place, "integrations", workspace.integrations, "a known integration", self.integrations)
-            self.reachable(place, workspace.models, workspace.integrations)
+            self.each(place, "integrations", workspace.integrations or (), "a known integration", self.integrations)
+            self.each(place, "configs", workspace.configs, "a saved config", self.configs)
+            self.reachable(place, workspace.models, workspace.reach(self.integrations))
             check_limits(place, workspace, self.problems)
             for shared, limits in workspace.limits.items():
                 self.share((*place, "limits", shared), shared, workspace, limits)
@@ -69,7 +70,7 @@ class Checker:
         self.unique()
 
     def share(self, place: Place, integration: str, workspace: Workspace, limits: ShareLimits) -> None:
-        allowed = set(workspace.integrations) or self.integrations
+        allowed = workspace.reach(self.integrations)
         if integration not in allowed:
             self.unknown(place, "an integration of the workspace", integration, allowed)
         else:
@@ -123,7 +124,7 @@ class Checker:
         if key.workspace not in self.workspaces:
             self.unknown((*place, "workspace"), "a known workspace", key.workspace, self.workspaces)
         workspace = self.config.workspaces.get(key.workspace)
-        allowed = set(workspace.integrations) if workspace and workspace.integrations else self.integrations
+        allowed = (workspace or Workspace()).reach(self.integrations)
         self.each(place, "integrations", key.integrations, "an integration of the workspace", allowed)
         if key.integration is not None and key.integration not in (set(key.integrations) or allowed):
             known = set(key.integrations) or allowed

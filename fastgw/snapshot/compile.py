@@ -24,6 +24,7 @@ from fastgw.snapshot import routes
 from fastgw.snapshot.callers import CallerMaker
 from fastgw.snapshot.connections import Connections
 from fastgw.snapshot.cors import Cors
+from fastgw.snapshot.hosts import check_address, read_rules
 from fastgw.snapshot.load import Document, price_row, priced
 from fastgw.snapshot.offers import Offers
 from fastgw.snapshot.types import Integration, Operation, Snapshot, Target
@@ -58,7 +59,14 @@ class Compiler:
         config = document.config
         catalog = priced(config, self.catalog)
         connections = Connections(self.poller, self.environ, self.connections)
-        integrations = {name: connections.integration(name, row) for name, row in config.integrations.items()}
+        hosts = config.gateway.inline_hosts
+        rules = read_rules(hosts.allow, hosts.public)
+
+        def check(address: str, host: str) -> None:
+            check_address(address, host, rules)
+
+        integrations = {
+            name: connections.integration(name, row, check if row.guarded else None) for name, row in config.integrations.items()}
         paths = Routes(config, catalog, self.table, integrations)
         aliases = {name.encode(): paths.alias(name, row) for name, row in config.models.items()}
         maker = CallerMaker(config, self.ledger)

@@ -4,6 +4,7 @@ Everything is frozen. Amounts are exact decimals as written; `nano_usd` and `tie
 in. docs/config.md is tested against these definitions.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Final, Literal
@@ -27,6 +28,13 @@ Path = Annotated[str, Meta(pattern=r"\A[^\x00]{1,4096}\Z", extra={"expected": "a
 Version = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9.-]{1,32}\Z", extra={"expected": "a version such as 2024-10-21"})]
 KeySource = Annotated[
     str, Meta(pattern=r"\A(?:file|env|command):[^\x00]{1,4096}\Z", extra={"expected": '"file:PATH", "env:NAME" or "command:ARGV"'})
+]
+WebPlace = Annotated[
+    str,
+    Meta(
+        pattern=r"\A(https://|http://(localhost|127\.0\.0\.1|\[::1\])(?=[:/]|\Z))[!-\"$->@-~]{0,500}\Z",
+        extra={"expected": "an https:// address without ? or #, or an http:// one of this machine"},
+    ),
 ]
 KeyHash = Annotated[
     str, Meta(pattern=r"\Asha256:[0-9a-fA-F]{64}\Z", extra={"expected": '"sha256:" and 64 hexadecimal digits'})
@@ -186,6 +194,9 @@ class Integration(Section, frozen=True):
     proxy: Annotated[
         Secret | None, Meta(description="URL of an HTTP proxy; by default HTTPS_PROXY unless NO_PROXY names the host")
     ] = None
+    guarded: Annotated[
+        bool, Meta(description="whether its address is held to [gateway.inline_hosts] each time it is connected to")
+    ] = False
     timeouts: Annotated[IntegrationTimeouts, Meta(description="limits of time")] = IntegrationTimeouts()
 
 
@@ -276,14 +287,21 @@ class Workspace(Section, frozen=True):
     unknown_price: Annotated[
         Literal["refuse", "allow"], Meta(description="a model without a price, where a budget applies")
     ] = "refuse"
-    integrations: Annotated[tuple[str, ...], Meta(description="integrations it may use; by default all")] = ()
+    integrations: Annotated[
+        tuple[str, ...] | None, Meta(description="integrations it may use; by default all, and none where the list is empty")
+    ] = None
     models: Annotated[tuple[str, ...], Meta(description="models it may use; by default all")] = ()
+    configs: Annotated[tuple[str, ...], Meta(description="saved configs that no other workspace's keys may name")] = ()
     limits: Annotated[
         dict[Name, ShareLimits], Meta(description="of single integrations, by name; where one is used up, routes pass over it")
     ] = field(default_factory=dict)
     inline: Annotated[
         Literal["allow", "saved"], Meta(description="saved: requests name saved configs and integrations only, no providers of their own")
     ] = "allow"
+
+    def reach(self, known: Iterable[str]) -> set[str]:
+        """Of the integrations that there are, those that it may use."""
+        return set(known if self.integrations is None else self.integrations)
 
 
 class Key(Section, frozen=True):
@@ -314,6 +332,20 @@ class Key(Section, frozen=True):
     allow_config_override: Annotated[bool, Meta(description="whether requests may name another config")] = True
 
 
+class Oidc(Section, frozen=True):
+    """People sign in to the console at the company's identity provider, by OpenID Connect."""
+
+    issuer: Annotated[WebPlace, Meta(description="as the provider itself writes it; its settings are found below it")]
+    client_id: Annotated[Word, Meta(description="what the provider calls the gateway; its redirect URI is PUBLIC_URL/oauth/callback")]
+    client_secret: Annotated[Secret | None, Meta(description="by default none, as of a public client")] = None
+    name: Annotated[str, Meta(description="what the button says")] = "Single sign-on"
+    allowed_domains: Annotated[tuple[str, ...], Meta(description="of e-mail addresses that may sign in; by default all")] = ()
+    auto_create: Annotated[bool, Meta(description="whether people who are not known yet become members; else they are refused")] = False
+    role_claim: Annotated[
+        str | None, Meta(description='claim that says "admin" or "member", alone or in a list; taken over at each sign-in, but of owners')
+    ] = None
+
+
 class Smtp(Section, frozen=True, kw_only=True):
     """How mail is sent."""
 
@@ -332,6 +364,10 @@ class ControlPlane(Section, frozen=True):
     store: Annotated[
         str, Meta(description='"sqlite:///PATH" or "postgresql://USER:PASSWORD@HOST/DATABASE"; by default store.db in the state directory')
     ] = ""
+    public_url: Annotated[
+        WebPlace | None, Meta(description="where browsers reach the gateway; by default where each of them says that it did")
+    ] = None
+    oidc: Annotated[Oidc | None, Meta(description="sign in at an identity provider")] = None
     smtp: Annotated[Smtp | None, Meta(description="how alerts go out by mail")] = None
 
 

@@ -103,13 +103,24 @@ def merge(raw: dict[str, object], published: Published | None) -> Merged:
     merged = dict(raw)
     own: set[Place] = set()
     shadowed: list[str] = []
+    filed = raw.get("integrations", {})
     for section, table in published.tables.items():
         stated = raw.get(section, {})
+        if section == "workspaces" and isinstance(filed, dict):
+            # what the file has is for all workspaces, unless the file itself says for which
+            table = {name: with_filed(row, filed) for name, row in table.items()}
         if isinstance(stated, dict):
             merged[section] = {**table, **stated}
             own.update((section, name) for name in table.keys() - stated.keys())
             shadowed += sorted(f"{section}.{name}" for name in table.keys() & stated.keys())
     return Merged(merged, frozenset(own), tuple(shadowed), published.path)
+
+
+def with_filed(workspace: object, filed: Mapping[str, object]) -> object:
+    """A published workspace with the integrations of the file beside those that are shared with it."""
+    if not isinstance(workspace, dict) or not isinstance(workspace.get("integrations"), list):
+        return workspace
+    return {**workspace, "integrations": [*workspace["integrations"], *(name for name in filed if name not in workspace["integrations"])]}
 
 
 def check_configs(merged: Merged, problems: Problems) -> None:

@@ -18,7 +18,7 @@ from fastgw.snapshot.opening import whole
 from fastgw.snapshot.seal import Vault
 from fastgw.snapshot.types import Snapshot
 
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.1
 
 log = logging.getLogger("fastgw.config")
 
@@ -42,6 +42,7 @@ class Watch:
         self.health = health
         self.refusals = 0
         self.seen: Marks = (None, None)
+        self.settled: Marks = (None, None)      # of what was last tried to the end: it serves, or was refused
         self.busy: asyncio.Task[None] | None = None
         self.is_asked_again = False
 
@@ -53,10 +54,10 @@ class Watch:
 
         A worker that takes a dead one's place reads the file again where it has changed since: keys may have been revoked.
         """
-        self.seen = document.marks
+        self.seen = self.settled = document.marks
         refused = document.refused
         if document.path and document.marks != self.marks():
-            self.seen = self.marks()
+            self.seen = self.settled = self.marks()
             try:
                 self.serve(*self._build())
                 return
@@ -112,6 +113,7 @@ class Watch:
             self._refuse(f"a fault of the gateway: {type(error).__name__}")
         else:
             log.info("configuration %s is in force as version %d", self.path, self.health.version)
+        self.settled = self.seen
 
     def _build(self) -> tuple[Document, Snapshot, list[Origin]]:
         document = whole(Path(self.path), os.environ, self.state, self.vault)

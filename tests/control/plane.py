@@ -22,6 +22,7 @@ from fastgw.control.ids import make_id
 from fastgw.control.plane import Plane
 from fastgw.control.store.engine import Transaction, open_store
 from fastgw.control.store.tables import ORGANISATIONS, USERS
+from fastgw.snapshot.config import ControlPlane
 
 Json = dict[str, Any]
 PASSWORD = "correct horse battery"
@@ -44,11 +45,15 @@ class FakeWorkers:
 
     def __init__(self) -> None:
         self.woken = 0
+        self.config_revision, self.published_ns, self.error = 7, 1_700_000_000 * 10**9, ""
         self.spends: dict[str, Spend] = {}
         self.resets: list[str] = []
 
     async def check(self, transaction: Transaction) -> None:
         assert "config" in transaction.touched
+
+    async def reached(self, revision: int) -> bool:
+        return revision > 0
 
     def wake(self) -> None:
         self.woken += 1
@@ -139,9 +144,10 @@ class Control(Caller):
 
 
 @contextmanager
-def running(url: str, state: Path) -> Iterator[Control]:
+def running(url: str, state: Path, settings: ControlPlane = ControlPlane()) -> Iterator[Control]:  # noqa: B008  # it is frozen
     """A control plane over an empty store, with its owner signed in."""
     data = FakeWorkers()
+    state.mkdir(exist_ok=True)
     made: list[tuple[Plane, str]] = []
 
     @asynccontextmanager
@@ -152,7 +158,7 @@ def running(url: str, state: Path) -> Iterator[Control]:
         await plane.store.close()
 
     plane = Plane(store=None, state=state, ledger=Ledger(state / "ledger"), sealer=FakeSealer(), publisher=data,  # type: ignore[arg-type]  # opened by the lifespan
-                  accounts=data, started_ns=time.time_ns())
+                  accounts=data, settings=settings, started_ns=time.time_ns())
     with TestClient(make_app(plane, lifespan), base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
         control = Control(client, plane, data, made[0][1])
         control.login()

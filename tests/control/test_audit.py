@@ -28,7 +28,7 @@ def test_lines_are_found_by_what_they_say(control: Control) -> None:
     script.ask("POST", "/workspaces", {"slug": "team-a"}, 201)
     control.ask("POST", "/users", {"email": "ann@example.com"}, 201)
     assert actions(control, "actor=script") == ["workspaces.create"]
-    assert actions(control, "actor=owner@localhost&resource=users") == ["users.create"]
+    assert actions(control, "actor=owner@localhost&resource=users") == ["users.create", "users.sign_in"]
     assert actions(control, "resource=ann@example.com&action=users.delete") == []
     assert actions(control, "since=2999-01-01T00:00:00Z") == actions(control, "until=2001-01-01T00:00:00%2B02:00") == []
     whole = actions(control, "since=2001-01-01T00:00:00Z&until=9999-12-31T00:00:00Z")

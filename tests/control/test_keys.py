@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from fastgw.control.alerts.rules import account_digest
 from fastgw.control.api.spending import BudgetSpend, Spend
+from fastgw.control.ids import account_digest
 from fastgw.control.revoking import retire_previous
 from fastgw.control.store.tables import ACCOUNTS, KEYS, REVOCATIONS
 from tests.control.callers import error_of, everything_told, member, put, rows_of, stranger, token
@@ -78,6 +78,7 @@ def test_no_key_is_told_twice(teams: Control) -> None:
     ({"name": None}, "$.name", "nothing", ""),
     ({"name": "a\nb"}, "$.name", "1 to 64", ""),
     ({"name": "../../etc?"}, "$.name", "1 to 64", ""),
+    ({"name": "app\x00"}, "$", "U+0000", ""),
     ({"name": "'; DROP TABLE keys; --"}, "$.name", "1 to 64", ""),
     ({"name": "playground-x"}, "$.name", "playground", ""),
     ({"workspace": "team-aa"}, "$.workspace", "a workspace", "team-a"),

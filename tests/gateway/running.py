@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "fgw-test-0123456789abcdef0123456789abcdef"
@@ -21,13 +21,16 @@ class RunningGateway:
     records  read from the JSON lines that the drain writes
     """
 
-    def __init__(self, directory: Path, config: str, *, workers: int = 1, environ: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, directory: Path, config: str, *, workers: int = 1, environ: dict[str, str] | None = None, control: bool = False,
+    ) -> None:
         self.directory = directory
         self.config_path = directory / "fastgw.toml"
         self.state = directory / "state"
         self.lines_path = directory / "records.jsonl"
         self.log_path = directory / "gateway.log"
         self.workers = workers
+        self.control = control
         self.environ = environ or {}
         self.url = ""
         self.write_config(config)
@@ -47,7 +50,7 @@ class RunningGateway:
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "fastgw", "serve", "--config", str(self.config_path), "--listen", listen,
-                 "--state", str(self.state), "--workers", str(self.workers)],
+                 "--state", str(self.state), "--workers", str(self.workers), "--control" if self.control else "--no-control"],
                 stdout=subprocess.PIPE, stderr=log, env=environ, start_new_session=True, text=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -114,7 +117,7 @@ class RunningGateway:
             self.process.stdout.close()
         self.start()
 
-    def __enter__(self) -> "RunningGateway":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

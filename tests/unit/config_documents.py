@@ -64,6 +64,15 @@ keep = 0
 [control]
 enabled = false
 store = "sqlite:///store.db"
+public_url = "https://gateway.example"
+[control.oidc]
+issuer = "https://id.example/realm"
+client_id = "fastgw"
+client_secret = "env:OPENAI_API_KEY"
+name = "ACME"
+allowed_domains = ["acme.example"]
+auto_create = true
+role_claim = "fastgw_role"
 [control.smtp]
 host = "mail.example"
 port = 465
@@ -78,6 +87,7 @@ api_key = "env:OPENAI_API_KEY"
 models = ["gpt-4.1", "own"]
 headers = { OpenAI-Organization = "org", x-secret = "env:OPENAI_API_KEY" }
 stream_usage = false
+guarded = true
 max_connections = 2
 ca_file = "@FILE@"
 proxy = "http://user:password@proxy.example:3128"
@@ -220,6 +230,7 @@ unknown_price = "allow"
 integrations = ["openai-main", "azure"]
 models = ["alias", "gpt-4.1"]
 inline = "saved"
+configs = ["pc-fall"]
 
 [workspaces.team.limits.azure]
 budget = { usd = 0.5 }

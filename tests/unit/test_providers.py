@@ -18,7 +18,7 @@ from fastgw.providers.row import apply_variant, quirks_of
 from fastgw.providers.settings import SETTINGS
 from fastgw.providers.table import ALIASES, OPERATIONS, PROVIDERS, ROWS, Provider, UsageDialect, find_provider, row_for
 from tools.compile_prices import compile_prices
-from tools.render_providers import BEGIN, PAGE, render
+from tools.render_providers import BEGIN, CONSOLE, PAGE, console_list, render
 
 EVERY = [(row.name, row) for row in ROWS]
 EVERY += [(f"{row.name}-{variant.name}", apply_variant(row, variant)) for row in ROWS for variant in row.variants]
@@ -169,9 +169,10 @@ def test_every_name_in_the_price_table_exists(tmp_path: Path) -> None:
 
 
 def test_page_is_what_the_table_says() -> None:
-    """docs/providers.md is rendered from this table."""
+    """docs/providers.md and the console's list are rendered from this table."""
     page = PAGE.read_text(encoding="utf-8")
     assert render(page) == page, "run python -m tools.render_providers"
+    assert CONSOLE.read_text(encoding="utf-8") == console_list(), "run python -m tools.render_providers"
     for row in ROWS:
         assert f"| `{row.name}`" in page
     with pytest.raises(ValueError):

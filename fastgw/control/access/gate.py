@@ -116,6 +116,11 @@ def cookie_field(value: str) -> str:
     return f"{COOKIE}={value}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={age}"
 
 
+def address_of(request: Request) -> str:
+    """Whence a request came, as the lane says, which is the last to say so."""
+    return request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+
+
 def digest_of(secret: str) -> bytes:
     """What is kept of a secret of full entropy."""
     return sha256(secret.encode()).digest()

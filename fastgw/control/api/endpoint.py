@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from fastgw.control.access.gate import identify
+from fastgw.control.access.gate import address_of, identify
 from fastgw.control.access.principal import Principal
 from fastgw.control.api.call import Answer, Call, lacks
 from fastgw.control.api.problem import ApiError, invalid
@@ -34,6 +34,7 @@ METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")  #
 log = logging.getLogger("fastgw.control")
 
 Run = Callable[[Call], Awaitable[Answer]]
+Failed = Callable[[ApiError, str], Response]
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):
@@ -42,7 +43,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     scope   what a caller needs somewhere for the request to be looked at; "" is open to whoever has signed in, None to everybody
     or_scopes   what does as well
     uses    the transaction it runs in
-    body, reply, query   types, for the OpenAPI document
+    body, reply, query, media   types, for the OpenAPI document
     """
 
     method: str
@@ -56,13 +57,15 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     body: object = None
     reply: object = None
     query: tuple[str, ...] = ()
+    media: str = JSON
     tag: str = ""
     is_list: bool = False
     codes: tuple[str, ...] = ()
 
 
-def route(plane: Plane, endpoints: list[Endpoint], prefix: str) -> Route:
-    """The Starlette route of one path with all its methods."""
+def route(plane: Plane, endpoints: list[Endpoint], prefix: str, failed: Failed | None = None) -> Route:
+    """The Starlette route of one path with all its methods; `failed` puts errors into other words than the API's own."""
+    failed = failed or failure
     by_method = {endpoint.method: endpoint for endpoint in endpoints}
 
     async def serve(request: Request) -> Response:
@@ -75,29 +78,26 @@ def route(plane: Plane, endpoints: list[Endpoint], prefix: str) -> Route:
                 )
             return await carry_out(plane, endpoint, request, request_id)
         except ApiError as error:
-            return failure(error, request_id)
+            return failed(error, request_id)
         except StoreUnavailable as error:
             log.warning("request %s: %s", request_id, error)
-            return failure(ApiError("unavailable", str(error)), request_id)
+            return failed(ApiError("unavailable", str(error)), request_id)
         except ClientDisconnect:
             raise
         except Exception:  # the edge of a request
             log.exception("request %s: %s %s", request_id, request.method, request.url.path)
-            return failure(ApiError("internal", "a fault of the gateway; its log has more under this request_id"), request_id)
+            return failed(ApiError("internal", "a fault of the gateway; its log has more under this request_id"), request_id)
 
     return Route(prefix + endpoints[0].path, serve, methods=list(METHODS))
 
 
 async def carry_out(plane: Plane, endpoint: Endpoint, request: Request, request_id: str) -> Response:
     content = await read_body(request)
-    if any("\0" in text for text in (*request.path_params.values(), *request.query_params.values(), *request.query_params)):
-        raise ApiError("invalid_field", "expected a path and a query of text, found a zero byte", path="$")
-    address = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
     if endpoint.scope is None:
         principal = Principal(kind="system", id="", name="", organisation_id="")
     else:
         principal = await identify(plane, request)
-    call = Call(plane, request, principal, request_id, address, decode(content) if content else None)
+    call = Call(plane, request, principal, request_id, address_of(request), decode(content) if content else None)
     refuse_nul(call, content)
     if endpoint.scope and not any(principal.may(scope) or principal.reach(scope) for scope in (endpoint.scope, *endpoint.or_scopes)):
         raise lacks(endpoint.scope)
@@ -148,6 +148,8 @@ async def write(plane: Plane, endpoint: Endpoint, call: Call, content: bytes) ->
         raise ApiError("exists", "another one has that name, or it refers to what was taken away meanwhile; read it again") from None
     if transaction.touched:
         plane.publisher.wake()
+        # so that a script may use at once what it has just made
+        await plane.publisher.reached(transaction.number)
     return response
 
 

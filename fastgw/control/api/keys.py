@@ -8,8 +8,7 @@ from typing import Final
 from msgspec import structs
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
-from fastgw.auth.keys import PREFIX, digest_of, make_key
-from fastgw.control.alerts.rules import account_digest
+from fastgw.auth.keys import digest_of, make_key
 from fastgw.control.api.call import Answer, Call, lacks, moment
 from fastgw.control.api.endpoint import Endpoint
 from fastgw.control.api.keyform import KeyShown, KeyWritten, Overlap, PlaygroundPlace, Rotation
@@ -18,7 +17,7 @@ from fastgw.control.api.problem import ApiError, Fault, invalid, missing
 from fastgw.control.api.resource import MOST_LISTED, USUAL_LISTED, Owner, Resource, Stored, read_cursor, write_cursor
 from fastgw.control.api.spending import Spend, spend_of
 from fastgw.control.api.written import Document, changes, decode, merge, read_written, refused
-from fastgw.control.ids import make_id
+from fastgw.control.ids import account_digest, make_id
 from fastgw.control.revoking import revoke
 from fastgw.control.store.tables import ACCOUNTS, KEYS, MEMBERS, USERS, WORKSPACES
 from fastgw.snapshot.check import LAST_EXPIRY
@@ -41,7 +40,7 @@ EMAIL: Final = re.compile(r"[^@\s]{1,64}@[^@\s.][^@\s]{0,253}")
 class Keys(Resource):
     name, noun, table, scopes, by = "keys", "key", KEYS, SERVICE, "name"
     written, shown = KeyWritten, KeyShown
-    touches, sought, whole = ("keys",), ("masked",), ("metadata",)
+    touches, sought, whole = ("keys",), ("masked",), ("metadata", "annotations")
 
     def endpoints(self) -> list[Endpoint]:
         listed, *rest = super().endpoints()
@@ -281,9 +280,9 @@ def account_of(row: Stored) -> str:
 
 def fresh(call: Call) -> dict[str, object]:
     """The columns of a key that is made now; the key itself is told once."""
-    key = make_key()
+    key = call.given_key or make_key()
     call.once.append(key)
-    return {"digest": digest_of(key), "masked": f"{PREFIX}…{key[-4:]}", "removed": False}
+    return {"digest": digest_of(key), "masked": f"{key.partition('-')[0]}-…{key[-4:]}", "removed": False}
 
 
 def due(call: Call, rotation: Rotation | None) -> int | None:

@@ -37,7 +37,9 @@ async def disable_keys(call: Call, *whose: ColumnElement[bool], is_gone: bool = 
         was_on = not row.removed and before.get("enabled") is not False
         if not was_on and not is_gone:
             continue
-        after = {**before, "enabled": False, **({"user": None} if is_gone else {})}
+        after = {**before, "enabled": False}
+        if is_gone:
+            after.pop("user", None)
         values: dict[str, object] = {"user_id": None} if is_gone else {}
         revision = await call.writing.revision("keys")
         await call.writing.execute(

@@ -13,7 +13,7 @@ from fastgw.control.api.leaving import Left, disable_keys
 from fastgw.control.api.problem import ApiError, invalid
 from fastgw.control.api.resource import Resource, Shown, Stored
 from fastgw.control.api.workspaces import Workspaces, workspace_of
-from fastgw.control.api.written import Document, decode
+from fastgw.control.api.written import Document, name_in
 from fastgw.control.store.tables import KEYS, MEMBERS, USERS, WORKSPACES
 from fastgw.snapshot.section import Section
 
@@ -40,7 +40,10 @@ class Members(Resource):
     frozen = ("user_id",)
 
     def endpoints(self) -> list[Endpoint]:
-        rows = [structs.replace(row, path=f"/workspaces/{{workspace}}{row.path}") for row in super().endpoints()]
+        rows = [
+            structs.replace(row, path=f"/workspaces/{{workspace}}{row.path}", summary=row.summary.replace("user", "member"))
+            for row in super().endpoints()
+        ]
         return [structs.replace(row, status=200, reply=Left) if row.method == "DELETE" else row for row in rows]
 
     async def workspace(self, call: Call, verb: str) -> str:
@@ -100,10 +103,3 @@ class Members(Resource):
         )
         found = {user.id: {"email": user.email, "name": name_in(user.spec)} for user in users}
         return [found[row["user_id"]] for row in rows]
-
-
-def name_in(spec: str) -> object:
-    """A person's name for people."""
-    document = decode(spec.encode())
-    assert isinstance(document, dict)  # as it was written
-    return document.get("name", "")

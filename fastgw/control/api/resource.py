@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, NamedTuple
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Table, and_, delete, false, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Table, and_, delete, false, func, insert, or_, select, true, update
 
 from fastgw.control.alerts.rules import drop_rules, keep_rules
 from fastgw.control.api.call import Answer, Call, lacks, moment
 from fastgw.control.api.endpoint import Endpoint
+from fastgw.control.api.limits import refuse_long
 from fastgw.control.api.problem import ApiError, invalid, missing
 from fastgw.control.api.written import Document, changes, decode, encode, merge, read_written, seal_secrets, without_secrets
 from fastgw.control.ids import make_id
@@ -49,6 +50,7 @@ class Resource:
     table: ClassVar[Table]
     written: ClassVar[type[Struct]]  # what is written
     shown: ClassVar[type[Shown]] = Shown  # what is answered beside it
+    spelt: ClassVar[str] = ""  # ":path" where names hold slashes
     by: ClassVar[str] = "slug"  # the column that paths may name it by, and its member
     scopes: ClassVar[str]  # resource of the scopes
     touches: ClassVar[tuple[str, ...]] = ()  # what data planes have to hear of
@@ -115,7 +117,7 @@ class Resource:
     # what is served
 
     def endpoints(self) -> list[Endpoint]:
-        path, one, tag = f"/{self.name}", f"/{self.name}/{{{self.noun}}}", self.name
+        path, one, tag = f"/{self.name}", f"/{self.name}/{{{self.noun}{self.spelt}}}", self.name
         return [
             Endpoint(
                 method="GET",
@@ -259,12 +261,13 @@ class Resource:
 
     def accept(self, call: Call, document: Document) -> Any:
         """What a document says. raises ApiError with all that is wrong with it"""
+        refuse_long(document.get("annotations"))
         return read_written(self.written, document, call.plane.sealer, self.place(document))
 
     async def insert(self, call: Call, columns: Mapping[str, object], document: Document) -> Stored:
         """Write the first version of a row."""
         row = {
-            "id": make_id(),
+            "id": call.given_id or make_id(),
             "spec": encode(document).decode(),
             "version": 1,
             "revision": await call.writing.revision(*self.touches),
@@ -299,7 +302,8 @@ class Resource:
         name = call.path[self.noun] if name is None else name
         if verb != "read" and self.filed_as(call, name) is not None:
             raise ApiError("managed_by_file", f"{self.noun} {name!r} stands in the configuration file: change it there")
-        query = select(self.table).where(self.named(name), self.visible(call, "read"))
+        # an id that was given may be another's name: the id goes first
+        query = select(self.table).where(self.named(name), self.visible(call, "read")).order_by(self.table.c.id != name)
         if call.transaction is not None and call.plane.store.kind == "postgresql":
             query = query.with_for_update()
         found = (await call.reading.execute(query)).mappings().first()
@@ -389,6 +393,15 @@ def within(table: Table, call: Call, scope: str) -> ColumnElement[bool]:
     if reach is None:
         return of_organisation
     return and_(of_organisation, table.c.workspace_id.in_(reach)) if "workspace_id" in table.c and reach else false()
+
+
+def within_or_shared(table: Table, call: Call, scope: str) -> ColumnElement[bool]:
+    """The same, and what is of no one workspace for whoever has the scope anywhere: to be looked at by all."""
+    reach = call.principal.reach(scope)
+    if reach is not None and not reach:
+        return false()
+    shared = table.c.workspace_id.is_(None) if "workspace_id" in table.c else true()
+    return and_(table.c.organisation_id == call.principal.organisation_id, or_(within(table, call, scope), shared))
 
 
 def write_cursor(row_id: str) -> str:

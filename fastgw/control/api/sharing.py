@@ -63,6 +63,19 @@ async def refuse_used(call: Call, slug: str, workspace_id: str | None = None) ->
                 raise ApiError("in_use", f"{noun} {row[0]!r} refers to integration {slug!r}: change that first")
 
 
+async def refuse_listed(call: Call, member: str, name: str, noun: str) -> None:
+    """raises ApiError where a key or a workspace has a name in a member, or among the items of one"""
+    pattern = f"%{msgspec.json.encode(name).decode()}%"
+    for kind, table, by in (("workspace", WORKSPACES, "slug"), ("key", KEYS, "name")):
+        wanted = [table.c.organisation_id == call.principal.organisation_id, table.c.spec.like(pattern)]
+        if "removed" in table.c:
+            wanted.append(table.c.removed.is_(False))
+        for row in await call.reading.execute(select(table.c[by], table.c.spec).where(*wanted).limit(MOST_READ)):
+            value = msgspec.json.decode(row[1]).get(member)
+            if value == name or (isinstance(value, list) and name in value):
+                raise ApiError("in_use", f"{kind} {row[0]!r} refers to {noun} {name!r}: change that first")
+
+
 def refers(value: object, slug: str) -> bool:
     """Whether a document of a model, a config or a key names an integration."""
     if isinstance(value, list):

@@ -2,19 +2,19 @@
 
 import asyncio
 import time
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from msgspec import Meta
-from sqlalchemy import delete, select
+from msgspec import Meta, Struct
+from sqlalchemy import Row, delete, select
 
 from fastgw import __version__
-from fastgw.control.access.gate import COOKIE, cookie_field, digest_of, is_active, open_session
+from fastgw.control.access.gate import COOKIE, cookie_field, digest_of, is_active, open_session, user_principal
 from fastgw.control.access.passwords import MOST_CHARACTERS, is_password
 from fastgw.control.access.throttle import Throttle
 from fastgw.control.api.call import Answer, Call
 from fastgw.control.api.endpoint import Endpoint
 from fastgw.control.api.problem import ApiError
-from fastgw.control.api.written import read_written
+from fastgw.control.api.written import name_in, read_written
 from fastgw.control.store.tables import MEMBERS, ORGANISATIONS, SESSIONS, USERS, WORKSPACES
 from fastgw.snapshot.section import Section
 
@@ -26,6 +26,75 @@ class Login(Section, frozen=True):
 
     email: Annotated[Entered, Meta(description="e-mail address")]
     password: Annotated[Entered, Meta(description="password")]
+
+
+class Elsewhere(Struct, frozen=True):
+    """An identity provider to sign in at."""
+
+    name: str
+    url: str
+
+
+class Options(Struct, frozen=True):
+    """The ways to sign in."""
+
+    password: bool
+    oidc: Elsewhere | None
+
+
+class SignedInUser(Struct, frozen=True):
+    """Who calls; of a token the name of the token."""
+
+    id: str
+    email: str
+    name: str
+    role: str
+    kind: Literal["user", "token", "system"]
+
+
+class SignedIn(Struct, frozen=True):
+    """Who has signed in; `csrf` goes into x-csrf-token."""
+
+    user: SignedInUser
+    csrf: str
+
+
+class Home(Struct, frozen=True):
+    """The caller's organisation."""
+
+    id: str
+    slug: str
+    name: str
+
+
+class Place(Struct, frozen=True):
+    """A workspace that the caller has a role in."""
+
+    id: str
+    slug: str
+    name: str
+    role: str
+
+
+class Me(Struct, frozen=True):
+    """Who calls, and what they may do somewhere; `csrf` is null for a token."""
+
+    user: SignedInUser
+    role: str
+    organisation: Home
+    csrf: str | None
+    scopes: list[str]
+    is_organisation_wide: bool
+    workspaces: list[Place]
+    version: str
+    demo: bool
+
+
+async def sign_in(call: Call, user: Row[Any], by: str) -> tuple[str, str]:
+    """Sign a user in, and leave a line in the audit: the cookie's value, and the token against forged requests."""
+    call.principal = await user_principal(call.reading, user)
+    await call.audit("users.sign_in", "users", user.id, user.email, {"by": [None, by]})
+    return await open_session(call.writing, user.id, call.address)
 
 
 class SignIn:
@@ -47,12 +116,29 @@ class SignIn:
                 scope=None,
                 uses="none",
                 body=Login,
+                reply=SignedIn,
                 tag="sign-in",
                 codes=("wrong_credentials", "too_many_logins"),
             ),
+            Endpoint(
+                method="GET",
+                path="/login/options",
+                run=self.options,
+                summary="Show the ways to sign in",
+                scope=None,
+                uses="none",
+                reply=Options,
+                tag="sign-in",
+            ),
             Endpoint(method="POST", path="/logout", run=self.logout, summary="Sign out", scope="", uses="write", status=204, tag="sign-in"),
             Endpoint(
-                method="GET", path="/me", run=self.me, summary="Show who has signed in, and what they may do", scope="", tag="sign-in"
+                method="GET",
+                path="/me",
+                run=self.me,
+                summary="Show who has signed in, and what they may do",
+                scope="",
+                reply=Me,
+                tag="sign-in",
             ),
         ]
 
@@ -69,10 +155,13 @@ class SignIn:
         self.throttle.passed(who)
         async with call.plane.store.write() as transaction:
             call.transaction, call.connection = transaction, transaction.connection
-            cookie, csrf = await open_session(transaction, user.id, call.address)
-        return Answer(
-            {"user": {"id": user.id, "email": user.email, "role": user.role}, "csrf": csrf}, fields={"set-cookie": cookie_field(cookie)}
-        )
+            cookie, csrf = await sign_in(call, user, "password")
+        known = SignedInUser(user.id, user.email, name_in(user.spec), user.role, "user")
+        return Answer(SignedIn(known, csrf), fields={"set-cookie": cookie_field(cookie)})
+
+    async def options(self, call: Call) -> Answer:
+        oidc = call.plane.settings.oidc
+        return Answer(Options(password=True, oidc=None if oidc is None else Elsewhere(oidc.name, "/oauth/login")))
 
     async def logout(self, call: Call) -> Answer:
         cookie = call.request.cookies.get(COOKIE, "")
@@ -82,26 +171,26 @@ class SignIn:
     async def me(self, call: Call) -> Answer:
         principal = call.principal
         organisation = (await call.reading.execute(select(ORGANISATIONS).where(ORGANISATIONS.c.id == principal.organisation_id))).one()
-        places = (
-            await call.reading.execute(
-                select(WORKSPACES.c.id, WORKSPACES.c.slug, MEMBERS.c.role)
-                .join(MEMBERS, MEMBERS.c.workspace_id == WORKSPACES.c.id)
-                .where(MEMBERS.c.user_id == (principal.user_id or ""))
-            )
-        ).all()
+        places = await call.reading.execute(
+            select(WORKSPACES, MEMBERS.c.role)
+            .join(MEMBERS, MEMBERS.c.workspace_id == WORKSPACES.c.id)
+            .where(MEMBERS.c.user_id == (principal.user_id or ""))
+            .order_by(WORKSPACES.c.slug)
+        )
+        user = (await call.reading.execute(select(USERS.c.spec).where(USERS.c.id == principal.id))).scalar_one_or_none()
         csrf = None
         if cookie := call.request.cookies.get(COOKIE):
             csrf = (await call.reading.execute(select(SESSIONS.c.csrf).where(SESSIONS.c.digest == digest_of(cookie)))).scalar_one_or_none()
         return Answer(
-            {
-                "user": {"id": principal.id, "email": principal.name, "kind": principal.kind},
-                "role": principal.role,
-                "organisation": {"id": organisation.id, "slug": organisation.slug},
-                "csrf": csrf,
-                "scopes": sorted(principal.scopes.union(*principal.workspaces.values())),
-                "is_organisation_wide": bool(principal.scopes),
-                "workspaces": [{"id": row.id, "slug": row.slug, "role": row.role} for row in places],
-                "version": __version__,
-                "demo": call.plane.is_demo,
-            }
+            Me(
+                user=SignedInUser(principal.id, principal.name, "" if user is None else name_in(user), principal.role, principal.kind),
+                role=principal.role,
+                organisation=Home(organisation.id, organisation.slug, name_in(organisation.spec)),
+                csrf=csrf,
+                scopes=sorted(principal.scopes.union(*principal.workspaces.values())),
+                is_organisation_wide=bool(principal.scopes),
+                workspaces=[Place(row.id, row.slug, name_in(row.spec), row.role) for row in places],
+                version=__version__,
+                demo=call.plane.is_demo,
+            )
         )

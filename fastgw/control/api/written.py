@@ -147,6 +147,13 @@ def is_secret(annotation: object) -> bool:
     return bare(annotation) in (Secret, SecretText)
 
 
+def name_in(spec: str) -> str:
+    """What people call the thing that a stored document is of."""
+    document = decode(spec.encode())
+    assert isinstance(document, dict)  # as it was written
+    return str(document.get("name", ""))
+
+
 def changes(before: Document, after: Document) -> dict[str, list[object]]:
     """What differs, by member: before and after; for the audit."""
     names = dict.fromkeys((*before, *after))

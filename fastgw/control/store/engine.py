@@ -9,11 +9,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import event, update
+from sqlalchemy import event, insert, update
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from fastgw.control.ids import make_id
 from fastgw.control.store.migrate import MigrationFailed, migrate
 from fastgw.control.store.tables import STATE
 from fastgw.snapshot.names import shown
@@ -43,6 +44,9 @@ class Store:
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that sees one state of the store. raises StoreUnavailable"""
         async with self._connected() as connection:
+            if self.kind == "postgresql":
+                # what SQLite does anyway; by default each statement would see a state of its own
+                await connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     @asynccontextmanager
@@ -77,25 +81,25 @@ class Transaction:
     def __init__(self, connection: AsyncConnection) -> None:
         self.connection = connection
         self.execute = connection.execute
-        self._revision = 0
+        self.number = 0         # the revision that it writes, 0 where it has none yet
         self.touched: set[str] = set()
 
     def __repr__(self) -> str:
-        return f"<Transaction of revision {self._revision}, {sorted(self.touched)} touched>"
+        return f"<Transaction of revision {self.number}, {sorted(self.touched)} touched>"
 
     async def revision(self, *what: str) -> int:
         """Count the store's revision up, once a transaction; `what`: "config" or "keys" where data planes have to hear of it.
 
         The row stays locked until the end, so that revisions become visible in their order.
         """
-        if not self._revision:
+        if not self.number:
             counted = update(STATE).values(revision=STATE.c.revision + 1).returning(STATE.c.revision)
-            self._revision = (await self.execute(counted)).scalar_one()
-        fresh = {f"{name}_revision": self._revision for name in what if name not in self.touched}
+            self.number = (await self.execute(counted)).scalar_one()
+        fresh = {f"{name}_revision": self.number for name in what if name not in self.touched}
         if fresh:
             self.touched.update(what)
             await self.execute(update(STATE).values(fresh))
-        return self._revision
+        return self.number
 
 
 async def open_store(url: str, state: Path) -> Store:
@@ -120,8 +124,9 @@ async def open_store(url: str, state: Path) -> Store:
             sqlite3.connect(parsed.database or "").close()
         async with store.write() as transaction:
             await transaction.connection.run_sync(migrate)
-            # a file that may only be read is found out now, not at the first change
-            await transaction.execute(update(STATE).values(revision=STATE.c.revision))
+            # while the lock of the migration holds; and a file that may only be read is found out now, not at the first change
+            if (await transaction.execute(update(STATE).values(revision=STATE.c.revision))).rowcount == 0:
+                await transaction.execute(insert(STATE).values(id=1, identity=make_id(), revision=0, config_revision=0, keys_revision=0))
     except (StoreUnavailable, MigrationFailed, SQLAlchemyError, sqlite3.Error) as error:
         await store.close()
         place = parsed.set(drivername=store.kind).render_as_string()  # with *** for the password

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fastgw._core.ring import RingReader, RingWriter, filling, pack_record
-from fastgw.record.pace import Pace
+from fastgw.record.pace import FED_LOOKS, STARVED_LOOKS, Pace, waited_ns
 
 
 @pytest.fixture
@@ -71,3 +71,26 @@ def test_what_is_not_there_is_no_fault(tmp_path: Path, process: int) -> None:
     assert (pace.is_idle, pace.is_able) == (False, True)
     pace.look(process)
     assert pace.is_idle
+
+
+def test_drain_gets_its_share_where_others_keep_the_machine_busy(tmp_path: Path, process: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A drain that waits for a core most of the time has its share for a while, whatever the rings say, and then the rest again."""
+    waited = iter(range(10**9, 10**12, 10**9))
+    monkeypatch.setattr("fastgw.record.pace.waited_ns", lambda pid: next(waited))
+    pace = Pace([tmp_path / "none"])
+    seen = []
+    for _ in range(3 * STARVED_LOOKS):
+        pace.look(process)
+        seen.append(os.sched_getscheduler(process))
+    # the first look at it has nothing to compare with
+    assert seen == [os.SCHED_IDLE] * (2 * STARVED_LOOKS - 1) + [os.SCHED_OTHER] * (STARVED_LOOKS + 1)
+    monkeypatch.setattr("fastgw.record.pace.waited_ns", lambda pid: 10**12)
+    for _ in range(FED_LOOKS):
+        pace.look(process)
+    assert os.sched_getscheduler(process) == os.SCHED_IDLE
+
+
+def test_waiting_is_counted() -> None:
+    """What the kernel says of this very process grows; of one that is not there it is nothing."""
+    assert waited_ns(os.getpid()) > 0
+    assert waited_ns(2**22 - 3) == 0

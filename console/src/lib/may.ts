@@ -1,0 +1,28 @@
+// What the person may do, by the scopes of /me; what they may not is not offered.
+
+import { me } from "./api.ts";
+
+/** Whether one of these scopes is theirs; "logs.*" stands for any scope of logs. */
+export function may(...scopes: string[]): boolean {
+  const theirs = me.value?.scopes ?? [];
+  return scopes.some((scope) =>
+    scope.endsWith(".*") ? theirs.some((one) => one.startsWith(scope.slice(0, -1))) : theirs.includes(scope));
+}
+
+type Rights = { list: string[]; create: string[]; update: string[]; remove: string[] };
+
+const rights = (...areas: string[]): Rights => {
+  const of = (...verbs: string[]) => areas.flatMap((area) => verbs.map((verb) => `${area}.${verb}`));
+  return { list: of("list", "read"), create: of("create"), update: of("update"), remove: of("delete") };
+};
+
+export const KEYS = rights("workspace_service_api_keys", "workspace_user_api_keys");
+export const WORKSPACES = rights("workspaces");
+export const MEMBERS = rights("workspace_users");
+export const INTEGRATIONS = rights("organisation_integrations", "workspace_integrations", "virtual_keys", "providers");
+export const MODELS = rights("models");
+export const PRICES = rights("prices");
+export const CONFIGS = rights("configs");
+export const USERS = rights("organisation_users");
+export const TOKENS = rights("organisation_service_api_keys");
+export const CHANNELS = rights("alerts");
