@@ -58,7 +58,7 @@ class PasswordChange(Section, frozen=True):
 class Users(Resource):
     name, noun, table, scopes, by = "users", "user", USERS, "organisation_users", "email"
     written, shown = UserWritten, UserShown
-    touches = ("config",)
+    touches, has_limits = ("config",), True
 
     def __init__(self) -> None:
         self.throttle = Throttle()
