@@ -16,7 +16,7 @@ export type Spend = { usd: number; requests: number; tokens: number; today_usd?:
 export type Stored = { id: string; version: number; created_at: string; updated_at: string; source?: "store" | "file" };
 export type Limited = Limits & { spend?: Spend };
 
-export type Organisation = Stored & Limited & { slug: string; name: string; settings: JsonObject };
+export type Organisation = Stored & Limited & { slug: string; name: string };
 export type Workspace = Stored & Limited & {
   slug: string; name: string; description?: string; admission?: string; unknown_price?: string; models?: string[]; inline?: string;
   status: "active" | "exhausted"; keys: number; members: number;

@@ -28,6 +28,8 @@ function WorkspaceFilter({ value, change: put }: { value: string | undefined; ch
 
 const RESOURCE: Resource<Key> = {
   path: "/keys", title: "Keys", one: "key", create: "Create key", rights: KEYS, nameOf: (key) => key.name, asked: ["workspace", "status", "user"],
+  // a key that has used up its budget is seen to
+  every_ms: 1500,
   mark: (key) => <StateBadge state={key.status} />,
   columns: [
     { head: "Name", class: "main", fold: "head", cell: (key) => <><span>{key.name}</span><code class="faint sub">{key.masked}</code></> },

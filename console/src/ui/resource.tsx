@@ -50,7 +50,7 @@ export function ResourcePage<T extends Stored>({ of, id }: { of: Resource<T>; id
         <Search value={place.query.search ?? ""} change={(search) => place.filter({ search })} label={`Search ${many}`} />
         {of.filters?.(place)}
       </div>
-      <Listing query={list} what={many} columns={of.columns} selected={id}
+      <Listing query={list} what={many} one={of.one} columns={of.columns} selected={id}
         href={(row) => to(`${home}/${encodeURIComponent(row.id)}`, place.query)}
         empty={place.query.search || Object.values(asked).some(Boolean)
           ? (
