@@ -1,4 +1,4 @@
-"""The command line: serve, check, mock, bench, logs, providers, models, import, key. Each command parses its options and makes one call."""
+"""The command line but for what works on the store. Each command parses its options and makes one call."""
 
 import sys
 from collections.abc import Callable
@@ -8,6 +8,7 @@ import click
 
 from fastgw import __version__
 from fastgw.bench.options import bench_options
+from fastgw.commands import GROUPS
 
 LISTEN = "HOST:PORT to listen on"
 PREFIXED = {"auto_envvar_prefix": "FASTGW", "help_option_names": ["-h", "--help"]}
@@ -300,24 +301,29 @@ def portkey(file: Path, output: Path, force: bool, as_json: bool, name: str) -> 
 
 
 @main.group()
-def key() -> None:
-    """Virtual keys."""
+def secrets() -> None:
+    """The key of this installation, which seals the secrets in the store."""
 
 
-@key.command()
-@click.argument("name")
-@click.option("--workspace", default="default", show_default=True, help="The workspace it belongs to.")
-def create(name: str, workspace: str) -> None:
-    """Make a key called NAME and print it, once, with the lines for the configuration file."""
-    import re
+@secrets.command()
+@click.option("--config", default="fastgw.toml", show_default=True, type=click.Path(path_type=Path), help="Configuration file (TOML).")
+@click.option("--state", type=click.Path(path_type=Path), help="State directory; default: the file's.")
+@click.option("--drop", is_flag=True, help="Make no further key, but take out those before the first, once nothing is sealed with them.")
+def rotate(config: Path, state: Path | None, drop: bool) -> None:
+    """Put a further key in front of the key file, and seal everything in the store with it; later --drop the ones before.
 
-    from fastgw.auth.keys import hash_of, make_key
-    from fastgw.snapshot.config import NAME_PATTERN
+    The gateway may run meanwhile. Give the file to the store's other machines before you use --drop.
+    """
+    import os
 
-    for value in (name, workspace):
-        if not re.fullmatch(NAME_PATTERN, value):
-            raise click.UsageError(f"expected a name of 1 to 64 letters, digits and . _ : / -, got {value!r}")
-    secret = make_key()
-    click.echo(f"{secret}\n", nl=True)
-    click.echo("This is the key; it is not kept anywhere. In the configuration file put its hash:\n", err=True)
-    click.echo(f'[[keys]]\nname = "{name}"\nhash = "{hash_of(secret)}"\nworkspace = "{workspace}"')
+    from fastgw.control.rekeying import CannotRotate, rotate_key
+
+    try:
+        for line in rotate_key(config, os.environ, state, drops=drop):
+            click.echo(line)
+    except CannotRotate as error:
+        raise click.ClickException(str(error)) from error
+
+
+for group in GROUPS:
+    main.add_command(group)

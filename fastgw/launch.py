@@ -11,7 +11,8 @@ from typing import TextIO
 import msgspec
 
 from fastgw.auth.keys import hash_of, make_key
-from fastgw.serve import CannotServe, Supervisor, hold_state
+from fastgw.control.demo import Demo, demo_lines
+from fastgw.serve import CannotServe, Supervisor, hold_state, missing_packages
 from fastgw.snapshot.check import LISTEN
 from fastgw.snapshot.config import Config
 from fastgw.snapshot.load import ConfigError, Document, explain
@@ -20,7 +21,11 @@ from fastgw.snapshot.seal import Vault
 
 DEMO_STATE = Path(".fastgw")
 PR_SET_PDEATHSIG = 1           # prctl(2)
-DEMO_CONFIG = """\
+STORED_DEMO = """\
+# Made by fastgw serve --demo, which keeps its provider, model and key in the store: change them in the console.
+"""
+# Where the packages of the control plane are not installed.
+FILED_DEMO = """\
 # Made by fastgw serve --demo: a mock provider in three dialects, and one key. Edit it, or begin a file of your own.
 
 [integrations.mock-openai]
@@ -89,17 +94,18 @@ def check_listen(listen: str) -> None:
         raise WrongOption(f"--listen: expected HOST:PORT with a port from 0 to 65535, found {listen!r}")
 
 
-def run(document: Document, secret: str = "", lock: TextIO | None = None, vault: Vault | None = None) -> int:
+def run(document: Document, demo: Demo | None = None, lock: TextIO | None = None, vault: Vault | None = None) -> int:
     """Serve by a document until told to stop. raises CannotServe"""
     logging.basicConfig(
         level=document.config.gateway.log_level.upper(), stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s")
 
     def started(supervisor: Supervisor) -> None:
-        state = Path(document.config.gateway.state)
-        print(greeting(supervisor.url, supervisor.workers, secret, state), flush=True)
+        # of a demo in the store the control process tells the rest, once its key is served
+        filed = None if missing_packages() == [] else demo
+        print(greeting(supervisor.url, supervisor.workers, filed), flush=True)
 
-    return Supervisor(document, started=started, lock=lock, vault=vault, is_demo=bool(secret)).run()
+    return Supervisor(document, started=started, lock=lock, vault=vault, demo=demo).run()
 
 
 def launch_demo(listen: str | None, workers: int | None, state: Path, control: bool | None = None) -> int:
@@ -108,9 +114,9 @@ def launch_demo(listen: str | None, workers: int | None, state: Path, control: b
     lock = hold_state(state)
     mock, address = start_mock()
     try:
-        config, secret = prepare_demo(state, address)
+        config, demo = prepare_demo(state, address, is_stored=not missing_packages())
         document, vault = open_first(config, os.environ, state)
-        return run(with_options(document, listen, workers, state, control), secret, lock, vault)
+        return run(with_options(document, listen, workers, state, control), demo, lock, vault)
     except OSError as error:
         raise CannotServe(f"cannot use the state directory {state}: {error.strerror or error}") from error
     finally:
@@ -131,21 +137,13 @@ def with_options(
     return msgspec.structs.replace(document, config=config)
 
 
-def greeting(url: str, workers: int, secret: str, state: Path) -> str:
+def greeting(url: str, workers: int, demo: Demo | None = None) -> str:
     """What a person sees when the gateway is up."""
-    lines = [f"fastgw serves {url} with {workers} worker{'s' if workers > 1 else ''}"]
-    if secret:
-        option = "" if state == DEMO_STATE else f" --state {state}"
-        lines += [
-            "", f"  virtual key:  {secret}", "", f"  curl {url}/v1/chat/completions \\",
-            f"    -H 'authorization: Bearer {secret}' \\",
-            "    -H 'content-type: application/json' \\",
-            "    -d '{\"model\": \"gpt-4.1\", \"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}]}'",
-            "", f"  The provider is a mock; see what came by with: fastgw logs{option}", ""]
-    return "\n".join(lines)
+    line = f"fastgw serves {url} with {workers} worker{'s' if workers > 1 else ''}"
+    return line if demo is None else f"{line}\n\n{demo_lines(url, demo)}"
 
 
-def prepare_demo(state: Path, mock_address: str) -> tuple[Path, str]:
+def prepare_demo(state: Path, mock_address: str, *, is_stored: bool) -> tuple[Path, Demo]:
     """Write a configuration for the mock, and return it with the key, which stays the same from one start to the
     next.
     """
@@ -155,8 +153,9 @@ def prepare_demo(state: Path, mock_address: str) -> tuple[Path, str]:
         secret = make_key()
         key_file.touch(mode=0o600)
         key_file.write_text(f"{secret}\n")
-    config.write_text(DEMO_CONFIG.format(mock=mock_address, hash=hash_of(secret)))
-    return config, secret
+    config.write_text(STORED_DEMO if is_stored else FILED_DEMO.format(mock=mock_address, hash=hash_of(secret)))
+    option = "" if state == DEMO_STATE else f" --state {state}"
+    return config, Demo(mock_address, secret, f"fastgw logs{option}")
 
 
 def start_mock() -> tuple[subprocess.Popen[str], str]:

@@ -18,6 +18,7 @@ from msgspec import Struct
 from fastgw._core.ledger import LayoutError, Ledger, Reclaimed
 from fastgw._core.route import TargetTable
 from fastgw.admit.upgrade import upgrade
+from fastgw.control.demo import Demo
 from fastgw.errors import CODES
 from fastgw.record.daemon import run_drain
 from fastgw.record.options import DrainOptions
@@ -40,6 +41,8 @@ MOST_WORKERS = 64
 DRAIN = "drain"
 STORE_FILE = "store.db"
 MARK = "keys.mark"             # up to where keys are published
+QUIET = ("aiosqlite", "alembic", "httpcore2", "httpx2")     # they would log addresses and rows, of which some are secrets
+AFRESH = "ledger.afresh"       # there from before a ledger is made until it has taken over what the store knows
 CONTROL_PACKAGES = ("alembic", "cryptography", "granian", "sqlalchemy", "starlette")
 
 log = logging.getLogger("fastgw.serve")
@@ -76,10 +79,10 @@ class Supervisor:
 
     def __init__(
         self, document: Document, *, started: Callable[["Supervisor"], None] | None = None, lock: TextIO | None = None,
-        vault: Vault | None = None, is_demo: bool = False,
+        vault: Vault | None = None, demo: Demo | None = None,
     ) -> None:
         self.document = document
-        self.is_demo = is_demo
+        self.demo = demo
         self.gateway = document.config.gateway
         self.state = Path(self.gateway.state).absolute()
         self.workers = self.gateway.workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
@@ -109,7 +112,7 @@ class Supervisor:
 
     def serve(self) -> int:
         """Start everything, watch it, stop it."""
-        is_fresh = not (self.state / "ledger").exists()
+        is_fresh = self.begin_afresh()
         ledger = self.open_ledger()
         # how targets fared before is old news: breakers start closed
         self.targets = TargetTable(targets_path(self.state), workers=self.workers, worker=-1, fresh=True)
@@ -119,8 +122,8 @@ class Supervisor:
         has_control = self.has_control()
         if has_control:
             self.make_vault()
-            if is_fresh:
-                self.recover_ledger()
+        if is_fresh:
+            self.recover_ledger(has_control)
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         for index in range(self.workers):
             run = self.worker_run(index, tuple(lost) if index == 0 else ())
@@ -206,8 +209,7 @@ class Supervisor:
         """Whether the control plane is wanted and installed."""
         if not self.document.config.control.enabled:
             return False
-        missing = [name for name in CONTROL_PACKAGES if find_spec(name) is None]
-        if missing:
+        if missing := missing_packages():
             log.info("no control plane: it needs %s; pip install 'fastgw[control]', or say enabled = false under [control]",
                      ", ".join(missing))
         return not missing
@@ -227,29 +229,44 @@ class Supervisor:
 
         def run(ready_fd: int) -> int:
             # what it needs is for its own process alone, and takes a while to import
-            logging.getLogger("alembic").setLevel(logging.WARNING)
+            for name in QUIET:
+                logging.getLogger(name).setLevel(logging.WARNING)
             from fastgw.control.daemon import run_control, run_recovery
             from fastgw.control.options import ControlOptions
 
             os.close(ready_fd)
-            options = ControlOptions(self.document, self.state, vault, rings, self.url, parent_pid, self.is_demo)
+            options = ControlOptions(self.document, self.state, vault, rings, self.url, parent_pid, self.demo)
             return run_recovery(options) if is_recovery else run_control(options)
         return run
 
-    def recover_ledger(self) -> None:
+    def begin_afresh(self) -> bool:
+        """Whether there is no ledger, or one that was not finished when the gateway died. raises CannotServe"""
+        afresh = self.state / AFRESH
+        if (self.state / "ledger").exists() and not afresh.exists():
+            return False
+        try:
+            # must come before the ledger is made: its file may be the next to have the old one's number, by which the mark knows it
+            (self.state / MARK).unlink(missing_ok=True)
+            afresh.touch()
+        except OSError as error:
+            raise CannotServe(f"cannot use the state directory {self.state}: {error.strerror or error}") from error
+        return True
+
+    def recover_ledger(self, has_control: bool) -> None:
         """Before anything is served by a ledger that was made afresh: what the store knows of its accounts counts.
 
         Keys that were published lead into the ledger that is no more: where the store cannot be asked they are forgotten until it can.
         """
-        if not self.document.config.control.store and not (self.state / STORE_FILE).exists():
-            return              # nothing was ever kept
-        child = Child("recovery", self.control_run(is_recovery=True))
-        self.start(child)
-        _, status = os.waitpid(child.pid, 0)
-        os.close(child.ready_fd)
+        status = 1
+        if has_control and (self.document.config.control.store or (self.state / STORE_FILE).exists()):
+            child = Child("recovery", self.control_run(is_recovery=True))
+            self.start(child)
+            _, status = os.waitpid(child.pid, 0)
+            os.close(child.ready_fd)
         if status != 0:
             for name in (KEYS, MARK):
                 (self.state / name).unlink(missing_ok=True)
+        (self.state / AFRESH).unlink(missing_ok=True)
 
     def remove_old_rings(self) -> None:
         """Rings of workers that this gateway does not have: the drain has read them out."""
@@ -404,6 +421,11 @@ class Supervisor:
             os.waitpid(child.pid, 0)
             self.forget(child)
         return is_clean and not waiting
+
+
+def missing_packages() -> list[str]:
+    """What the control plane needs and is not installed."""
+    return [name for name in CONTROL_PACKAGES if find_spec(name) is None]
 
 
 def death(status: int) -> str:

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = (
     ("__main__",),
     ("cli",),
+    ("commands",),
     ("launch",),
     ("serve",),
     ("asgi", "bench", "control", "imports", "mock", "worker"),

@@ -131,8 +131,8 @@ class Ledger:
         """Return the index of the account of that name, None where there is none."""
 
     def __len__(self) -> int: ...
-    def accounts(self) -> Iterator[tuple[int, bytes]]:
-        """Yield (index, first half of the SHA-256 of the name) for every account."""
+    def accounts(self, first: int = 0) -> Iterator[tuple[int, bytes]]:
+        """Yield (index, first half of the SHA-256 of the name) for every account, from an index on."""
 
     def read(self, index: int, *, now_ns: int | None = None) -> AccountView:
         """Return every number of an account, as it stands at `now_ns`."""

@@ -929,10 +929,12 @@ cdef class Ledger:
     def __len__(self):
         return self.header[HEADER_COUNT]
 
-    def accounts(self):
-        """Yield (index, first half of the SHA-256 of the name) for every account."""
+    def accounts(self, int64_t first=0):
+        """Yield (index, first half of the SHA-256 of the name) for every account, from an index on."""
         cdef int64_t index
-        for index in range(self.header[HEADER_COUNT]):
+        if first < 0:
+            raise ValueError(f"expected an index from 0, got {first}")
+        for index in range(first, self.header[HEADER_COUNT]):
             yield index, self.rows[index].name[:16]
 
     def read(self, index, *, now_ns=None):

@@ -109,4 +109,5 @@ cdef enum Gauge:
     GAUGE_SNAPSHOT_FAULTY = 7       # 1 while the file on disk is refused
     GAUGE_PID = 8
     GAUGE_FAULTS = 9                # exceptions caught at the edge of an exchange, total
+    GAUGE_PUBLISHED_NS = 10         # time of the published document that was last tried, of its file
     GAUGES = 16

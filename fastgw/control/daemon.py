@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -20,11 +20,15 @@ from fastgw.control.alerts.deliver import Deliverer
 from fastgw.control.alerts.find import AlertFinder
 from fastgw.control.app import make_app
 from fastgw.control.bootstrap import OWNER_EMAIL, bootstrap
+from fastgw.control.demo import Demo, demo_lines
 from fastgw.control.options import ControlOptions
 from fastgw.control.plane import Plane
 from fastgw.control.publish import StorePublisher
+from fastgw.control.rotating import Rotator
+from fastgw.control.sample import Traffic, prepare
 from fastgw.control.store.engine import StoreUnavailable, open_store
 from fastgw.control.through import WRITE_SECONDS, WriteThrough
+from fastgw.control.turns import every
 from fastgw.snapshot.callers import CallerMaker
 from fastgw.snapshot.config import Config
 from fastgw.snapshot.keyring import KeyRing
@@ -34,6 +38,7 @@ from fastgw.snapshot.opening import open_alone
 SOCKET: Final = "control.sock"
 LOOK_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 5.0
+ROTATION_SECONDS: Final = 5.0
 
 log = logging.getLogger("fastgw.control")
 
@@ -85,6 +90,8 @@ async def serve(options: ControlOptions) -> int:
         ledger = Ledger(options.state / "ledger", workers=len(options.rings))
         accounts = LedgerAccounts(ledger)
         publisher = StorePublisher(store, options, ring, accounts)
+        demo = options.demo
+        traffic = None if demo is None else Traffic(options.url, demo.key)
         plane = Plane(
             store=store,
             state=options.state,
@@ -95,18 +102,26 @@ async def serve(options: ControlOptions) -> int:
             file=file_of(options),
             settings=options.document.config.control,
             started_ns=time.time_ns(),
-            is_demo=options.is_demo,
+            traffic=traffic,
         )
         through = WriteThrough(store, ledger, options.state, AlertFinder(store).look)
         deliverer = Deliverer(store, options.document.config, options.vault)
+        rotator = Rotator(store)
+        # must come before anything is changed: who changes something waits until it is published
+        publishing = loop.create_task(publisher.run())
+        if demo is not None:
+            await prepare(plane, demo)
         await publisher.publish()
-        print(greeting(options.url, password), flush=True)
+        if traffic is not None:
+            await traffic.ready()
+        print(greeting(options.url, password, demo), flush=True)
         async with listening(plane, options.state):
             works = (
-                publisher.run(), every(WRITE_SECONDS, through.write, "writing the ledger through"),
+                every(WRITE_SECONDS, through.write, "writing the ledger through"),
                 every(WRITE_SECONDS, deliverer.deliver, "delivering alerts"),
+                every(ROTATION_SECONDS, rotator.turn, "looking for keys to rotate"),
                 orphaned(options.parent_pid, stopping))
-            tasks = [loop.create_task(work) for work in works]
+            tasks = [publishing, *(loop.create_task(work) for work in works)]
             await stopping.wait()
             for task in tasks:
                 task.cancel()
@@ -156,18 +171,10 @@ async def orphaned(parent_pid: int, stopping: asyncio.Event) -> None:
     stopping.set()
 
 
-def greeting(url: str, password: str) -> str:
+def greeting(url: str, password: str, demo: Demo | None = None) -> str:
     lines = [f"  console:      {url}/console/"]
     if password:
         lines.append(f"  sign in as:   {OWNER_EMAIL} with the password {password} (it is not shown again)")
+    if demo is not None:
+        lines.append(demo_lines(url, demo))
     return "\n".join(lines) + "\n"
-
-
-async def every(seconds: float, act: Callable[[], Awaitable[object]], what: str) -> None:
-    """Do something again and again; a failure is logged, and the next turn tries again."""
-    while True:
-        try:
-            await act()
-        except Exception:  # the edge of a background task
-            log.exception("%s failed; it is tried again", what)
-        await asyncio.sleep(seconds)

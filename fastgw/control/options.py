@@ -4,6 +4,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from fastgw.control.demo import Demo
 from fastgw.snapshot.load import Document
 from fastgw.snapshot.seal import Vault
 
@@ -17,7 +18,7 @@ class ControlOptions(Struct, frozen=True):
     rings: tuple[Path, ...]     # of the workers, by number
     url: str                # where people reach the gateway
     parent_pid: int
-    is_demo: bool = False
+    demo: Demo | None = None
 
     def __repr__(self) -> str:
         return f"<ControlOptions of {self.state}>"

@@ -8,11 +8,12 @@ import json
 import logging
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fastgw._core.ring import RingError, gauges_of
@@ -23,9 +24,10 @@ from fastgw.control.options import ControlOptions
 from fastgw.control.published import Tables, key_rows, read_keys, read_tables
 from fastgw.control.store.engine import Store, Transaction
 from fastgw.control.store.tables import KEYS, REVOCATIONS, STATE
+from fastgw.control.turns import Trouble
 from fastgw.meter.catalog import Catalog
 from fastgw.record.names import GAUGES
-from fastgw.snapshot.keyring import KeyRing
+from fastgw.snapshot.keyring import KeyRing, KeyRow
 from fastgw.snapshot.load import ConfigError, parse
 from fastgw.snapshot.published import Published, publish, published_path
 
@@ -46,25 +48,64 @@ class Mark(Struct):
     revision: int
 
 
-class StorePublisher:
+class Checker:
+    """Holds changes to the data plane's rules; whoever publishes finds them by their revisions."""
+
+    def __init__(self, options: ControlOptions) -> None:
+        self.options = options
+        self.catalog = Catalog.load()
+
+    def __repr__(self) -> str:
+        return f"<Checker for {self.options!r}>"
+
+    async def reached(self, revision: int) -> bool:
+        return True             # a command does not wait: the gateway may not even run
+
+    def wake(self) -> None:
+        """Nobody is here to be woken: the control process looks by itself."""
+
+    async def check(self, transaction: Transaction) -> None:
+        """Hold what a transaction would leave to the rules of the data plane, together with the file. raises ApiError"""
+        tables = await read_tables(transaction.connection)
+        faults = await asyncio.to_thread(self.faults_of, tables)
+        if faults:
+            raise refused(faults)
+
+    def faults_of(self, tables: Tables) -> list[Fault]:
+        path = self.options.document.path
+        text = Path(path).read_text() if path else ""
+        try:
+            parse(text, os.environ, path, self.catalog, Published(STORE, tables), self.options.vault)
+        except ConfigError as error:
+            # a file that does not hold at this moment is not the administrator's fault
+            return [Fault(f"$.{one.place}", one.expected, one.found, one.nearest) for one in error.problems if one.path == STORE]
+        return []
+
+
+class StorePublisher(Checker):
     """Publishes one store to the workers of this machine."""
 
     def __init__(self, store: Store, options: ControlOptions, ring: KeyRing, accounts: LedgerAccounts) -> None:
+        super().__init__(options)
         self.store = store
-        self.options = options
         self.ring = ring
         self.accounts = accounts
-        self.catalog = Catalog.load()
         self.woken = asyncio.Event()
+        self.turn = asyncio.Lock()
         self.config_revision = -1
         self.mark = read_mark(options.state)
         self.published_ns = 0
         self.document_ns = 0            # when the document was written: its file's time
         self.seen_revision = -1         # of the store, up to which everything is published
-        self.error = ""
+        self.trouble = Trouble("publishing what administrators changed")
 
     def __repr__(self) -> str:
         return f"<StorePublisher at revision {self.config_revision}, keys {self.mark.revision}>"
+
+    @property
+    def error(self) -> str:
+        """Why what was committed last is not published; "" where it is."""
+        return self.trouble.text
 
     def wake(self) -> None:
         self.woken.set()
@@ -91,10 +132,9 @@ class StorePublisher:
         while True:
             try:
                 await self.publish()
-                self.error = ""
+                self.trouble.end()
             except Exception as error:  # the edge of a background task
-                self.error = f"{type(error).__name__}: {error}"
-                log.exception("what administrators changed is not published; it is tried again")
+                self.trouble.note(error)
                 await asyncio.sleep(LOOK_SECONDS)
             try:
                 await asyncio.wait_for(self.woken.wait(), LOOK_SECONDS)
@@ -105,8 +145,11 @@ class StorePublisher:
 
     async def publish(self) -> None:
         """Bring everything to the data plane that it does not have yet."""
-        async with self.store.read() as connection:
-            state = (await connection.execute(select(STATE))).one()
+        # one at a time: the mark of keys goes forward only
+        async with self.turn, self.store.read() as connection:
+            state = (await connection.execute(select(STATE))).one_or_none()
+            if state is None:
+                return      # nobody has written anything yet
             if state.config_revision != self.config_revision:
                 tables = await read_tables(connection)
                 await asyncio.to_thread(self.put_config, tables)
@@ -127,8 +170,8 @@ class StorePublisher:
         return self.mark.store != identity or self.mark.ledger != self.accounts.identity or bool(self.ring.damage)
 
     async def put_all_keys(self, connection: AsyncConnection, state: Any) -> None:
-        rows = await read_keys(connection, KEYS.c.removed.is_(False))
-        count = await asyncio.to_thread(self.ring.replace_all, key_rows(rows, self.accounts), len(rows))
+        total = (await connection.execute(select(func.count()).select_from(KEYS).where(KEYS.c.removed.is_(False)))).scalar_one()
+        count = await asyncio.to_thread(self.ring.replace_all, self.rows(asyncio.get_running_loop(), connection), total)
         # must come before the mark: it says that the keys are there, and a loss of power must not make it a lie
         await asyncio.to_thread(self.ring.sync)
         self.keep_mark(Mark(state.identity, self.accounts.identity, state.keys_revision))
@@ -138,12 +181,21 @@ class StorePublisher:
         revoked = await connection.execute(select(REVOCATIONS.c.digest).where(REVOCATIONS.c.revision > self.mark.revision))
         for digest in revoked.scalars():
             self.ring.remove(digest)
-        changed = await read_keys(connection, KEYS.c.removed.is_(False), KEYS.c.revision > self.mark.revision)
-        for one in key_rows(changed, self.accounts):
-            self.ring.put(one.digest, one.entry, enabled=one.enabled, until_ns=one.until_ns)
+        await asyncio.to_thread(self.put_each, self.rows(asyncio.get_running_loop(), connection, KEYS.c.revision > self.mark.revision))
         # must come before the mark: it says that the keys are there, and a loss of power must not make it a lie
         await asyncio.to_thread(self.ring.sync)
         self.keep_mark(Mark(state.identity, self.accounts.identity, state.keys_revision))
+
+    def rows(self, loop: asyncio.AbstractEventLoop, connection: AsyncConnection, *wanted: ColumnElement[bool]) -> Iterator[KeyRow]:
+        """The keys that are to be published, for a thread, which has the loop read them for it: not all are in memory at once."""
+        last = ""
+        while found := asyncio.run_coroutine_threadsafe(read_keys(connection, last, *wanted), loop).result():
+            yield from key_rows(found, self.accounts)
+            last = found[-1]["id"]
+
+    def put_each(self, rows: Iterator[KeyRow]) -> None:
+        for one in rows:
+            self.ring.put(one.digest, one.entry, enabled=one.enabled, until_ns=one.until_ns)
 
     def keep_mark(self, mark: Mark) -> None:
         path = self.options.state / MARK
@@ -151,23 +203,6 @@ class StorePublisher:
         aside.write_text(json.dumps({"store": mark.store, "ledger": mark.ledger, "revision": mark.revision}))
         os.replace(aside, path)
         self.mark = mark
-
-    async def check(self, transaction: Transaction) -> None:
-        """Hold what a transaction would leave to the rules of the data plane, together with the file. raises ApiError"""
-        tables = await read_tables(transaction.connection)
-        faults = await asyncio.to_thread(self.faults_of, tables)
-        if faults:
-            raise refused(faults)
-
-    def faults_of(self, tables: Tables) -> list[Fault]:
-        path = self.options.document.path
-        text = Path(path).read_text() if path else ""
-        try:
-            parse(text, os.environ, path, self.catalog, Published(STORE, tables), self.options.vault)
-        except ConfigError as error:
-            # a file that does not hold at this moment is not the administrator's fault
-            return [Fault(f"$.{one.place}", one.expected, one.found, one.nearest) for one in error.problems if one.path == STORE]
-        return []
 
 
 def worker_gauge(ring: Path, name: str) -> int | None:

@@ -18,6 +18,7 @@ from fastgw.snapshot.keyring import KeyEntry, KeyRow
 from fastgw.snapshot.read import fields_of
 
 Tables = dict[str, dict[str, object]]
+KEYS_AT_ONCE: Final = 2_000       # in memory
 POLICIES: Final = ("admission", "unknown_price", "models", "inline")
 
 
@@ -93,8 +94,8 @@ STORED_KEY: Final = msgspec.json.Decoder(StoredKey)
 STORED_LIMITS: Final = msgspec.json.Decoder(StoredLimits)
 
 
-async def read_keys(connection: AsyncConnection, *wanted: ColumnElement[bool]) -> Sequence[Mapping[str, Any]]:
-    """Rows of keys with what stands elsewhere: the slugs above them, and the limits of their user and organisation."""
+async def read_keys(connection: AsyncConnection, after: str, *wanted: ColumnElement[bool]) -> Sequence[Mapping[str, Any]]:
+    """The next keys after an id, with what stands elsewhere: the slugs above them, and the limits of their user and organisation."""
     query = (
         select(
             KEYS, WORKSPACES.c.slug.label("workspace"), USERS.c.email, USERS.c.spec.label("user_spec"),
@@ -102,7 +103,9 @@ async def read_keys(connection: AsyncConnection, *wanted: ColumnElement[bool]) -
         .join(WORKSPACES, WORKSPACES.c.id == KEYS.c.workspace_id)
         .join(ORGANISATIONS, ORGANISATIONS.c.id == KEYS.c.organisation_id)
         .join(USERS, USERS.c.id == KEYS.c.user_id, isouter=True)
-        .where(*wanted)
+        .where(KEYS.c.id > after, KEYS.c.removed.is_(False), *wanted)
+        .order_by(KEYS.c.id)
+        .limit(KEYS_AT_ONCE)
     )  # fmt: skip
     return [dict(row) for row in (await connection.execute(query)).mappings()]
 

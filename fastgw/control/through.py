@@ -5,8 +5,10 @@ knew is taken over again, and of two numbers the greater counts.
 """
 
 import logging
+import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,9 +24,11 @@ from fastgw.control.store.tables import ACCOUNT_DAYS, ACCOUNTS
 
 WRITE_SECONDS: Final = 1.0
 DAY_NS: Final = 86_400 * 10**9
-BATCH: Final = 500  # rows of one statement; SQLite takes 32,766 parameters
+BATCH: Final = 500  # accounts of one transaction
+RESTORED: Final = 5_000  # accounts of one query; SQLite takes 32,766 parameters
 MACHINE: Final = "machine.id"
-NEAR: Final = 10                # the end of a budget: less than a tenth is left
+NEAR: Final = 10                # the end of a budget: less than a tenth is left,
+NEAR_REQUESTS: Final = 8        # or no more than so many requests use on the average
 
 log = logging.getLogger("fastgw.control")
 
@@ -53,35 +57,32 @@ class WriteThrough:
         self.tell = tell
         self.cursor = 0
         self.near: set[int] = set()                 # accounts whose budgets come to an end: a refusal settles nothing, and may be the end
-        self.digests: list[str] = []  # of accounts, by index
+        self.restored = 0                           # accounts, by index, that were held against what the store knows
         self.opened: dict[int, Opened] = {}
-        self.stored: dict[str, Mapping[str, Any]] | None = None  # what the store knew when this process began, until it is found here
 
     def __repr__(self) -> str:
-        return f"<WriteThrough of machine {self.machine}, {len(self.digests)} accounts>"
+        return f"<WriteThrough of machine {self.machine}, {self.restored} accounts>"
 
     async def restore(self) -> int:
         """Take over what the store knows beyond what the ledger does; return of how many accounts.
 
         Accounts that are defined later are looked at as they come.
         """
-        async with self.store.read() as connection:
-            if self.stored is None:
-                rows = await connection.execute(select(ACCOUNTS).where(ACCOUNTS.c.machine == self.machine))
-                self.stored = {row["account"]: dict(row) for row in rows.mappings()}
-        known = len(self.digests)
-        self.learn()
-        return sum(self.take_over(index) for index in range(known, len(self.digests)))
+        found = 0
+        while self.restored < (total := len(self.ledger)):
+            accounts = {digest.hex(): index for index, digest in islice(self.ledger.accounts(self.restored), RESTORED)}
+            wanted = ACCOUNTS.c.machine == self.machine, ACCOUNTS.c.account.in_(list(accounts))
+            async with self.store.read() as connection:
+                rows = (await connection.execute(select(ACCOUNTS).where(*wanted))).mappings()
+                found += sum(self.take_over(accounts[row["account"]], dict(row)) for row in rows)
+            self.restored = min(self.restored + RESTORED, total)
+        return found
 
-    def learn(self) -> None:
-        """Know the accounts that have been made since."""
-        if len(self.ledger) > len(self.digests):
-            self.digests = [digest.hex() for _, digest in sorted(self.ledger.accounts())]
+    def digest(self, index: int) -> str:
+        """What the store knows an account by."""
+        return next(self.ledger.accounts(index))[1].hex()
 
-    def take_over(self, index: int) -> bool:
-        row = (self.stored or {}).pop(self.digests[index], None)
-        if row is None:
-            return False
+    def take_over(self, index: int, row: Mapping[str, Any]) -> bool:
         view = self.ledger.read(index)
         is_behind: bool = view.unit == row["unit"] and (
             row["lifetime"] > view.lifetime or row["lifetime_requests"] > view.lifetime_requests
@@ -104,27 +105,31 @@ class WriteThrough:
         """Write what was settled since the last time; return of how many accounts."""
         await self.restore()
         changed, cursor = self.ledger.changed(self.cursor)
-        if len(changed):
-            self.learn()
-            now, views = time.time_ns(), [self.ledger.read(index) for index in changed]
-            await self.open_day(changed, now // DAY_NS)
-            accounts, days = [self.row(view, now) for view in views], [self.day_row(view) for view in views]
-            async with self.store.write() as transaction:
-                await upsert(transaction.connection, self.store.kind, ACCOUNTS, accounts)
-                await upsert(transaction.connection, self.store.kind, ACCOUNT_DAYS, days)
-            for view in views:
-                self.opened[view.account].last = counts(view)
-        # only now: what could not be written is written the next time
+        for start in range(0, len(changed), BATCH):
+            await self.write_some(changed[start : start + BATCH])
+        await self.tell_of(list(self.near))
+        # only now: what could not be written, or told of, is so the next time
         self.cursor = cursor
-        await self.tell_of({*changed, *self.near})
         return len(changed)
 
-    async def tell_of(self, indexes: Iterable[int]) -> None:
-        """Have the budgets looked at that may have crossed a threshold."""
-        views = {index: view for index in indexes if (view := self.ledger.read(index)).remaining is not None}
+    async def write_some(self, indexes: Sequence[int]) -> None:
+        now, views = time.time_ns(), [self.ledger.read(index) for index in indexes]
+        await self.open_day(indexes, now // DAY_NS)
+        accounts, days = [self.row(view, now) for view in views], [self.day_row(view) for view in views]
+        async with self.store.write() as transaction:
+            await upsert(transaction.connection, self.store.kind, ACCOUNTS, accounts)
+            await upsert(transaction.connection, self.store.kind, ACCOUNT_DAYS, days)
+        for view in views:
+            self.opened[view.account].last = counts(view)
+        await self.tell_of(indexes)
+
+    async def tell_of(self, indexes: Sequence[int]) -> None:
+        """Have the budgets looked at that may have crossed a threshold, and go on to look at those that come to their end."""
+        views = {index: view for index in indexes if (view := self.ledger.read(index)).budget is not None}
         if self.tell is not None and views:
-            await self.tell([(self.digests[index], view) for index, view in views.items()])
-        self.near = {index for index, view in views.items() if (view.remaining or 0) * NEAR < (view.budget or 0)}
+            await self.tell([(self.digest(index), view) for index, view in views.items()])
+        self.near.difference_update(indexes)
+        self.near.update(index for index, view in views.items() if is_near(view))
 
     async def open_day(self, indexes: Sequence[int], day: int) -> None:
         """Know of each account where it stood when the day began."""
@@ -137,7 +142,7 @@ class WriteThrough:
                 opened.day, opened.first = day, opened.last
 
     async def open_from_store(self, indexes: list[int], day: int) -> None:
-        accounts = {self.digests[index]: index for index in indexes}
+        accounts = {self.digest(index): index for index in indexes}
         query = (
             select(ACCOUNTS, ACCOUNT_DAYS.c.amount, ACCOUNT_DAYS.c.tokens, ACCOUNT_DAYS.c.requests)
             .join(
@@ -159,7 +164,7 @@ class WriteThrough:
     def row(self, view: AccountView, now_ns: int) -> dict[str, object]:
         return {
             "machine": self.machine,
-            "account": self.digests[view.account],
+            "account": self.digest(view.account),
             "unit": view.unit,
             "window": view.window,
             "window_start_ns": view.window_start_ns,
@@ -175,12 +180,19 @@ class WriteThrough:
         amount, tokens, requests = minus(counts(view), opened.first)
         return {
             "machine": self.machine,
-            "account": self.digests[view.account],
+            "account": self.digest(view.account),
             "day": opened.day,
             "amount": amount,
             "tokens": tokens,
             "requests": requests,
         }
+
+
+def is_near(view: AccountView) -> bool:
+    """Whether a refusal, which settles nothing, may be the end of a budget."""
+    assert view.budget is not None and view.remaining is not None  # the caller has looked
+    average = max(view.lifetime // max(view.lifetime_requests, 1), view.mean_cost_nano_usd if view.unit == "nano_usd" else 0)
+    return not view.is_exhausted and (view.remaining * NEAR < view.budget or view.remaining <= NEAR_REQUESTS * average)
 
 
 def counts(view: AccountView) -> Counts:
@@ -202,8 +214,9 @@ async def upsert(connection: AsyncConnection, kind: str, table: Table, rows: Ite
 def machine_id(state: Path) -> str:
     """What this machine's accounts are told from others' by; made once."""
     path = state / MACHINE
-    try:
-        return path.read_text().strip()
-    except FileNotFoundError:
-        path.write_text(make_id() + "\n")
-        return path.read_text().strip()
+    if not path.exists():
+        # as a whole or not at all: a disk that is full, or a kill, must not leave a machine without a name
+        aside = path.with_suffix(".tmp")
+        aside.write_text(make_id() + "\n")
+        os.replace(aside, path)
+    return path.read_text().strip()

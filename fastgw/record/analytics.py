@@ -115,11 +115,17 @@ def series(path: Path, filters: Filters, step_s: int, group_by: str | None = Non
 
 def distinct(path: Path, filters: Filters, step_s: int, by: str = "user", seconds: float = SECONDS) -> dict[int, int]:
     """How many names there are in each step (its start in nanoseconds to the number)."""
+    return {start_ns: names for start_ns, (names, _) in active(path, filters, step_s, by, seconds).items()}
+
+
+def active(path: Path, filters: Filters, step_s: int, by: str = "user", seconds: float = SECONDS) -> dict[int, tuple[int, int]]:
+    """The same, each with how many requests these names made."""
     asked = Asked(filters, step_s, (by,), NO_HISTOGRAM)
-    counts: dict[int, int] = {}
-    for names in asked.answer(path, seconds).requests():
+    counts: dict[int, tuple[int, int]] = {}
+    for names, requests in asked.answer(path, seconds).requests().items():
         start_ns = (asked.origin_s + int(names[0]) * step_s) * SECOND_NS
-        counts[start_ns] = counts.get(start_ns, 0) + 1
+        there, made = counts.get(start_ns, (0, 0))
+        counts[start_ns] = there + 1, made + requests
     return dict(sorted(counts.items()))
 
 

@@ -3,7 +3,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from fastgw.record.blocks import ANY_METADATA, BLOCK_COLUMNS, FIRST_COLUMNS, metadata_word, word
 from fastgw.record.fields import COLUMNS, FIELDS
@@ -19,13 +19,24 @@ NAME_COLUMNS = ("id", "key", "model", "upstream_model", "provider", "integration
 Wanted = str | frozenset[str] | None
 
 
+class OwnKey(Struct, frozen=True):
+    """A key while it was somebody's: another one had its name before, or has it now."""
+
+    workspace: str
+    key: str
+    since_ns: int
+    until_ns: int = LAST_SEQ
+
+
 class Filters(Struct, frozen=True, kw_only=True):
     """What to list or sum up. None filters nothing; a set of names is any of them; all that is given must hold.
 
-    `workspaces` is for the caller's rights: nothing outside of it is ever shown or counted, whatever the other filters say.
+    `workspaces` and `own_keys` are for the caller's rights: nothing outside of the two is ever shown or counted, whatever the other
+    filters say.
     """
 
     workspaces: frozenset[str] | None = None
+    own_keys: tuple[OwnKey, ...] = ()    # beside the workspaces that are theirs as a whole
     since_ns: int | None = None          # when an exchange ended, in nanoseconds since 1970
     until_ns: int | None = None          # not itself
     workspace: Wanted = None
@@ -69,7 +80,14 @@ MEASURED = {
     "cost_nano_usd": "cost_nano_usd", "latency_ns": "finished_ns", "input_tokens": "input_tokens", "tokens": "input_tokens + output_tokens",
 }
 # What only the records themselves can answer.
-UNSUMMED = ("upstream_model", "trace", "is_streamed", "text", *(f"{end}_{name}" for name in MEASURED for end in ("min", "max")))
+UNSUMMED = (
+    "upstream_model", "trace", "is_streamed", "text", *(f"{end}_{name}" for name in MEASURED for end in ("min", "max")),
+)
+OWN_KEY = (
+    "EXISTS (SELECT 1 FROM json_each(?) AS own WHERE json_extract(own.value, '$[0]') = records.workspace"
+    " AND json_extract(own.value, '$[1]') = records.key"
+    " AND records.seq BETWEEN json_extract(own.value, '$[2]') AND json_extract(own.value, '$[3]'))"
+)
 
 
 def names_of(wanted: Wanted) -> frozenset[str] | None:
@@ -91,7 +109,8 @@ def wanted_names(filters: Filters) -> Iterator[tuple[str, frozenset[str]]]:
     for column in NAMES:
         wanted = names_of(getattr(filters, column))
         if column == "workspace" and filters.workspaces is not None:
-            wanted = filters.workspaces if wanted is None else wanted & filters.workspaces
+            allowed = filters.workspaces.union(own.workspace for own in filters.own_keys)
+            wanted = allowed if wanted is None else wanted & allowed
         if wanted is not None:
             yield column, wanted
 
@@ -109,6 +128,13 @@ def conditions(filters: Filters, fields: dict[str, str]) -> tuple[list[str], lis
 
     for column, names in wanted_names(filters):
         one_of(column, sorted(names))
+    if filters.workspaces is not None and filters.own_keys:
+        one_of("workspace", sorted(filters.workspaces))
+        whole = where.pop()
+        one_of("key", sorted({own.key for own in filters.own_keys}))
+        # the names come first, because they are cheap
+        where.append(f"({whole} OR {where.pop()} AND {OWN_KEY})")
+        values.append(msgspec.json.encode([structs.astuple(own) for own in filters.own_keys]).decode())
     if (statuses := statuses_of(filters)) is not None:
         one_of("status", sorted(statuses))
     for name, expression in MEASURED.items():
@@ -171,7 +197,7 @@ def block_conditions(filters: Filters, worded_after: int) -> tuple[list[str], li
 
 def is_summed(filters: Filters) -> bool:
     """Whether the sums by sets of names can tell."""
-    return not filters.pairs and all(getattr(filters, name) is None for name in UNSUMMED)
+    return not filters.pairs and not filters.own_keys and all(getattr(filters, name) is None for name in UNSUMMED)
 
 
 def allowed_sets(filters: Filters) -> tuple[tuple[int, frozenset[str]], ...]:
@@ -185,7 +211,7 @@ def allowed_sets(filters: Filters) -> tuple[tuple[int, frozenset[str]], ...]:
 
 def allowed_pairs(filters: Filters, name: str | None) -> tuple[tuple[int, frozenset[str]], ...] | None:
     """The same for the pairs, of metadata `name` or of the only pair that is wanted; None where pairs cannot tell."""
-    plain = msgspec.structs.replace(filters, user=None, metadata=())
+    plain = structs.replace(filters, user=None, metadata=())
     wanted = filters.pairs
     columns = dict(wanted_names(plain))
     if name is None and not wanted:

@@ -12,7 +12,7 @@ from msgspec import Struct, structs
 
 from fastgw.record.blocks import unblocked_after, worded_after
 from fastgw.record.fields import PAYLOADS, Record
-from fastgw.record.filters import LAST_SEQ, NAME_COLUMNS, Filters, block_conditions, conditions, fields_of
+from fastgw.record.filters import LAST_SEQ, NAME_COLUMNS, Filters, OwnKey, block_conditions, conditions, fields_of
 from fastgw.record.schema import is_current, progress_of
 from fastgw.record.search import NEVER, has_fts5, matching
 
@@ -92,10 +92,12 @@ def export_records(path: Path, filters: Filters, most: int | None = None, second
         yield json_line(listed) + b"\n"
 
 
-def find_record(path: Path, record_id: str, workspaces: frozenset[str] | None = None, seconds: float = SECONDS) -> Listed | None:
+def find_record(
+    path: Path, record_id: str, workspaces: frozenset[str] | None = None, own_keys: tuple[OwnKey, ...] = (), seconds: float = SECONDS,
+) -> Listed | None:
     """Return the record with this id, with its payloads."""
     with reading(path, seconds) as (connection, deadline):
-        listing = Listing(connection, Filters(workspaces=workspaces, payloads=True, limit=1), deadline)
+        listing = Listing(connection, Filters(workspaces=workspaces, own_keys=own_keys, payloads=True, limit=1), deadline)
         listing.where.append("id = ?")
         listing.values.append(record_id)
         found = listing.select("ASC", started_ns(record_id), LAST_SEQ, 1)

@@ -7,11 +7,13 @@ At most 2**32 texts may be sealed with one key, by the bound on random nonces.
 
 import base64
 import binascii
+import errno
 import os
 import re
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, NoReturn
@@ -38,12 +40,20 @@ class SealError(ValueError):
 
 
 class Vault:
-    """Seals with the first of its keys and opens what any of them has sealed. raises SealError where there is none"""
+    """Seals with the first of its keys and opens what any of them has sealed. raises SealError where there is none
 
-    def __init__(self, keys: Sequence[bytes]) -> None:
+    again   reads the keys anew, where they may become others while processes run: before something is sealed, and where a key is not known
+    """
+
+    def __init__(self, keys: Sequence[bytes], again: Callable[[], Sequence[bytes]] | None = None) -> None:
+        self._keys: dict[str, bytes] = {}
+        self._again = again
+        self._take(keys)
+
+    def _take(self, keys: Sequence[bytes]) -> None:
         if not keys or any(len(key) != KEY_BYTES for key in keys):
             raise SealError(f"at least one key, each of {KEY_BYTES} bytes", f"{len(keys)} keys")
-        self._keys = {key_id(key): key for key in keys}
+        self._keys = {**self._keys, **{key_id(key): key for key in keys}}
         self.key_id = key_id(keys[0])
 
     def __repr__(self) -> str:
@@ -54,6 +64,8 @@ class Vault:
 
     def seal(self, text: str, label: str) -> str:
         """The sealed form of a text, another one each time."""
+        if self._again is not None:
+            self._take(self._again())
         nonce = os.urandom(NONCE_BYTES)
         sealed = nonce + cipher(self._keys[self.key_id]).encrypt(nonce, text.encode(), label.encode())
         return f"{SEALED}v1:{self.key_id}:{base64.urlsafe_b64encode(sealed).rstrip(b'=').decode()}"
@@ -64,6 +76,8 @@ class Vault:
         content = b"" if match is None else decoded(match[2])
         if match is None or len(content) < NONCE_BYTES + TAG_BYTES:
             raise SealError('"sealed:v1:KEY_ID:BASE64URL"', "another form")
+        if match[1] not in self._keys and self._again is not None:
+            self._take(self._again())
         key = self._keys.get(match[1])
         if key is None:
             raise SealError("a text sealed with a key of this installation", f"one sealed with key {match[1]}")
@@ -118,7 +132,8 @@ def open_vault(source: str | None, state: Path, environ: Mapping[str, str], *, m
         if not (state / KEY_FILE).exists():
             return None
         source = f"file:{state / KEY_FILE}"
-    return Vault(installation_keys(source, environ, makes=makes))
+    keys = installation_keys(source, environ, makes=makes)
+    return Vault(keys, partial(installation_keys, source, environ, makes=False) if source.startswith("file:") else None)
 
 
 def installation_keys(source: str, environ: Mapping[str, str], *, makes: bool = True) -> tuple[bytes, ...]:
@@ -173,17 +188,35 @@ def file_content(path: Path, makes: bool) -> bytes:
 def make_key_file(path: Path) -> None:
     """Make a key file; of two who try at once, both find the key of one."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    aside = path.with_name(f"{path.name}.{os.getpid()}")
-    file = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    aside = written_aside(path, (os.urandom(KEY_BYTES),))
     try:
-        os.write(file, base64.b64encode(os.urandom(KEY_BYTES)) + b"\n")
-        os.fsync(file)
         os.link(aside, path)
     except FileExistsError:
         pass
     finally:
-        os.close(file)
         aside.unlink()
+
+
+def replace_key_file(path: Path, keys: Sequence[bytes]) -> None:
+    """Put a file with these keys in the place of the one that is there, at once and for good. raises OSError"""
+    written_aside(path, keys).replace(path)
+
+
+def written_aside(path: Path, keys: Sequence[bytes]) -> Path:
+    """A file of keys that nobody else may read, beside where it is to be; none where the disk is full. raises OSError"""
+    aside = path.with_name(f"{path.name}.{os.getpid()}")
+    file = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        content = b"".join(base64.b64encode(key) + b"\n" for key in keys)
+        if os.write(file, content) != len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(file)
+    except BaseException:
+        aside.unlink()
+        raise
+    finally:
+        os.close(file)
+    return aside
 
 
 def command_output(command: str) -> bytes:

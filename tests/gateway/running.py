@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "fgw-test-0123456789abcdef0123456789abcdef"
@@ -117,7 +117,7 @@ class RunningGateway:
             self.process.stdout.close()
         self.start()
 
-    def __enter__(self) -> "RunningGateway":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

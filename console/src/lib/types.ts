@@ -75,7 +75,7 @@ export type AuditLine = {
   address: string | null; request_id: string | null;
 };
 export type LogLine = {
-  id: string; seq: number; at: string; workspace: string; key: string; user: string | null; model: string; upstream_model: string;
+  id: string; seq: string; at: string; workspace: string; key: string; user: string | null; model: string; upstream_model: string;
   provider: string; integration: string; operation: string; status: number; outcome: string; error: string; streamed: boolean;
   cache: string; attempts: number; input_tokens: number; output_tokens: number; cost_usd: number | null; total_ms: number;
   gateway_ms: number; first_byte_ms: number | null; trace_id: string;

@@ -2,18 +2,17 @@
 
 import json
 import logging
-import time
 from collections.abc import Iterable
 from typing import Any, Final
 
-from sqlalchemy import Row, insert, or_, select
+from sqlalchemy import Row, select
 from sqlalchemy.exc import IntegrityError
 
 from fastgw._core.ledger import AccountView
+from fastgw.control.alerts.outbox import keep_alert
 from fastgw.control.alerts.rules import MILLION
-from fastgw.control.ids import make_id
 from fastgw.control.store.engine import Store
-from fastgw.control.store.tables import ALERT_RULES, ALERTS, CHANNELS, DELIVERIES
+from fastgw.control.store.tables import ALERT_RULES
 
 MOST_REMEMBERED: Final = 100_000
 Crossing = tuple[str, int, int, int]        # account, threshold in millionths, start of the window, budget
@@ -50,24 +49,14 @@ class AlertFinder:
         crossing = (rule.account, threshold, view.window_start_ns or 0, view.budget)
         if crossing in self.known:
             return False
-        kind = "exhausted" if view.is_exhausted or threshold >= MILLION else "threshold"
+        kind = "exhausted" if threshold >= MILLION else "threshold"
+        columns = {
+            "account": rule.account, "subject": rule.subject, "kind": kind, "threshold_ppm": threshold, "window": rule.window,
+            "window_start_ns": crossing[2], "unit": view.unit, "spent": view.spent, "budget": view.budget,
+        }
         try:
             async with self.store.write() as transaction:
-                alert_id, now = make_id(), time.time_ns()
-                await transaction.execute(insert(ALERTS).values(
-                    id=alert_id, organisation_id=rule.organisation_id, workspace_id=rule.workspace_id, account=rule.account,
-                    subject=rule.subject, kind=kind, threshold_ppm=threshold,
-                    window=rule.window, window_start_ns=crossing[2], unit=view.unit, spent=view.spent, budget=view.budget, at_ns=now,
-                    emails=rule.emails))
-                channels = (await transaction.execute(select(CHANNELS.c.id, CHANNELS.c.spec).where(
-                    CHANNELS.c.organisation_id == rule.organisation_id,
-                    or_(CHANNELS.c.workspace_id.is_(None), CHANNELS.c.workspace_id == rule.workspace_id)))).all()
-                rows = [{"alert_id": alert_id, "channel_id": row.id, "state": "pending", "attempts": 0, "due_ns": now}
-                        for row in channels if json.loads(row.spec).get("enabled", True)]
-                rows += [{"alert_id": alert_id, "channel_id": f"mailto:{address}", "state": "pending", "attempts": 0, "due_ns": now}
-                         for address in json.loads(rule.emails)]
-                if rows:
-                    await transaction.execute(insert(DELIVERIES), rows)
+                await keep_alert(transaction, rule.organisation_id, rule.workspace_id, json.loads(rule.emails), columns)
         except IntegrityError:
             self.remember(crossing)
             return False

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import binascii
 import hmac
 import json
 import smtplib
@@ -11,15 +12,19 @@ from collections.abc import Awaitable, Callable
 from email.message import EmailMessage
 from hashlib import sha256
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx2
 from msgspec import Struct
 
-from fastgw.control.alerts.words import Alert, subject_of, text_of
+from fastgw.control.alerts.words import Alert, event_of, subject_of, text_of
+from fastgw.control.reach import address_of, trouble
 from fastgw.snapshot.config import Smtp
-from fastgw.snapshot.hosts import HostRules, check_host
+from fastgw.snapshot.hosts import HostRefused, HostRules, check_url
 
 SECONDS: Final = 10.0
+PREFIXED: Final = "whsec_"              # begins a secret in base64, as the Standard Webhooks specification has it
+SLACKS: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})     # what its texts give a meaning to
 
 
 class DeliveryFailed(Exception):
@@ -38,7 +43,7 @@ class Way(Struct, frozen=True):
 
 async def send_webhook(way: Way, alert: Alert) -> None:
     """A JSON object, signed as the Standard Webhooks specification (2023) has it where there is a secret."""
-    content = json.dumps({"type": f"budget.{alert.kind}", "timestamp": alert.at, "data": alert.as_object()}).encode()
+    content = json.dumps({"type": event_of(alert), "timestamp": alert.at, "data": alert.as_object()}).encode()
     fields = {"content-type": "application/json", "webhook-id": alert.id, "webhook-timestamp": str(int(time.time()))}
     if way.secret:
         fields["webhook-signature"] = signature(way.secret, fields["webhook-id"], fields["webhook-timestamp"], content)
@@ -46,39 +51,51 @@ async def send_webhook(way: Way, alert: Alert) -> None:
 
 
 def signature(secret: str, name: str, timestamp: str, content: bytes) -> str:
-    digest = hmac.new(secret.encode(), f"{name}.{timestamp}.".encode() + content, sha256).digest()
+    """raises  DeliveryFailed for a secret that begins as one in base64 and is none"""
+    try:
+        key = base64.b64decode(secret.removeprefix(PREFIXED), validate=True) if secret.startswith(PREFIXED) else secret.encode()
+    except binascii.Error:
+        raise DeliveryFailed(f"expected base64 behind {PREFIXED} in the channel's secret, found something else") from None
+    digest = hmac.new(key, f"{name}.{timestamp}.".encode() + content, sha256).digest()
     return f"v1,{base64.b64encode(digest).decode()}"
 
 
 async def send_slack(way: Way, alert: Alert) -> None:
     """What Slack's incoming webhooks take, and those who follow them (Mattermost, Discord's /slack, Teams' workflows)."""
-    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": f"*{subject_of(alert)}*\n{text_of(alert)}"}}]
-    await post(way, json.dumps({"text": subject_of(alert), "blocks": blocks}).encode(), {"content-type": "application/json"})
+    subject, text = subject_of(alert).translate(SLACKS), text_of(alert).translate(SLACKS)
+    blocks = [{"type": "section", "text": {"type": "mrkdwn", "text": f"*{subject}*\n{text}"}}]
+    await post(way, json.dumps({"text": subject, "blocks": blocks}).encode(), {"content-type": "application/json"})
 
 
 async def post(way: Way, content: bytes, fields: dict[str, str]) -> None:
     """raises  DeliveryFailed for anything but 2xx; redirects are not followed, since they lead where nobody has checked"""
-    await asyncio.to_thread(refuse_inward, way)
     try:
-        async with httpx2.AsyncClient(timeout=SECONDS, follow_redirects=False, trust_env=False) as client:
-            answer = await client.post(way.url, content=content, headers=fields)
-    except httpx2.HTTPError as error:
-        raise DeliveryFailed(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__) from error
-    if not 200 <= answer.status_code < 300:
-        raise DeliveryFailed(f"expected a status of 2xx, found {answer.status_code}")
-
-
-def refuse_inward(way: Way) -> None:
-    """raises  DeliveryFailed where the address leads to where the gateway's own network is, unless the operator allows it"""
-    import socket
-    from urllib.parse import urlsplit
-
-    try:
-        parts = urlsplit(way.url)
-        found = socket.getaddrinfo(parts.hostname, parts.port or parts.scheme, type=socket.SOCK_STREAM)
-        check_host(way.url, way.rules, {str(row[4][0]) for row in found})
-    except (OSError, ValueError) as error:
+        async with asyncio.timeout(SECONDS):
+            status = await ask(way, content, fields)
+    except HostRefused as error:
         raise DeliveryFailed(f"the address of the channel: {error}; [gateway.inline_hosts] may allow it") from None
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
+        raise DeliveryFailed(trouble(error)) from error
+    if not 200 <= status < 300:
+        raise DeliveryFailed(f"expected a status of 2xx, found {status}")
+
+
+async def ask(way: Way, content: bytes, fields: dict[str, str]) -> int:
+    """The status that a host answers, which is connected to at an address that was checked; its body is not read.
+
+    raises  HostRefused, httpx2.HTTPError, OSError, ValueError
+    """
+    parts = urlsplit(way.url)
+    host = check_url(f"{parts.scheme}://{parts.netloc}", way.rules)
+    address = await address_of(host.name, host.port, way.rules)
+    url = httpx2.URL(way.url).copy_with(host=address)
+    async with (
+        httpx2.AsyncClient(timeout=SECONDS, follow_redirects=False, trust_env=False) as client,
+        client.stream(
+            "POST", url, content=content, headers={"host": parts.netloc, **fields}, extensions={"sni_hostname": host.name}
+        ) as answer,
+    ):
+        return answer.status_code
 
 
 async def send_email(way: Way, alert: Alert) -> None:

@@ -5,7 +5,6 @@ Redirects are not followed, replies are read up to a bound, and no part of a cre
 
 import asyncio
 import os
-import ssl
 import time
 from typing import Annotated, Final
 
@@ -14,6 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from fastgw.control.api.problem import invalid
+from fastgw.control.reach import address_of, trouble
 from fastgw.dialects.canonical import Message, Request, Text
 from fastgw.dialects.notes import Notes
 from fastgw.dialects.table import GENERATIONS, dialect_of
@@ -26,7 +26,7 @@ from fastgw.providers.table import PROVIDERS
 from fastgw.snapshot.certificates import client_context
 from fastgw.snapshot.config import Integration
 from fastgw.snapshot.connections import host_field, proxy_url, secrets_of
-from fastgw.snapshot.hosts import HostRefused, HostRules, check_address
+from fastgw.snapshot.hosts import HostRefused, HostRules
 from fastgw.snapshot.section import Section, UpstreamModel
 
 TIMEOUT_S: Final = 10.0
@@ -120,7 +120,7 @@ async def send(provider: Provider, made: Integration, upstream: Upstream, questi
         fields[provider.auth_field] = provider.auth_prefix + made.api_key.reveal()
     fields |= {name.lower(): value.reveal() for name, value in made.headers.items()}
     proxy = proxy_url(upstream.scheme, f"{upstream.host}:{upstream.port}", made, os.environ) if hosts is None else None
-    name = upstream.host if hosts is None else await address_of(upstream, hosts)
+    name = upstream.host if hosts is None else await address_of(upstream.host, upstream.port, hosts)
     origin = f"{upstream.scheme}://{f'[{name}]' if ':' in name else name}:{upstream.port}"
     async with httpx2.AsyncClient(
         verify=client_context(made.ca_file), proxy=proxy, trust_env=False, follow_redirects=False, timeout=TIMEOUT_S
@@ -138,18 +138,6 @@ async def send(provider: Provider, made: Integration, upstream: Upstream, questi
         finally:
             await reply.aclose()
         return reply.status_code, bytes(content)
-
-
-async def address_of(upstream: Upstream, hosts: HostRules) -> str:
-    """An address of a host, after all of them were checked; it is what is connected to, so that no later look-up leads elsewhere.
-
-    raises  HostRefused, OSError
-    """
-    found = await asyncio.get_running_loop().getaddrinfo(upstream.host, upstream.port, type=1)
-    addresses = [str(address[0]) for *_, address in found]
-    for address in addresses:
-        check_address(address, upstream.host, hosts)
-    return addresses[0]
 
 
 def said(question: Question, status: int, content: bytes, made: Integration) -> str:
@@ -181,15 +169,3 @@ def listed(content: bytes) -> int | None:
         return None
     rows = next((decoded.get(name) for name in ("data", "models") if name in decoded), None) if isinstance(decoded, dict) else decoded
     return len(rows) if isinstance(rows, list) else None
-
-
-def trouble(error: Exception) -> str:
-    """Why there was no answer, without what may be secret in the words of a library."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            return f"a TLS error: {cause.reason or 'certificate verify failed'}".lower()
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror.lower()
-        cause = cause.__cause__ or cause.__context__
-    return "no answer in time" if isinstance(error, httpx2.TimeoutException) else "no answer that is HTTP"

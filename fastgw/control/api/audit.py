@@ -1,6 +1,5 @@
 """The audit: who changed what, when and from where."""
 
-from datetime import datetime
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -8,7 +7,6 @@ from sqlalchemy import ColumnElement, Row, and_, func, or_, select
 
 from fastgw.control.api.call import Answer, Call, moment
 from fastgw.control.api.endpoint import Endpoint
-from fastgw.control.api.problem import invalid
 from fastgw.control.api.resource import MOST_LISTED, USUAL_LISTED, read_cursor, write_cursor
 from fastgw.control.api.written import decode
 from fastgw.control.store.tables import AUDIT, WORKSPACES
@@ -82,9 +80,9 @@ def visible(call: Call) -> ColumnElement[bool]:
 def filters(call: Call) -> list[ColumnElement[bool]]:
     """What the query asks for. raises ApiError"""
     columns, found = AUDIT.c, []
-    if (since := instant(call, "since")) is not None:
+    if (since := call.instant("since")) is not None:
         found.append(columns.at_ns >= since)
-    if (until := instant(call, "until")) is not None:
+    if (until := call.instant("until")) is not None:
         found.append(columns.at_ns < until)
     for name, sought in (
         ("actor", (columns.actor_id, columns.actor_name)),
@@ -95,20 +93,6 @@ def filters(call: Call) -> list[ColumnElement[bool]]:
         if text := call.query.get(name):
             found.append(or_(*(column == text for column in sought)))
     return found
-
-
-def instant(call: Call, name: str) -> int | None:
-    """A point in time of the query, in nanoseconds since 1970. raises ApiError"""
-    text = call.query.get(name)
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise invalid(f"?{name}", "a time such as 2026-11-27T05:00:00Z", repr(text[:40]))
-    return max(-(2**63), min(int(at.timestamp() * 1000) * 1_000_000, 2**63 - 1))
 
 
 def line_of(row: Row[Any]) -> AuditLine:

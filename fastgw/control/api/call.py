@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Final
 
 from msgspec import Struct
 from sqlalchemy import insert
@@ -16,6 +17,8 @@ from fastgw.control.ids import make_id
 from fastgw.control.plane import Plane
 from fastgw.control.store.engine import Transaction
 from fastgw.control.store.tables import AUDIT
+
+INSTANT: Final = "a time such as 2026-11-27T05:00:00Z"
 
 
 class Answer(Struct):
@@ -42,6 +45,7 @@ class Call:
         self.connection: AsyncConnection | None = None
         self.transaction: Transaction | None = None
         self.once: list[str] = []  # secrets of the reply, which no replay may tell again
+        self.given_id = self.given_key = ""  # what callers of LiteLLM's routes choose for themselves
 
     def __repr__(self) -> str:
         return f"<Call {self.request.method} {self.request.url.path} by {self.principal!r}>"
@@ -77,6 +81,16 @@ class Call:
             raise invalid(f"?{name}", f"an integer from {least} to {most}", repr(text[:40]))
         return int(text)
 
+    def instant(self, name: str) -> int | None:
+        """A point in time of the query, in nanoseconds since 1970. raises ApiError"""
+        text = self.query.get(name)
+        if text is None:
+            return None
+        try:
+            return instant_ns(text)
+        except ValueError:
+            raise invalid(f"?{name}", INSTANT, repr(text[:40])) from None
+
     async def audit(
         self,
         action: str,
@@ -109,6 +123,14 @@ class Call:
 
 def lacks(scope: str) -> ApiError:
     return ApiError("forbidden", f"expected a caller with the scope {scope}, found one without", scope=scope)
+
+
+def instant_ns(text: str) -> int:
+    """A point in time with its zone, in nanoseconds since 1970. raises ValueError"""
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError
+    return max(-(2**63), min(int(at.timestamp() * 1000) * 1_000_000, 2**63 - 1))
 
 
 def moment(at_ns: int | None) -> str | None:

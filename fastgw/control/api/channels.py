@@ -87,6 +87,7 @@ class Channels(Resource):
                 scope="alerts.update",
                 tag=self.name,
                 query=(),
+                uses="none",
             ),
             Endpoint(
                 method="GET",
@@ -101,7 +102,9 @@ class Channels(Resource):
         ]
 
     async def test(self, call: Call) -> Answer:
-        row = await self.find(call, "update")
+        """Outside of a transaction, as the channel may take its time."""
+        async with call.plane.store.read() as call.connection:
+            row = await self.find(call, "update")
         kind, way = way_in(self.document_of(row), call.plane.file or Config(), call.plane.sealer)
         at = moment(time.time_ns()) or ""
         alert = Alert(f"test-{call.request_id}", at, "threshold", "a test", None, "nano_usd", "day", None, 0.8, 8 * 10**9, 10 * 10**9)

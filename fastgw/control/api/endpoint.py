@@ -34,6 +34,7 @@ METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")  #
 log = logging.getLogger("fastgw.control")
 
 Run = Callable[[Call], Awaitable[Answer]]
+Failed = Callable[[ApiError, str], Response]
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):
@@ -61,8 +62,9 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     codes: tuple[str, ...] = ()
 
 
-def route(plane: Plane, endpoints: list[Endpoint], prefix: str) -> Route:
-    """The Starlette route of one path with all its methods."""
+def route(plane: Plane, endpoints: list[Endpoint], prefix: str, failed: Failed | None = None) -> Route:
+    """The Starlette route of one path with all its methods; `failed` puts errors into other words than the API's own."""
+    failed = failed or failure
     by_method = {endpoint.method: endpoint for endpoint in endpoints}
 
     async def serve(request: Request) -> Response:
@@ -75,15 +77,15 @@ def route(plane: Plane, endpoints: list[Endpoint], prefix: str) -> Route:
                 )
             return await carry_out(plane, endpoint, request, request_id)
         except ApiError as error:
-            return failure(error, request_id)
+            return failed(error, request_id)
         except StoreUnavailable as error:
             log.warning("request %s: %s", request_id, error)
-            return failure(ApiError("unavailable", str(error)), request_id)
+            return failed(ApiError("unavailable", str(error)), request_id)
         except ClientDisconnect:
             raise
         except Exception:  # the edge of a request
             log.exception("request %s: %s %s", request_id, request.method, request.url.path)
-            return failure(ApiError("internal", "a fault of the gateway; its log has more under this request_id"), request_id)
+            return failed(ApiError("internal", "a fault of the gateway; its log has more under this request_id"), request_id)
 
     return Route(prefix + endpoints[0].path, serve, methods=list(METHODS))
 

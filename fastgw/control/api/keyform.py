@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from fastgw.control.api.limits import Limited
+from fastgw.control.api.limits import Owned
 from fastgw.control.api.resource import Shown
 from fastgw.control.api.spending import Spend
 from fastgw.control.api.workspaces import Slug, Text
@@ -24,7 +24,7 @@ class Rotation(Section, frozen=True):
     overlap_hours: Annotated[Hours, Meta(description="hours that the key before stays valid")] = 24
 
 
-class KeyWritten(Limited, frozen=True, kw_only=True):
+class KeyWritten(Owned, frozen=True, kw_only=True):
     """What administrators write of a key."""
 
     name: Annotated[TargetName, Meta(description="what people call it; unique within its workspace")]

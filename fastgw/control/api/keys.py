@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import structs
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
-from fastgw.auth.keys import PREFIX, digest_of, make_key
+from fastgw.auth.keys import digest_of, make_key
 from fastgw.control.alerts.rules import account_digest
 from fastgw.control.api.call import Answer, Call, lacks, moment
 from fastgw.control.api.endpoint import Endpoint
@@ -41,7 +41,7 @@ EMAIL: Final = re.compile(r"[^@\s]{1,64}@[^@\s.][^@\s]{0,253}")
 class Keys(Resource):
     name, noun, table, scopes, by = "keys", "key", KEYS, SERVICE, "name"
     written, shown = KeyWritten, KeyShown
-    touches, sought, whole, has_limits = ("keys",), ("masked",), ("metadata",), True
+    touches, sought, whole, has_limits = ("keys",), ("masked",), ("metadata", "annotations"), True
 
     def endpoints(self) -> list[Endpoint]:
         listed, *rest = super().endpoints()
@@ -271,9 +271,9 @@ def account_of(row: Stored) -> str:
 
 def fresh(call: Call) -> dict[str, object]:
     """The columns of a key that is made now; the key itself is told once."""
-    key = make_key()
+    key = call.given_key or make_key()
     call.once.append(key)
-    return {"digest": digest_of(key), "masked": f"{PREFIX}…{key[-4:]}", "removed": False}
+    return {"digest": digest_of(key), "masked": f"{key.partition('-')[0]}-…{key[-4:]}", "removed": False}
 
 
 def due(call: Call, rotation: Rotation | None) -> int | None:

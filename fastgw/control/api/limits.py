@@ -1,14 +1,18 @@
 """Limits as administrators write them, wherever they stand, and what of them is used up."""
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Final
 
-from msgspec import Meta
+from msgspec import Meta, field
 
-from fastgw.control.api.written import Document
+from fastgw.control.api.problem import invalid
+from fastgw.control.api.written import Document, encode
 from fastgw.snapshot.config import Dollars, Parallel, Rate, Window
 from fastgw.snapshot.section import Section
 
+MOST_ANNOTATED_BYTES: Final = 16 << 10
+
+Annotations = Annotated[dict[str, object], Meta(description="whatever programs want kept beside it; nothing here reads it")]
 Share = Annotated[Decimal, Meta(extra={"expected": "a share of the budget from 0.01 to 1", "most": 1})]
 Amount = Annotated[int, Meta(ge=0, le=10**15)]
 
@@ -31,7 +35,19 @@ class Limited(Section, frozen=True):
     max_parallel: Annotated[Parallel | None, Meta(description="requests at once")] = None
 
 
+class Owned(Limited, frozen=True):
+    """Whoever is held to limits, with what programs note of them."""
+
+    annotations: Annotations = field(default_factory=dict)
+
+
 LIMIT_MEMBERS = ("budgets", "rate", "max_parallel")
+
+
+def refuse_long(annotations: object) -> None:
+    """raises ApiError for annotations that are longer than a note should be"""
+    if annotations and len(encode(annotations)) > MOST_ANNOTATED_BYTES:
+        raise invalid("$.annotations", f"at most {MOST_ANNOTATED_BYTES} bytes of JSON", "more")
 
 
 def published_limits(document: Document) -> Document:

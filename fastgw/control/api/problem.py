@@ -23,6 +23,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "idempotency_mismatch": (422, "the Idempotency-Key was used for another request"),
     "too_large": (413, "the body is longer than is read"),
     "too_many_logins": (429, "too many failed attempts; `retry-after` says when to try again"),
+    "query_too_long": (422, "the log holds too much to answer in time; a shorter range or other filters help"),
     "internal": (500, "a fault of the gateway; its log has more under the request's id"),
     "unavailable": (503, "the store cannot be reached or written"),
 }

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Table, and_, delete, false, func, insert, 
 from fastgw.control.alerts.rules import drop_rules, keep_rules
 from fastgw.control.api.call import Answer, Call, lacks, moment
 from fastgw.control.api.endpoint import Endpoint
+from fastgw.control.api.limits import refuse_long
 from fastgw.control.api.problem import ApiError, invalid, missing
 from fastgw.control.api.written import Document, changes, decode, encode, merge, read_written, seal_secrets, without_secrets
 from fastgw.control.ids import make_id
@@ -277,12 +278,13 @@ class Resource:
 
     def accept(self, call: Call, document: Document) -> Any:
         """What a document says. raises ApiError with all that is wrong with it"""
+        refuse_long(document.get("annotations"))
         return read_written(self.written, document, call.plane.sealer, self.place(document))
 
     async def insert(self, call: Call, columns: Mapping[str, object], document: Document) -> Stored:
         """Write the first version of a row."""
         row = {
-            "id": make_id(),
+            "id": call.given_id or make_id(),
             "spec": encode(document).decode(),
             "version": 1,
             "revision": await call.writing.revision(*self.touches),
@@ -317,7 +319,8 @@ class Resource:
         name = call.path[self.noun] if name is None else name
         if verb != "read" and self.filed_as(call, name) is not None:
             raise ApiError("managed_by_file", f"{self.noun} {name!r} stands in the configuration file: change it there")
-        query = select(self.table).where(self.named(name), self.visible(call, "read"))
+        # an id that was given may be another's name: the id goes first
+        query = select(self.table).where(self.named(name), self.visible(call, "read")).order_by(self.table.c.id != name)
         if call.transaction is not None and call.plane.store.kind == "postgresql":
             query = query.with_for_update()
         found = (await call.reading.execute(query)).mappings().first()

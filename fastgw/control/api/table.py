@@ -1,12 +1,17 @@
 """The one table of what the admin API serves."""
 
+from fastgw.control.api.analytics import Analytics
 from fastgw.control.api.audit import Audit
+from fastgw.control.api.budgets import Budgets
 from fastgw.control.api.catalogue import Catalogue
 from fastgw.control.api.channels import Channels
 from fastgw.control.api.configs import Configs
+from fastgw.control.api.demo import DemoTraffic
 from fastgw.control.api.endpoint import Endpoint
+from fastgw.control.api.graphs import Graphs
 from fastgw.control.api.integrations import Integrations
 from fastgw.control.api.keys import Keys
+from fastgw.control.api.logs import Logs
 from fastgw.control.api.members import Members
 from fastgw.control.api.models import Models
 from fastgw.control.api.openapi import OpenApi
@@ -20,11 +25,12 @@ from fastgw.control.api.users import Users
 from fastgw.control.api.workspaces import Workspaces
 
 RESOURCES: tuple[type[Resource], ...] = (
-    Organisations, Workspaces, Members, Users, Tokens, Integrations, Shares, Keys, Configs, Models, Prices, Channels,
+    Organisations, Workspaces, Members, Users, Tokens, Integrations, Shares, Keys, Configs, Models, Prices, Channels, Budgets,
 )  # fmt: skip
 
 
 def endpoints() -> list[Endpoint]:
     """Every endpoint, each path's together."""
     rows = [endpoint for resource in RESOURCES for endpoint in resource().endpoints()]
-    return OpenApi([*SignIn().endpoints(), *Catalogue().endpoints(), *rows, *Audit().endpoints()]).rows
+    reports = [row for one in (Audit(), Logs(), Analytics(), Graphs(), DemoTraffic()) for row in one.endpoints()]
+    return OpenApi([*SignIn().endpoints(), *Catalogue().endpoints(), *rows, *reports]).rows

@@ -15,7 +15,7 @@ from fastgw.control.access.throttle import Throttle
 from fastgw.control.api.call import Answer, Call, lacks, moment
 from fastgw.control.api.endpoint import Endpoint
 from fastgw.control.api.leaving import Left, disable_keys
-from fastgw.control.api.limits import Limited
+from fastgw.control.api.limits import Owned
 from fastgw.control.api.problem import ApiError, invalid
 from fastgw.control.api.resource import Owner, Resource, Shown, Stored
 from fastgw.control.api.spending import Spend, spend_of
@@ -29,7 +29,7 @@ EMAIL: Final = r"\A(?=.{3,254}\Z)[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(
 Email = Annotated[str, Meta(pattern=EMAIL, extra={"expected": "an e-mail address"})]
 
 
-class UserWritten(Limited, frozen=True, kw_only=True):
+class UserWritten(Owned, frozen=True, kw_only=True):
     """What administrators write of a user."""
 
     email: Annotated[Email, Meta(description="whom it is; kept in lower case")]
@@ -58,7 +58,7 @@ class PasswordChange(Section, frozen=True):
 class Users(Resource):
     name, noun, table, scopes, by = "users", "user", USERS, "organisation_users", "email"
     written, shown = UserWritten, UserShown
-    touches, has_limits = ("config",), True
+    touches, whole, has_limits = ("config",), ("annotations",), True
 
     def __init__(self) -> None:
         self.throttle = Throttle()

@@ -7,7 +7,7 @@ from msgspec import Meta
 from sqlalchemy import ColumnElement, and_, func, select
 
 from fastgw.control.api.call import Call
-from fastgw.control.api.limits import Limited
+from fastgw.control.api.limits import Owned
 from fastgw.control.api.problem import ApiError, invalid, missing
 from fastgw.control.api.resource import Owner, Resource, Shown, Stored
 from fastgw.control.api.spending import Spend, spend_of
@@ -22,7 +22,7 @@ Slug = Annotated[
 Text = Annotated[str, Meta(max_length=1000, extra={"expected": "a text of at most 1,000 characters"})]
 
 
-class WorkspaceWritten(Limited, frozen=True, kw_only=True):
+class WorkspaceWritten(Owned, frozen=True, kw_only=True):
     """What administrators write of a workspace."""
 
     slug: Annotated[Slug, Meta(description="its name in the data plane: in records and limits")]
@@ -46,7 +46,7 @@ class WorkspaceShown(Shown, kw_only=True):
 class Workspaces(Resource):
     name, noun, table, scopes = "workspaces", "workspace", WORKSPACES, "workspaces"
     written, shown = WorkspaceWritten, WorkspaceShown
-    touches, frozen, has_limits = ("config",), ("slug",), True
+    touches, frozen, whole, has_limits = ("config",), ("slug",), ("annotations",), True
 
     def visible(self, call: Call, verb: str) -> ColumnElement[bool]:
         own = WORKSPACES.c.organisation_id == call.principal.organisation_id

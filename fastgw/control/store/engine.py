@@ -43,6 +43,9 @@ class Store:
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that sees one state of the store. raises StoreUnavailable"""
         async with self._connected() as connection:
+            if self.kind == "postgresql":
+                # what SQLite does anyway; by default each statement would see a state of its own
+                await connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     @asynccontextmanager

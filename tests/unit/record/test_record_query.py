@@ -7,13 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from fastgw.record import query
+from fastgw.record.analytics import summary
 from fastgw.record.exporters import Batch
 from fastgw.record.exporters import sqlite as exporter
 from fastgw.record.exporters.sqlite import SqliteLog
 from fastgw.record.fields import Record
-from fastgw.record.filters import Filters
+from fastgw.record.filters import Filters, OwnKey
 from fastgw.record.query import QueryTooLong, export_records, find_record, list_page, list_since
 from tests.unit.record.making import record_of
 
@@ -175,3 +177,27 @@ def test_readers_cannot_write(written: tuple[Path, list[Record]]) -> None:
     connection = sqlite3.connect(written[0])
     assert connection.execute("SELECT count(*) FROM records").fetchone()[0] == 1000
     connection.close()
+
+
+def test_own_keys_are_seen_beside_whole_workspaces(written: tuple[Path, list[Record]]) -> None:
+    """Each in its workspace and its time only, whatever else is asked for; and one by its id likewise."""
+    path, records = written
+    middle = records[500].recorded_ns
+    own = (OwnKey("w1", "k1", middle), OwnKey("w1", "k2", 0, middle), OwnKey("w2", "nobody", 0))
+    seen = [
+        record for record in records
+        if record.workspace == "w0" or record.workspace == "w1" and (
+            record.key == "k1" and record.recorded_ns >= middle or record.key == "k2" and record.recorded_ns <= middle)
+    ]
+    for filters, holds in (
+        (Filters(), lambda record: True),
+        (Filters(workspace="w1", status=429), lambda record: record.workspace == "w1" and record.status == 429),
+        (Filters(workspace=frozenset(("w1", "w2")), key="k1"), lambda record: record.workspace == "w1" and record.key == "k1"),
+    ):
+        bounded = structs.replace(filters, workspaces=frozenset(("w0",)), own_keys=own, limit=10_000)
+        wanted = [record.id for record in seen if holds(record)]
+        assert [one.record.id for one in list_page(path, bounded).records] == wanted
+        assert summary(path, bounded).requests == len(wanted)
+    ids = {record.id for record in seen}
+    for record in records[:60]:
+        assert (find_record(path, record.id, frozenset(("w0",)), own) is not None) == (record.id in ids)

@@ -1,0 +1,1 @@
+"""LiteLLM's management routes, answered by the resources of the admin API: another spelling, and no second way into the store."""
