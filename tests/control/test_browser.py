@@ -41,7 +41,7 @@ class Site:
     def signed_in(self, path: str = "", email: str = OWNER_EMAIL, password: str = "", **options: object) -> On:
         page = self.open(path, **options)
         sign_in(page, email, password or self.password)
-        page.role("navigation").wait()
+        page.css(".shell").wait()
         page.faults()  # that nobody was signed in was an answer of 401
         return page
 
@@ -198,6 +198,7 @@ def test_member_sees_what_they_may(site: Site, served: str) -> None:
     assert not {"Users", "API tokens", "Alerts", "Audit"} & set(places)
     page.css("main a[data-row]", "seen").click()
     page.role("complementary").wait()
+    page.role("complementary").text("someone else's key").wait()
     assert "Revoke" not in page.role("complementary").words()
     secret = create_key(page, "mine", "1")
     assert secret.startswith("fgw-")

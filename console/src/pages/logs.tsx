@@ -49,7 +49,7 @@ export function Logs({ params }: { params: { id?: string } }) {
   const filters = { ...Object.fromEntries(Object.entries(query).filter(([name]) => !["range", "since", "until", "live", "more"].includes(name))) };
   const asked = { since: range.since, until: range.isLive ? "" : range.until, ...filters };
   const list = usePages<LogLine>(withQuery("/logs", asked));
-  const [arrived, behind] = useTail(isLive, filters, list.data && (list.data.rows[0]?.seq ?? "0"));
+  const [arrived, behind] = useTail(isLive, filters, list.data && (list.data.rows[0]?.seq ?? ""));
   const [isMore, setMore] = useState(FREE.some(([name]) => query[name]) || Object.keys(query).some((name) => name.startsWith("metadata.")));
   const workspaces = useWorkspaceOptions();
   const keys = useKeyOptions();

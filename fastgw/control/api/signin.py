@@ -69,12 +69,13 @@ class Home(Struct, frozen=True):
 
 
 class Place(Struct, frozen=True):
-    """A workspace that the caller has a role in."""
+    """A workspace that the caller has a role in, and what that lets them do there."""
 
     id: str
     slug: str
     name: str
     role: str
+    scopes: list[str]
 
 
 class Me(Struct, frozen=True):
@@ -193,7 +194,9 @@ class SignIn:
                 csrf=csrf,
                 scopes=sorted(principal.scopes.union(*principal.workspaces.values())),
                 is_organisation_wide=bool(principal.scopes),
-                workspaces=[Place(row.id, row.slug, name_in(row.spec), row.role) for row in places],
+                workspaces=[
+                    Place(row.id, row.slug, name_in(row.spec), row.role, sorted(principal.workspaces.get(row.id, ()))) for row in places
+                ],
                 version=__version__,
                 demo=call.plane.is_demo,
             )
