@@ -109,7 +109,7 @@ function logsFitting(query: URLSearchParams): T.LogWhole[] {
   return world.logs.filter((log) => {
     const row = { ...log, trace: log.trace_id } as Record<string, unknown>;
     return exact.every((name) => !query.get(name) || String(row[name]) === query.get(name)) && (!sought || JSON.stringify(log).toLowerCase().includes(sought))
-      && (!query.get("since") || log.at >= query.get("since")!) && (!query.get("min_ms") || log.total_ms >= Number(query.get("min_ms")));
+      && (!query.get("since") || log.at >= query.get("since")!) && (!query.get("min_ms") || (log.total_ms ?? 0) >= Number(query.get("min_ms")));
   });
 }
 

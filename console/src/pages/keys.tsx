@@ -25,8 +25,12 @@ function WorkspaceFilter({ value, change: put }: { value: string | undefined; ch
   return <Filter label="Workspace" value={value} options={useWorkspaceOptions()} change={put} />;
 }
 
+/** Of others' keys a member of the workspace is told the names alone. */
+const isOpen = (key: Key): boolean => key.masked !== undefined;
+
 const RESOURCE: Resource<Key> = {
   path: "/keys", title: "Keys", one: "key", create: "Create key", rights: KEYS, nameOf: (key) => key.name, asked: ["workspace", "status", "user"],
+  isOpen,
   // a key that has used up its budget is seen to
   every_ms: 1500,
   mark: (key) => <StateBadge state={key.status} />,
@@ -132,8 +136,7 @@ function Opened({ row, close }: { row: Key; close: () => void }) {
   const [rotated, setRotated] = useState<KeySecret | null>(null);
   const mayUpdate = mayKey(row, "update");
   const path = `/keys/${row.id}`;
-  // of others' keys a member of the workspace is told the names
-  const isWhole = row.masked !== undefined;
+  const isWhole = isOpen(row);
   return (
     <>
       <div class="panel-actions">
