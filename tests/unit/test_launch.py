@@ -12,7 +12,8 @@ import pytest
 
 from fastgw import serve
 from fastgw.launch import greeting, prepare_demo
-from fastgw.serve import CannotServe, Child, Supervisor, death
+from fastgw.place import CannotServe
+from fastgw.serve import Child, Supervisor, death
 from fastgw.snapshot.load import Document, parse
 
 
