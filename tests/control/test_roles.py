@@ -112,9 +112,3 @@ class Scene:
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     with running("", tmp_path_factory.mktemp("roles")) as control:
         yield Scene(control)
-
-
-def test_print(scene):
-    """x"""
-    for row in sorted(endpoints(), key=lambda row: (row.path == "/logout", row.path, row.method)):
-        print(f"{row.method:6} {row.path:54} " + scene.signs(row))
