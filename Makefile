@@ -4,6 +4,7 @@ VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 SECONDS ?= 300
+KILLS ?= 50
 ARGS ?=
 
 KERNELS := $(shell find fastgw -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
@@ -41,15 +42,19 @@ check: $(BUILT) $(TOOLS) $(CONSOLE)  ## lint, check types, stubs, layers, style 
 	$(BIN)/python -m mypy.stubtest --concise --ignore-disjoint-bases --ignore-unused-allowlist --allowlist tests/stubtest.allow $(STUBS)
 	$(BIN)/hadolint Dockerfile
 	@if [ -d console/node_modules ]; then echo "tsc"; npm --prefix console run check --silent; else echo "the console is not checked: npm is missing"; fi
+	$(BIN)/compose-lint compose.yaml
+	@! command -v systemd-analyze >/dev/null || .ci/check-unit deploy/fastgw.service
 	$(BIN)/python -m pytest tests/test_layers.py tests/test_style.py tests/test_docs.py
 
 bench: $(BUILT)  ## measure the kernels, then the gateway under load beside nginx (needs nginx and wrk)
-	$(BIN)/python -m pytest -o python_files='bench_*.py' --benchmark-columns=min,median,stddev,rounds bench/kernels
+	$(BIN)/python -m pytest -o python_files='bench_*.py' --benchmark-columns=min,median,stddev,rounds bench/kernels \
+		--benchmark-json=bench/results/kernels-$$(date -u +%F)-$$(git rev-parse --short=12 HEAD 2>/dev/null || echo none).json
 	@for tool in nginx wrk; do command -v $$tool >/dev/null || \
 		{ echo "make bench: $$tool is missing; on Debian and Ubuntu: apt-get install nginx-light wrk" >&2; exit 1; }; done
-	@for script in cost stream translate latency memory keys logs harness; do echo "== bench_$$script"; $(BIN)/python -m bench.load.bench_$$script || exit 1; done
+	@for script in cost stream translate latency memory keys control logs harness; do echo "== bench_$$script"; $(BIN)/python -m bench.load.bench_$$script || exit 1; done
 
-soak: $(BUILT)  ## fuzz each parser for SECONDS (300)
+soak: $(BUILT)  ## kill -9 a gateway under load KILLS (50) times, then fuzz each parser for SECONDS (300)
+	FASTGW_KILLS=$(KILLS) $(BIN)/python -m pytest -q -s --timeout 1800 tests/control/test_killed.py
 	$(PIP) atheris
 	@for target in tests/fuzz/fuzz_*.py; do \
 		corpus=build/corpus/$$(basename $$target .py); mkdir -p $$corpus; echo "== $$target"; \

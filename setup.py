@@ -1,20 +1,33 @@
-"""Build the Cython kernels, the price table and the console; FASTGW_DEBUG=1 for checks, FASTGW_ONLY=scan,ring for a few modules."""
+"""Build the Cython kernels, the price table and the console; FASTGW_DEBUG=1 for checks, FASTGW_ONLY=scan,ring for a few modules.
+
+In place, each kernel is a library of its own. What is installed has all of them in one, `fastgw/_kernels`, whose link removes what
+they have in common: it is a third of the size, and is mapped once (see docs/architecture.md).
+"""
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 from setuptools.command.sdist import sdist
 
 ROOT = Path(__file__).parent
 DEBUG = os.environ.get("FASTGW_DEBUG") == "1"
 ONLY = {name for name in os.environ.get("FASTGW_ONLY", "").split(",") if name}
+IS_IN_PLACE = bool(ONLY) or any(word in sys.argv for word in ("--inplace", "editable_wheel", "develop"))
+LIBRARY = "fastgw._kernels"
+# Where bytes are looked at one by one, and accounts and targets in loops: there -O2 pays, as bench/kernels shows.
+HOT = {"digest", "http1", "ledger", "price", "ring", "route", "scan", "splice", "usage"}
+# Of these, what Python calls: tests, tools and set-up.
+PYTHON_FACE = re.compile(r"^static (PyObject \*|int )(?=__pyx_p[wf]_)", re.M)
+SIZED = ["-Os", "-g0", "-fno-semantic-interposition", "-fno-asynchronous-unwind-tables", "-fvisibility=hidden"]
 
 
-def extensions():
+def kernels():
     for path in sorted(ROOT.glob("fastgw/**/*.pyx")):
         relative = path.relative_to(ROOT)
         if ONLY and relative.stem not in ONLY:
@@ -22,11 +35,48 @@ def extensions():
         yield Extension(
             ".".join(relative.with_suffix("").parts),
             [str(relative)],
-            extra_compile_args=["-O0", "-g"] if DEBUG else ["-O2", "-g0", "-fno-semantic-interposition"],
+            extra_compile_args=["-O0", "-g"] if DEBUG else ["-O2", *SIZED[1:]],
             # Symbols are half of a module's size; a debug build keeps them.
             extra_link_args=[] if DEBUG else ["-Wl,-s"],
             define_macros=[("FASTGW_DEBUG", "1")] if DEBUG else [],
         )
+
+
+def one_library(extensions):
+    """All kernels as one extension module; each keeps the function that the interpreter calls to make it, by its last name."""
+    names = [extension.name.rpartition(".")[2] for extension in extensions]
+    assert len(set(names)) == len(names), f"two kernels of one name cannot stand in one library: {sorted(names)}"
+    return Extension(
+        LIBRARY, [source for extension in extensions for source in extension.sources], extra_compile_args=[*SIZED, "-flto"],
+        extra_link_args=["-Os", "-flto=2", "-Wl,-s", "-Wl,--gc-sections"])
+
+
+class BuildKernels(build_ext):
+    """Compile what is hot for speed and the rest for size, and write down what the one library holds."""
+
+    def build_extension(self, ext):
+        if ext.name == LIBRARY:
+            compile_one = self.compiler._compile
+
+            def compile_for(obj, src, ext, cc_args, extra_postargs, pp_opts):
+                if Path(src).stem in HOT:
+                    extra_postargs = ["-O2", f"-I{Path(src).parent}", *extra_postargs[1:]]
+                    src = self.with_cold_face(Path(src))
+                compile_one(obj, src, ext, cc_args, extra_postargs, pp_opts)
+
+            self.compiler._compile = compile_for
+            names = sorted(".".join(Path(source).with_suffix("").parts) for source in ext.sources)
+            listing = Path(self.build_lib, "fastgw", "_library.py")
+            listing.parent.mkdir(parents=True, exist_ok=True)
+            listing.write_text(f'"""The kernels that the one library holds; written by setup.py."""\nKERNELS = frozenset({names})\n')
+        super().build_extension(ext)
+
+    def with_cold_face(self, source):
+        """A copy of generated code whose Python face the compiler makes small, though the rest is made fast."""
+        copy = Path(self.build_temp, source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(PYTHON_FACE.sub(r"static __attribute__((cold)) \1", source.read_text()))
+        return str(copy)
 
 
 def make_console():
@@ -56,18 +106,23 @@ class SdistWithConsole(sdist):
         super().run()
 
 
+extensions = cythonize(
+    list(kernels()),
+    nthreads=os.cpu_count() or 1,
+    compiler_directives={
+        "language_level": 3,
+        "boundscheck": DEBUG,
+        "wraparound": False,
+        "cdivision": True,
+        "initializedcheck": DEBUG,
+        # nothing asks these for their signatures, and nothing pickles them: both are a fifth of the code
+        "binding": False,
+        "auto_pickle": False,
+    },
+)
+
 setup(
-    ext_modules=cythonize(
-        list(extensions()),
-        nthreads=os.cpu_count() or 1,
-        compiler_directives={
-            "language_level": 3,
-            "boundscheck": DEBUG,
-            "wraparound": False,
-            "cdivision": True,
-            "initializedcheck": DEBUG,
-        },
-    ),
-    cmdclass={"build_py": BuildWithTables, "sdist": SdistWithConsole},
+    ext_modules=extensions if IS_IN_PLACE or DEBUG else [one_library(extensions)],
+    cmdclass={"build_ext": BuildKernels, "build_py": BuildWithTables, "sdist": SdistWithConsole},
     options={"build_ext": {"parallel": os.cpu_count() or 1}},
 )

@@ -39,13 +39,19 @@ def main() -> None:
 @click.option("--state", type=click.Path(path_type=Path), help="Directory of the ledger, the records and the rings.")
 @click.option("--control/--no-control", default=None, help="With the control plane or without; default: as [control] says.")
 @click.option("--demo", is_flag=True, help="Serve a mock provider with a key that is printed: nothing else is needed.")
-def serve(config: Path | None, listen: str | None, workers: int | None, state: Path | None, control: bool | None, demo: bool) -> None:
+@click.option("--edge", is_flag=True, help="One process: the worker drains its records itself, and there is no supervisor.")
+@click.option(
+    "--server", type=click.Choice(["lane", "granian"]), default="lane", show_default=True,
+    help="What callers speak to: the lane (HTTP/1.1), or Granian (HTTP/1.1 and 2).",
+)
+@click.option("--granian", multiple=True, metavar="NAME=VALUE", help="An option for Granian, as in docs/asgi.md; may be repeated.")
+def serve(config: Path | None, demo: bool, **options: object) -> None:
     """Run the gateway until it is stopped.
 
     SIGTERM or Ctrl-C lets requests end and stops; a second one cuts them off. SIGHUP reads the configuration
     again, as does a change of its file.
     """
-    from fastgw.launch import launch
+    from fastgw.launch import Options, launch
 
     if demo and config:
         raise click.UsageError("--demo makes a configuration of its own; leave out --config, or leave out --demo")
@@ -53,7 +59,7 @@ def serve(config: Path | None, listen: str | None, workers: int | None, state: P
         config = Path("fastgw.toml")
         if not config.exists():
             raise click.UsageError("no fastgw.toml here: name a file with --config, or try --demo")
-    sys.exit(launch(config, listen=listen, workers=workers, state=state, control=control))
+    sys.exit(launch(config, Options(**options)))  # type: ignore[arg-type]  # click's own checks
 
 
 @main.command()

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import click
 
@@ -15,12 +15,14 @@ class Place(NamedTuple):
     config: Path | None
     state: Path | None
 
-    def ask(self, method: str, path: str, body: dict[str, object] | None = None, **query: str) -> dict[str, Any]:
+    def ask(
+        self, method: str, path: str, body: dict[str, object] | None = None, query: dict[str, str] | None = None
+    ) -> dict[str, object]:
         """Carry out one operation of the admin API on the store."""
         from fastgw.control.command import CommandRefused, administer, find_store
 
         try:
-            return administer(find_store(self.config, self.state), method, path, body, **query)
+            return administer(find_store(self.config, self.state), method, path, body, query)
         except CommandRefused as error:
             raise click.ClickException(str(error)) from error
 
@@ -31,6 +33,13 @@ class Place(NamedTuple):
             return find_store(self.config, self.state) is not None
         except CommandRefused as error:
             raise click.ClickException(str(error)) from error
+
+
+def rows_in(page: dict[str, object]) -> list[dict[str, object]]:
+    """What a page lists."""
+    data = page["data"]
+    assert isinstance(data, list)  # of a list
+    return data
 
 
 def store_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -105,11 +114,11 @@ def print_for_file(name: str, workspace: str) -> None:
 def list_keys(place: Place, workspace: str | None) -> None:
     """List keys: name, workspace, state, end of the key."""
     query = {"limit": "500", **({"workspace": workspace} if workspace else {})}
-    page = place.ask("GET", "/keys", **query)
-    for row in page["data"]:
+    page = place.ask("GET", "/keys", query=query)
+    for row in rows_in(page):
         click.echo(f"{row['name']:<32} {row['workspace']:<20} {row['status']:<10} {row['masked']}")
     if page["next"]:
-        click.echo(f"{page['total'] - len(page['data'])} more: GET /api/v1/keys lists all", err=True)
+        click.echo("there are more: GET /api/v1/keys lists all", err=True)
 
 
 @key.command()
@@ -118,7 +127,7 @@ def list_keys(place: Place, workspace: str | None) -> None:
 @store_options
 def revoke(place: Place, name: str, workspace: str | None) -> None:
     """Revoke the key called NAME (or with that id); it cannot be undone."""
-    place.ask("DELETE", f"/keys/{name}", **({"workspace": workspace} if workspace else {}))
+    place.ask("DELETE", f"/keys/{name}", query={"workspace": workspace} if workspace else {})
 
 
 @key.command()
@@ -129,7 +138,7 @@ def revoke(place: Place, name: str, workspace: str | None) -> None:
 def rotate(place: Place, name: str, workspace: str | None, overlap_hours: int) -> None:
     """Make another key in the place of NAME and print it, once."""
     query = {"workspace": workspace} if workspace else {}
-    click.echo(place.ask("POST", f"/keys/{name}/rotate", {"overlap_hours": overlap_hours}, **query)["key"])
+    click.echo(place.ask("POST", f"/keys/{name}/rotate", {"overlap_hours": overlap_hours}, query)["key"])
 
 
 @click.group()
@@ -173,7 +182,7 @@ def made_password() -> str:
 @store_options
 def list_users(place: Place) -> None:
     """List users: e-mail address, role, state."""
-    for row in place.ask("GET", "/users", limit="500")["data"]:
+    for row in rows_in(place.ask("GET", "/users", query={"limit": "500"})):
         click.echo(f"{row['email']:<40} {row['role']:<8} {row['status']}")
 
 

@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -12,7 +14,8 @@ import msgspec
 
 from fastgw.auth.keys import hash_of, make_key
 from fastgw.control.demo import Demo, demo_lines
-from fastgw.serve import CannotServe, Supervisor, hold_state, missing_packages
+from fastgw.place import CannotServe, hold_state
+from fastgw.serve import Supervisor, missing_packages
 from fastgw.snapshot.check import LISTEN
 from fastgw.snapshot.config import Config
 from fastgw.snapshot.load import ConfigError, Document, explain
@@ -20,6 +23,7 @@ from fastgw.snapshot.opening import open_first
 from fastgw.snapshot.seal import Vault
 
 DEMO_STATE = Path(".fastgw")
+Kind = Callable[..., Supervisor]
 PR_SET_PDEATHSIG = 1           # prctl(2)
 STORED_DEMO = """\
 # Made by fastgw serve --demo, which keeps its provider, model and key in the store: change them in the console.
@@ -62,19 +66,30 @@ class WrongOption(Exception):
     """An option says what cannot be."""
 
 
-def launch(
-    config: Path | None, *, listen: str | None, workers: int | None, state: Path | None, control: bool | None = None,
-) -> int:
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line says beside the file; None: what the file says."""
+
+    listen: str | None = None
+    workers: int | None = None
+    state: Path | None = None
+    control: bool | None = None
+    edge: bool = False
+    server: str = "lane"
+    granian: tuple[str, ...] = ()
+
+
+def launch(config: Path | None, options: Options) -> int:
     """Run until stopped and return the exit status: 1 where it cannot serve, 2 where it was told wrongly; no
     configuration: the demo.
     """
     try:
-        if listen is not None:
-            check_listen(listen)
+        if options.listen is not None:
+            check_listen(options.listen)
+        kind = kind_of(options)
         if config is None:
-            return launch_demo(listen, workers, state or DEMO_STATE, control)
-        document, vault = open_first(config, os.environ, state)
-        return run(with_options(document, listen, workers, state, control), vault=vault)
+            return launch_demo(options, kind)
+        document, vault = open_first(config, os.environ, options.state)
+        return run(with_options(document, options), kind, vault=vault)
     except ConfigError as error:
         print(explain(error.problems), file=sys.stderr)
     except WrongOption as error:
@@ -87,6 +102,26 @@ def launch(
     return 2
 
 
+def kind_of(options: Options) -> Kind:
+    """What supervises, and what runs a worker. raises WrongOption"""
+    if options.granian and options.server != "granian":
+        raise WrongOption("--granian is for --server granian")
+    if options.edge:
+        if options.server != "lane" or options.workers not in (None, 1):
+            raise WrongOption("--edge is one worker with the lane: leave out --server and --workers, or leave out --edge")
+        from fastgw.edge import Edge
+
+        return Edge
+    if options.server == "lane":
+        return Supervisor
+    from fastgw.granian import WrongGranian, runner
+
+    try:
+        return partial(Supervisor, run_worker=runner(options.granian))
+    except WrongGranian as problem:
+        raise WrongOption(str(problem)) from problem
+
+
 def check_listen(listen: str) -> None:
     """Hold --listen to what the file may say. raises WrongOption"""
     match = LISTEN.match(listen)
@@ -94,7 +129,9 @@ def check_listen(listen: str) -> None:
         raise WrongOption(f"--listen: expected HOST:PORT with a port from 0 to 65535, found {listen!r}")
 
 
-def run(document: Document, demo: Demo | None = None, lock: TextIO | None = None, vault: Vault | None = None) -> int:
+def run(
+    document: Document, kind: Kind, demo: Demo | None = None, lock: TextIO | None = None, vault: Vault | None = None,
+) -> int:
     """Serve by a document until told to stop. raises CannotServe"""
     logging.basicConfig(
         level=document.config.gateway.log_level.upper(), stream=sys.stderr,
@@ -105,34 +142,34 @@ def run(document: Document, demo: Demo | None = None, lock: TextIO | None = None
         filed = None if missing_packages() == [] else demo
         print(greeting(supervisor.url, supervisor.workers, filed), flush=True)
 
-    return Supervisor(document, started=started, lock=lock, vault=vault, demo=demo).run()
+    return kind(document, started=started, lock=lock, vault=vault, demo=demo).run()
 
 
-def launch_demo(listen: str | None, workers: int | None, state: Path, control: bool | None = None) -> int:
+def launch_demo(options: Options, kind: Kind) -> int:
     """Serve a mock provider of our own. raises CannotServe"""
+    state = options.state or DEMO_STATE
+    options = msgspec.structs.replace(options, state=state)
     # must come before the mock: it is this gateway's configuration that will name its address
     lock = hold_state(state)
     mock, address = start_mock()
     try:
         config, demo = prepare_demo(state, address, is_stored=not missing_packages())
         document, vault = open_first(config, os.environ, state)
-        return run(with_options(document, listen, workers, state, control), demo, lock, vault)
+        return run(with_options(document, options), kind, demo, lock, vault)
     except OSError as error:
         raise CannotServe(f"cannot use the state directory {state}: {error.strerror or error}") from error
     finally:
         end_mock(mock)
 
 
-def with_options(
-    document: Document, listen: str | None, workers: int | None, state: Path | None, control: bool | None = None,
-) -> Document:
+def with_options(document: Document, options: Options) -> Document:
     """The document with what the command line says in the place of what the file says."""
     gateway = document.config.gateway
     gateway = msgspec.structs.replace(
-        gateway, listen=listen or gateway.listen, workers=gateway.workers if workers is None else workers,
-        state=str(state) if state else gateway.state)
+        gateway, listen=options.listen or gateway.listen, workers=gateway.workers if options.workers is None else options.workers,
+        state=str(options.state) if options.state else gateway.state)
     plane = document.config.control
-    plane = plane if control is None else msgspec.structs.replace(plane, enabled=control)
+    plane = plane if options.control is None else msgspec.structs.replace(plane, enabled=options.control)
     config: Config = msgspec.structs.replace(document.config, gateway=gateway, control=plane)
     return msgspec.structs.replace(document, config=config)
 

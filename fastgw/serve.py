@@ -1,6 +1,5 @@
 """Run the gateway: a supervisor that starts workers and drain, restarts what dies, and stops everything in order."""
 import errno
-import fcntl
 import logging
 import os
 import select
@@ -9,35 +8,33 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TextIO
 
 from msgspec import Struct
 
-from fastgw._core.ledger import LayoutError, Ledger, Reclaimed
+from fastgw._core.ledger import Ledger, Reclaimed
 from fastgw._core.route import TargetTable
 from fastgw.admit.upgrade import upgrade
 from fastgw.control.demo import Demo
-from fastgw.errors import CODES
-from fastgw.record.daemon import run_drain
-from fastgw.record.options import DrainOptions
+from fastgw.place import MOST_WORKERS, CannotServe, explained, hold_state, ring_path, targets_path
+from fastgw.record.options import DrainOptions, drain_options
 from fastgw.record.pace import LOOK_SECONDS as PACE_LOOK_SECONDS
 from fastgw.record.pace import Pace
 from fastgw.snapshot.keyring import KEYS
 from fastgw.snapshot.load import Document
 from fastgw.snapshot.seal import KEY_FILE, SealError, Vault, open_vault
-from fastgw.worker import WorkerOptions, ring_path, run_worker, targets_path
+from fastgw.worker import WorkerOptions, run_worker
 
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
-LOCK_SECONDS = 5.0             # children of a supervisor that was killed notice within a second
 READY_LOOK_SECONDS = 0.05
 RESTART_SECONDS = (0.0, 0.5, 1.0, 2.0, 5.0)
 HEALTHY_SECONDS = 30.0         # a child that lived this long died by accident
 MOST_FAILED_STARTS = 8         # of a worker, in a row; then whoever started the gateway should know
 DRAIN_STOP_SECONDS = 15.0
-MOST_WORKERS = 64
 DRAIN = "drain"
 STORE_FILE = "store.db"
 MARK = "keys.mark"             # up to where keys are published
@@ -46,14 +43,6 @@ AFRESH = "ledger.afresh"       # there from before a ledger is made until it has
 CONTROL_PACKAGES = ("alembic", "cryptography", "granian", "sqlalchemy", "starlette")
 
 log = logging.getLogger("fastgw.serve")
-
-
-class CannotServe(Exception):
-    """The gateway cannot start, or cannot go on; the message says why and what to do."""
-
-
-class StateInUse(CannotServe):
-    """Another gateway runs on this state directory."""
 
 
 class Child(Struct):
@@ -79,7 +68,7 @@ class Supervisor:
 
     def __init__(
         self, document: Document, *, started: Callable[["Supervisor"], None] | None = None, lock: TextIO | None = None,
-        vault: Vault | None = None, demo: Demo | None = None,
+        vault: Vault | None = None, demo: Demo | None = None, run_worker: Callable[[WorkerOptions], int] = run_worker,
     ) -> None:
         self.document = document
         self.demo = demo
@@ -90,6 +79,7 @@ class Supervisor:
         self.pace = Pace([ring_path(self.state, index) for index in range(self.workers)])
         self.started = started
         self.lock = lock
+        self.run_worker = run_worker
         self.vault = vault         # children have it by the fork, and by no other way
         self.host, self.port = "", 0
 
@@ -113,12 +103,7 @@ class Supervisor:
     def serve(self) -> int:
         """Start everything, watch it, stop it."""
         is_fresh = self.begin_afresh()
-        ledger = self.open_ledger()
-        # how targets fared before is old news: breakers start closed
-        self.targets = TargetTable(targets_path(self.state), workers=self.workers, worker=-1, fresh=True)
-        lost = ledger.recover()
-        if lost:
-            log.warning("%d exchanges were in hand when the gateway died; those on their way are charged", len(lost))
+        ledger, lost = self.take_up()
         has_control = self.has_control()
         if has_control:
             self.make_vault()
@@ -126,7 +111,7 @@ class Supervisor:
             self.recover_ledger(has_control)
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         for index in range(self.workers):
-            run = self.worker_run(index, tuple(lost) if index == 0 else ())
+            run = self.worker_run(index, lost if index == 0 else ())
             self.children.append(Child(f"worker {index}", run, index))
         self.children.append(Child(DRAIN, self.drain_run()))
         if has_control:
@@ -143,6 +128,16 @@ class Supervisor:
         if is_clean:
             self.remove_old_rings()
         return 0 if is_clean else 1
+
+    def take_up(self) -> tuple[Ledger, tuple[Reclaimed, ...]]:
+        """The ledger, and what the last gateway had in hand when it died. raises CannotServe"""
+        ledger = self.open_ledger()
+        # how targets fared before is old news: breakers start closed
+        self.targets = TargetTable(targets_path(self.state), workers=self.workers, worker=-1, fresh=True)
+        lost = tuple(ledger.recover())
+        if lost:
+            log.warning("%d exchanges were in hand when the gateway died; those on their way are charged", len(lost))
+        return ledger, lost
 
     def reserve_address(self) -> socket.socket:
         """Hold the address with a socket that takes no connections: a port 0 is settled, and a taken one is found
@@ -169,36 +164,29 @@ class Supervisor:
         return reserved
 
     def open_ledger(self) -> Ledger:
-        try:
+        with explained(self.state):
             if upgrade(self.state / "ledger"):
                 log.info("the ledger in %s was of layout 1: every account's spend is carried over", self.state)
             return Ledger(self.state / "ledger", workers=self.workers)
-        except LayoutError as error:
-            raise CannotServe(str(error)) from error
-        except OSError as error:
-            raise CannotServe(f"cannot use the ledger in {self.state}: {error.strerror or error}") from error
 
     def worker_run(self, index: int, lost: tuple[Reclaimed, ...]) -> Callable[[int], int]:
         supervisor_pid = os.getpid()
 
         def run(ready_fd: int) -> int:
-            return run_worker(WorkerOptions(
+            return self.run_worker(WorkerOptions(
                 document=self.document, host=self.host, port=self.port, state=self.state, index=index,
-                workers=self.workers,
-                parent_pid=supervisor_pid, watch=bool(self.document.path), lost=lost, ready_fd=ready_fd, vault=self.vault,
-                has_control=self.document.config.control.enabled))
+                workers=self.workers, parent_pid=supervisor_pid, watch=bool(self.document.path), lost=lost, vault=self.vault,
+                has_control=self.document.config.control.enabled, ready=partial(tell_ready, ready_fd)))
         return run
 
+    def drain_options(self, parent_pid: int) -> DrainOptions:
+        return drain_options(self.gateway.record, self.state, [ring_path(self.state, index) for index in range(self.workers)], parent_pid)
+
     def drain_run(self) -> Callable[[int], int]:
-        record = self.gateway.record
-        rings = [ring_path(self.state, index) for index in range(self.workers)]
-        options = DrainOptions(
-            # a gateway with more workers may have been killed before its rings were read out
-            rings=(*rings, *sorted(set(self.state.glob("ring-*.ring")) - set(rings))), state=self.state, errors=CODES,
-            sqlite=record.sqlite, retention_days=record.retention_days, retention_bytes=record.retention_bytes,
-            jsonl_path=Path(record.jsonl.path) if record.jsonl else None,
-            jsonl_rotate_bytes=record.jsonl.rotate_bytes if record.jsonl else 256 << 20,
-            jsonl_keep=record.jsonl.keep if record.jsonl else 5, parent_pid=os.getpid())
+        # here, before the fork: an edge does without, and a drain is there at once where it need not load anything
+        from fastgw.record.daemon import run_drain
+
+        options = self.drain_options(os.getpid())
 
         def run(ready_fd: int) -> int:
             os.close(ready_fd)
@@ -433,35 +421,12 @@ def death(status: int) -> str:
     return f"exit status {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
 
 
+def tell_ready(fd: int) -> None:
+    """Write the byte that says ready."""
+    os.write(fd, b"1")
+    os.close(fd)
+
+
 def has_byte(fd: int) -> bool:
     """Whether the byte that says ready is in the pipe; False at its end and where nothing has come."""
     return bool(select.select([fd], [], [], 0)[0]) and os.read(fd, 1) == b"1"
-
-
-def hold_state(state: Path) -> TextIO:
-    """Make the state directory where there is none, and hold it. raises CannotServe"""
-    try:
-        state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return take_lock(state / "lock")
-    except OSError as error:
-        raise CannotServe(f"cannot use the state directory {state}: {error.strerror or error}") from error
-
-
-def take_lock(path: Path) -> TextIO:
-    """Hold the state directory; the lock is the processes' own and ends with the last of them. raises StateInUse"""
-    handle = path.open("a")
-    deadline = time.monotonic() + LOCK_SECONDS
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return handle
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                handle.close()
-                raise StateInUse(
-                    f"{path.parent} is in use by another fastgw; stop it, or name another directory with --state"
-                ) from None
-            time.sleep(0.1)
-
-
-__all__ = ["CannotServe", "StateInUse", "Supervisor", "hold_state"]

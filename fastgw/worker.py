@@ -1,11 +1,13 @@
-"""One worker of the data plane: a process with one event loop, one lane, its ring and its place in the ledger."""
+"""One worker of the data plane: an event loop, what requests come in by, its ring and its place in the ledger."""
 import asyncio
 import gc
 import logging
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import uvloop
 from msgspec import Struct
@@ -23,8 +25,10 @@ from fastgw.cache.remote import RemoteStore, open_client
 from fastgw.errors import GatewayError
 from fastgw.meter.catalog import Catalog
 from fastgw.pipeline import Gateway, Pipeline
+from fastgw.place import ring_path, targets_path
 from fastgw.providers.table import PROVIDERS
 from fastgw.record.names import GAUGES
+from fastgw.record.options import DrainOptions
 from fastgw.snapshot.certificates import server_context
 from fastgw.snapshot.compile import Compiler
 from fastgw.snapshot.health import Health
@@ -47,21 +51,33 @@ GC_THRESHOLDS = (50_000, 20, 1_000_000)
 log = logging.getLogger("fastgw.worker")
 
 
+class Front(Protocol):
+    """Where requests come in: the lane, or an ASGI server."""
+
+    @property
+    def open_count(self) -> int: ...
+    @property
+    def refused_count(self) -> int: ...
+    def stop(self) -> None: ...
+    def abort(self) -> None: ...
+
+
 class WorkerOptions(Struct, frozen=True, kw_only=True):
     """What a worker is told by whoever starts it."""
 
     document: Document
-    host: str
-    port: int
     state: Path
+    host: str = ""                 # of the lane
+    port: int = 0
     index: int = 0
     workers: int = 1
     parent_pid: int = 0            # stop when this process is no longer the parent; 0: never
     watch: bool = True             # follow the file
     lost: tuple[Reclaimed, ...] = ()
+    drain: DrainOptions | None = None      # of a drain in this process
     has_control: bool = False      # whether a control plane listens on its socket
     vault: Vault | None = None     # opens the sealed secrets of the file and of what is published
-    ready_fd: int = -1             # where to write a byte once connections are accepted; -1: nowhere
+    ready: Callable[[], object] = int      # called once connections are accepted
 
 
 def run_worker(options: WorkerOptions) -> int:
@@ -74,16 +90,6 @@ def run_worker(options: WorkerOptions) -> int:
         return runner.run(Worker(options).serve())
 
 
-def ring_path(state: Path, index: int) -> Path:
-    """Where the records of a worker go."""
-    return state / f"ring-{index}.ring"
-
-
-def targets_path(state: Path) -> Path:
-    """Where the workers of a machine keep how their targets fare."""
-    return state / "targets"
-
-
 class Worker:
     """The parts of a worker and their life."""
 
@@ -93,14 +99,41 @@ class Worker:
         self.patience_s = options.document.config.gateway.timeouts.shutdown_ms / 1e3
         self.served_when_trimmed = self.served_before = 0
         self.remote: RemoteStore | None = None
+        self.acts: list[tuple[float, Callable[[], object]]] = []       # what is done again and again, and how often
+        self.tasks: list[asyncio.Task[None]] = []
 
     def __repr__(self) -> str:
         return f"<Worker {self.options.index} of {self.options.workers}>"
 
     async def serve(self) -> int:
-        loop = asyncio.get_running_loop()
+        """Run the lane until told to stop; return the exit status: 0 where nothing was cut off."""
+        stopping = self.heed_signals()
+        options = self.options
+        self.open()
+        lane = self.make_lane()
+        # what was made to serve by stays for good: no collection need look at it
+        gc.collect()
+        gc.freeze()
+        lane.listen(listening_socket(options.host, options.port))
+        self.begin(lane)
+        options.ready()
+        drain = None
+        if options.drain is not None:
+            # here, and after the first request may have come: what records need is a third of what there is to load
+            from fastgw.record.daemon import start_drain
+
+            drain = await start_drain(options.drain)
+        await stopping.wait()
+        is_clean = await self.stop()
+        self.close()
+        if drain is not None:
+            is_clean = await drain.stop() and is_clean
+        return 0 if is_clean else 1
+
+    def heed_signals(self) -> asyncio.Event:
+        """What is set when this process is told to stop, or its parent is gone; told twice, it waits for nobody."""
+        loop, options = asyncio.get_running_loop(), self.options
         stopping = asyncio.Event()
-        options, gateway = self.options, self.options.document.config.gateway
 
         def told_to_stop() -> None:
             if stopping.is_set():
@@ -116,14 +149,23 @@ class Worker:
         # with a parent, Ctrl-C is the parent's to judge
         for number in (signal.SIGTERM,) if options.parent_pid else (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, told_to_stop)
-        self.poller = Poller(loop)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self.watch.reload())
+        if options.parent_pid:
+            self.acts.append((QUIET_SECONDS, look_for_parent))
+        return stopping
+
+    def open(self) -> None:
+        """Take this worker's place, and compile what it serves by; on the event loop. raises OSError and what compiling raises"""
+        options, gateway = self.options, self.options.document.config.gateway
+        self.poller = Poller(asyncio.get_running_loop())
         self.ledger = Ledger(options.state / "ledger", workers=options.workers, worker=options.index)
         self.ring = RingWriter(ring_path(options.state, options.index), gateway.record.ring_bytes, options.index)
         if self.ring.moved_aside is not None:
             log.warning("%s is damaged or of another release: it is kept as %s, and a fresh one is made",
                         self.ring.path, self.ring.moved_aside)
-        self.pipeline = Pipeline(self.poller, self.ledger, self.ring, self.health, options.index, self.own_target("drain"),
-                                 gateway.max_body_bytes, self.own_target("control") if options.has_control else None)
+        self.own = [self.own_target(name) for name in ("drain", "control")]
+        self.pipeline = Pipeline(self.poller, self.ledger, self.ring, self.health, options.index, self.own[0],
+                                 gateway.max_body_bytes, self.own[1] if options.has_control else None)
         self.pipeline.record_lost(list(options.lost))
         self.pipeline.use_cache(self.make_cache(), gateway.cache)
         table = TargetTable(targets_path(options.state), workers=options.workers, worker=options.index)
@@ -132,29 +174,26 @@ class Worker:
         self.compiler = Compiler(self.ledger, self.poller, Catalog.load(), table, keys=self.keys.file)
         self.watch = Watch(options.document.path, self.compiler, self.publish, self.health, options.state, options.vault)
         self.watch.start(options.document)
-        loop.add_signal_handler(signal.SIGHUP, self.watch.reload)
-        self.lane = self.make_lane()
-        # what was made to serve by stays for good: no collection need look at it
-        gc.collect()
-        gc.freeze()
-        self.lane.listen(listening_socket(options.host, options.port))
+
+    def begin(self, front: Front) -> None:
+        """Requests come in from here on: do what is done again and again."""
+        self.front = front
         self.ring.set_gauge(GAUGES.index("pid"), os.getpid())
-        acts = [(GAUGE_SECONDS, self.show_gauges), (QUIET_SECONDS, self.tidy), (RENEW_SECONDS, self.renew_tokens),
-                (LOOK_SECONDS, self.keys.look)]
-        acts += [(LOOK_SECONDS, self.watch.look)] if options.watch else []
-        acts += [(QUIET_SECONDS, look_for_parent)] if options.parent_pid else []
-        tasks = [loop.create_task(self.every(seconds, act)) for seconds, act in acts]
-        if options.ready_fd >= 0:
-            os.write(options.ready_fd, b"1")
-            os.close(options.ready_fd)
-        await stopping.wait()
-        is_clean = await self.stop()
-        for task in tasks:
+        self.acts += [(GAUGE_SECONDS, self.show_gauges), (QUIET_SECONDS, self.tidy), (RENEW_SECONDS, self.renew_tokens),
+                      (LOOK_SECONDS, self.keys.look)]
+        if self.options.watch:
+            self.acts.append((LOOK_SECONDS, self.watch.look))
+        self.tasks = [asyncio.get_running_loop().create_task(self.every(seconds, act)) for seconds, act in self.acts]
+
+    def close(self) -> None:
+        """Leave; nothing may run any more."""
+        for task in self.tasks:
             task.cancel()
         self.show_gauges()
+        for origin in {row.origin for row in self.pipeline.snapshot.integrations.values()} | {row.integration.origin for row in self.own}:
+            origin.close()
         self.poller.close()
         self.ring.close()
-        return 0 if is_clean else 1
 
     def own_target(self, name: str) -> Target:
         """The socket of another process of the gateway, as a target that requests are passed on to."""
@@ -192,24 +231,25 @@ class Worker:
     async def stop(self) -> bool:
         """Accept no more, let what runs end, cut off what takes too long; True where nothing was cut off."""
         self.health.stopping = True
-        self.lane.stop()
+        self.front.stop()
         started = asyncio.get_running_loop().time()
-        while self.lane.open_count and asyncio.get_running_loop().time() < started + self.patience_s:
+        while self.front.open_count and asyncio.get_running_loop().time() < started + self.patience_s:
             await asyncio.sleep(STOP_LOOK_SECONDS)
-        is_clean = not self.lane.open_count
+        is_clean = not self.front.open_count
         if not is_clean:
-            log.warning("%d connections did not end in time and are cut off", self.lane.open_count)
-        self.lane.abort()
+            log.warning("%d connections did not end in time and are cut off", self.front.open_count)
+        self.front.abort()
         if self.remote is not None:
             await self.remote.close()
         return is_clean
 
-    async def every(self, seconds: float, act: object) -> None:
+    async def every(self, seconds: float, act: Callable[[], object]) -> None:
         """Do something again and again; a failure is logged, not fatal."""
-        assert callable(act)
         while True:
             try:
-                act()
+                done = act()
+                if asyncio.iscoroutine(done):
+                    await done
             except Exception:           # the edge of a background task
                 log.exception("fault in %r", act)
             await asyncio.sleep(seconds)
@@ -217,9 +257,9 @@ class Worker:
     def show_gauges(self) -> None:
         origins = {id(row.origin): row.origin for row in self.pipeline.snapshot.integrations.values()}.values()
         values = {
-            "connections": self.lane.open_count, "in_flight": self.pipeline.in_flight,
+            "connections": self.front.open_count, "in_flight": self.pipeline.in_flight,
             "upstream_idle": sum(origin.idle_count for origin in origins), "upstream_busy": sum(origin.busy_count for origin in origins),
-            "refused_connections": self.lane.refused_count, "snapshot_version": self.health.version,
+            "refused_connections": self.front.refused_count, "snapshot_version": self.health.version,
             "snapshot_refused": self.watch.refusals, "snapshot_faulty": int(self.health.refused is not None),
             "published_ns": (self.watch.settled[1] or (0,))[0],
             "faults": self.poller.faults,

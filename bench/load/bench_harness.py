@@ -5,7 +5,7 @@ usage: bench_harness.py [--secs 2] [--rounds 6] [--conns 8,32,128] [--coverage N
 Beside wrk: windows in ABBA order, the same request; the median of the rounds' ratios must be within 5 %, and the generator must be able to
 make 60,000 requests/s with a core of its own (rate / share of a core that it used). nginx gets a core and the generators another, where
 there are two: on one, the cheaper generator leaves more of it to nginx. With --coverage: N paired runs of nginx beside itself, as
-`fastgw bench` makes them; at least 95 % of the intervals must contain zero.
+`fastgw bench` makes them; at most 10 % of them may be void, and at least 95 % of the intervals must contain zero.
 """
 import argparse
 import io
@@ -26,6 +26,7 @@ from fastgw.bench.rig import Rig as BenchRig
 WIDEST = 0.05
 LEAST_RATE = 60_000
 LEAST_COVERAGE = 0.95
+LEAST_SOUND = 0.90
 LUA = """wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 local file = io.open("{body}", "rb")
@@ -100,7 +101,7 @@ def coverage(rig: BenchRig, runs: int) -> bool:
             assert one.low is not None and one.high is not None
             holds[one.name] += one.low <= 0 <= one.high
     print(f"A/A: of {sound} sound runs of {runs}, zero is in the interval of p50 in {holds['added p50']}, of p99 in {holds['added p99']}")
-    return sound > 0 and min(holds.values()) >= LEAST_COVERAGE * sound
+    return sound >= LEAST_SOUND * runs and min(holds.values()) >= LEAST_COVERAGE * sound
 
 
 def main() -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import shlex
+import signal
 import sys
 import time
 from pathlib import Path
@@ -60,8 +61,9 @@ def compare(opts: argparse.Namespace) -> list[Row]:
     """All rows, nginx first: the others stand beside it."""
     names = opts.names or list(RECIPES)
     wanted = ["nginx", *(name for name in names if name != "nginx")]
-    runs = [(RECIPES[name], lane) for lane in opts.lanes for name in wanted] if "bare" in opts.lanes else [
-        (RECIPES["nginx"], "bare"), *((RECIPES[name], lane) for lane in opts.lanes for name in wanted)]
+    runs = [(RECIPES[name], lane) for lane in opts.lanes for name in wanted]
+    if "bare" not in opts.lanes:
+        runs.insert(0, (RECIPES["nginx"], "bare"))
     measured = sum(lane in recipe.lanes for recipe, lane in runs)
     comparing = Comparing(
         lane_s=60 * opts.minutes / max(1, measured), is_stream=opts.stream,
@@ -81,6 +83,7 @@ def main(words: list[str]) -> int:
     if opts.render:
         insert(PAGE, markdown(msgspec.json.decode(opts.render.read_bytes(), type=Comparison)))
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))      # so that what was started ends too
     began, began_at, before = time.monotonic(), datetime.datetime.now(datetime.UTC), machine.machine()
     rows = compare(opts)
     commit = machine.commit()

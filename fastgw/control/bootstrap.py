@@ -10,7 +10,7 @@ from sqlalchemy import func, insert, select
 from fastgw.control.access.passwords import hash_password
 from fastgw.control.ids import make_id
 from fastgw.control.store.engine import Store
-from fastgw.control.store.tables import ORGANISATIONS, STATE, USERS, WORKSPACES
+from fastgw.control.store.tables import ORGANISATIONS, USERS, WORKSPACES
 
 OWNER_EMAIL: Final = "owner@localhost"
 
@@ -26,12 +26,11 @@ async def bootstrap(store: Store) -> str:
     password = secrets.token_urlsafe(15)
     kept = await asyncio.to_thread(hash_password, password)
     async with store.write() as transaction:
+        revision = await transaction.revision("config")  # from here on other machines wait
         if (await transaction.execute(select(func.count()).select_from(USERS))).scalar_one():
             return ""  # another machine was quicker
-        if (await transaction.execute(select(STATE.c.id))).first() is None:
-            await transaction.execute(insert(STATE).values(id=1, identity=make_id(), revision=0, config_revision=0, keys_revision=0))
         now = time.time_ns()
-        common = {"version": 1, "revision": await transaction.revision("config"), "created_ns": now, "updated_ns": now}
+        common = {"version": 1, "revision": revision, "created_ns": now, "updated_ns": now}
         organisation_id = make_id()
         await transaction.execute(insert(ORGANISATIONS).values(id=organisation_id, slug="default", spec='{"name":"Default"}', **common))
         await transaction.execute(

@@ -69,12 +69,14 @@ def find_store(config: Path | None, state: Path | None) -> ControlOptions | None
     return ControlOptions(document, place, vault, (), "", os.getpid())
 
 
-def administer(options: ControlOptions | None, method: str, path: str, body: Document | None = None, **query: str) -> Document:
+def administer(
+    options: ControlOptions | None, method: str, path: str, body: Document | None = None, query: Mapping[str, str] | None = None
+) -> Document:
     """Carry out one request of the admin API, as whoever owns the machine. raises CommandRefused"""
     if options is None:
         raise CommandRefused("there is no store yet: start the gateway once (fastgw serve), or name its directory with --state")
     try:
-        return asyncio.run(carried_out(options, method, path, body, query))
+        return asyncio.run(carried_out(options, method, path, body, query or {}))
     except ApiError as error:
         lines = [f"{fault.path}: expected {fault.expected}, found {fault.found}" for fault in error.faults]
         raise CommandRefused("\n".join(lines) or error.message) from error

@@ -2,6 +2,7 @@
 
 import os
 import time
+from hashlib import sha256
 from uuid import UUID
 
 
@@ -10,3 +11,8 @@ def make_id() -> str:
     milliseconds, rest_ns = divmod(time.time_ns(), 1_000_000)
     random = int.from_bytes(os.urandom(8), "big") >> 2
     return str(UUID(int=milliseconds << 80 | 0x7 << 76 | (rest_ns << 12) // 1_000_000 << 64 | 0b10 << 62 | random))
+
+
+def account_digest(name: str) -> str:
+    """What the ledger and the store know an account by: the first half of the SHA-256 of its name, in hexadecimal."""
+    return sha256(name.encode()).digest()[:16].hex()

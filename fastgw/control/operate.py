@@ -33,7 +33,7 @@ class Operator:
     ) -> Document:
         """Return what the endpoint answers. raises ApiError"""
         endpoint, names = find_endpoint(method, path)
-        scope = {"type": "http", "method": method, "path": path, "headers": [], "path_params": names}
+        scope: dict[str, object] = {"type": "http", "method": method, "path": path, "headers": [], "path_params": names}
         scope["query_string"] = urlencode(query).encode()
         # numbers and texts as they would come over the wire
         sent = None if body is None else decode(encode(body))

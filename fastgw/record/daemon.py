@@ -1,4 +1,4 @@
-"""The drain as a process of its own: rings, exporters, and the metrics on a Unix socket."""
+"""The drain where it runs: rings, exporters, and the metrics on a Unix socket; as a process of its own, or inside a worker's."""
 import asyncio
 import logging
 import os
@@ -30,12 +30,7 @@ async def serve(options: DrainOptions) -> int:
     # with a parent, Ctrl-C is the parent's to judge: the workers' last records are still to come
     for number in (signal.SIGTERM,) if options.parent_pid else (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    drain = Drain(
-        options.rings, make_exporters(options), errors=options.errors,
-        queue_records=options.queue_records, queue_bytes=options.queue_bytes,
-    )
-    drain.start()
-    server = await open_metrics(options.state / SOCKET_NAME, Exposition(drain))
+    running = await start_drain(options)
     while not stopping.is_set():
         try:
             await asyncio.wait_for(stopping.wait(), PARENT_SECONDS if options.parent_pid else None)
@@ -43,11 +38,37 @@ async def serve(options: DrainOptions) -> int:
             if os.getppid() != options.parent_pid:
                 log.warning("the parent process is gone: reading the rings out and stopping")
                 break
-    is_clean = await asyncio.to_thread(drain.stop, options.stop_seconds)
-    if server is not None:
-        server.close()                            # last, so that the end of a drain can be watched too
-        (options.state / SOCKET_NAME).unlink(missing_ok=True)
-    return 0 if is_clean else 1
+    return 0 if await running.stop() else 1
+
+
+class RunningDrain:
+    """A drain in threads of this process, and its metrics on this event loop."""
+
+    def __init__(self, options: DrainOptions, drain: Drain, server: asyncio.Server | None) -> None:
+        self.options = options
+        self.drain = drain
+        self.server = server
+
+    def __repr__(self) -> str:
+        return f"<RunningDrain {self.drain!r}>"
+
+    async def stop(self) -> bool:
+        """Read the rings out and close; False where that took too long."""
+        is_clean = await asyncio.to_thread(self.drain.stop, self.options.stop_seconds)
+        if self.server is not None:
+            self.server.close()                   # last, so that the end of a drain can be watched too
+            (self.options.state / SOCKET_NAME).unlink(missing_ok=True)
+        return is_clean
+
+
+async def start_drain(options: DrainOptions) -> RunningDrain:
+    """Start to drain."""
+    drain = Drain(
+        options.rings, make_exporters(options), errors=options.errors,
+        queue_records=options.queue_records, queue_bytes=options.queue_bytes,
+    )
+    drain.start()
+    return RunningDrain(options, drain, await open_metrics(options.state / SOCKET_NAME, Exposition(drain)))
 
 
 async def open_metrics(path: Path, exposition: Exposition) -> asyncio.Server | None:

@@ -24,7 +24,8 @@ cdef bint is_controls(bytes path):
     # what callers ask for begins with /v1, and is told apart by one character
     if PyBytes_GET_SIZE(path) > 2 and path[1] == c"v" and path[2] == c"1":
         return False
-    return path in PATHS or path.startswith(BEGINNINGS)
+    # no operation of Bedrock's ends so
+    return path in PATHS or path.startswith(BEGINNINGS) or (path.startswith(b"/model/") and path.endswith(b"/update"))
 
 
 cdef int take_all_fields(Exchange x, const char* base, Head* head, bytes request_id) except -1:

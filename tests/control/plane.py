@@ -45,6 +45,7 @@ class FakeWorkers:
 
     def __init__(self) -> None:
         self.woken = 0
+        self.config_revision, self.published_ns, self.error = 7, 1_700_000_000 * 10**9, ""
         self.spends: dict[str, Spend] = {}
         self.resets: list[str] = []
 

@@ -18,7 +18,7 @@ from sqlalchemy import update
 from fastgw._core.ledger import AccountView
 from fastgw.control.alerts.deliver import LEASE_NS, PAUSES_SECONDS, Deliverer
 from fastgw.control.alerts.find import AlertFinder
-from fastgw.control.alerts.rules import account_digest
+from fastgw.control.ids import account_digest
 from fastgw.control.rotating import Rotator
 from fastgw.control.store.tables import ALERTS, CHANNELS, DELIVERIES, KEYS
 from fastgw.control.through import WriteThrough, is_near
@@ -51,6 +51,7 @@ def view(control: Control, key_id: str, spent: int, **members: object) -> tuple[
     """What a ledger says of the key's budget after so many requests."""
     name = f"key:{key_id}#day:requests"
     ledger = control.plane.ledger
+    assert ledger is not None
     index = ledger.define(name, unit="requests", budget=1000, window="day")
     ledger.set_spent(index, spent)
     return account_digest(name), ledger.read(index)._replace(**members)  # type: ignore[arg-type]  # of its fields
@@ -109,6 +110,7 @@ def test_refusal_that_settles_nothing_is_the_end_too(control: Control) -> None:
 
     async def run() -> None:
         ledger = control.plane.ledger
+        assert ledger is not None
         index = ledger.define(name, unit="requests", budget=1000, window="day")
         dollars = ledger.define("key:dollars", budget=100)
         through = WriteThrough(control.plane.store, ledger, control.plane.state, tell)

@@ -119,10 +119,15 @@ def test_traffic_flows_while_the_control_process_is_dead(alive: Alive, url: str)
         await store.close()
 
     seen: list[httpx2.Response] = []
+
+    def is_back() -> bool:
+        seen.append(alive.send("GET", "/keys"))
+        return seen[-1].status_code == 200
+
     with Load(alive.url, steady) as load:
         alive.kill_control()
         asyncio.run(disable())
-        alive.wait_until(lambda: bool(seen.append(alive.send("GET", "/keys")) or seen[-1].status_code == 200), "the API again", 20.0)
+        alive.wait_until(is_back, "the API again", 20.0)
         assert alive.seconds_until(key, {403}) < AT_ONCE_S * 2
     assert set(load.statuses) == {200} and load.longest_s < LONGEST_S
     refused = [answer for answer in seen if answer.status_code != 200]

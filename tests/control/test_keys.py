@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from fastgw.control.alerts.rules import account_digest
 from fastgw.control.api.spending import BudgetSpend, Spend
+from fastgw.control.ids import account_digest
 from fastgw.control.revoking import retire_previous
 from fastgw.control.store.tables import ACCOUNTS, KEYS, REVOCATIONS
 from tests.control.callers import error_of, everything_told, member, put, rows_of, stranger, token

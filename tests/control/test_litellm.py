@@ -233,6 +233,10 @@ def test_models_are_integrations_and_names(control: Control, script: Script) -> 
     script.refused("/model/new", {"model_name": "odd", "litellm_params": params | {"rpm": 5}})
     script.post("/model/update", {"model_info": {"id": "m-1"}, "litellm_params": {"model": "openai/gpt-4.1-mini", "api_key": secret + "x"}})
     assert control.ask("GET", "/models/smart")["targets"][0]["model"] == "gpt-4.1-mini"
+    script.asked("PATCH", "/model/m-1/update", {"litellm_params": {"model": "openai/gpt-4.1-nano"}}, 200)
+    changed = control.ask("GET", "/models/smart")
+    assert changed["targets"][0]["model"] == "gpt-4.1-nano" and changed["price"] == {"input": 2, "output": 8}
+    assert script.asked("PATCH", "/model/m-1/update", {"litellm_params": {"api_base": "https://evil.example/v1"}}, 400)
     assert control.ask("GET", "/integrations")["total"] == 1
     script.post("/model/delete", {"id": "m-1"})
     assert control.ask("GET", "/integrations")["total"] == 0 and script.get("/model/info")["data"] == []

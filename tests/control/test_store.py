@@ -149,9 +149,6 @@ def test_writers_take_turns(store_url: str, tmp_path: Path) -> None:
     """Of many that count at once none is refused and none is lost, and each sees the count of the one before."""
 
     async def count(store: Store) -> None:
-        async with store.write() as transaction:
-            await transaction.execute(STATE.insert().values(id=1, revision=0, identity="this", config_revision=0, keys_revision=0))
-
         async def once() -> int:
             async with store.write() as transaction:
                 return await transaction.revision("config")

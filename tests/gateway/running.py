@@ -9,9 +9,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.fakes.h2_bridge import H2Bridge
+
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "fgw-test-0123456789abcdef0123456789abcdef"
 START_SECONDS = 20.0
+# What all gateways of a run are reached by: nothing is the lane; "http1" and "http2" are Granian's (see test_under_granian).
+SERVER = os.environ.get("FASTGW_TEST_SERVER", "")
 
 
 class RunningGateway:
@@ -32,7 +36,8 @@ class RunningGateway:
         self.workers = workers
         self.control = control
         self.environ = environ or {}
-        self.url = ""
+        self.url = self.address = ""
+        self.bridge: H2Bridge | None = None
         self.write_config(config)
         self.start()
 
@@ -45,12 +50,13 @@ class RunningGateway:
         draft.rename(self.config_path)
 
     def start(self) -> None:
-        listen = self.url.rpartition("//")[2] or "127.0.0.1:0"
+        listen = self.address.rpartition("//")[2] or "127.0.0.1:0"
         environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **self.environ}
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "fastgw", "serve", "--config", str(self.config_path), "--listen", listen,
-                 "--state", str(self.state), "--workers", str(self.workers), "--control" if self.control else "--no-control"],
+                 "--state", str(self.state), "--workers", str(self.workers), "--control" if self.control else "--no-control",
+                 *(["--server", "granian"] if SERVER else [])],
                 stdout=subprocess.PIPE, stderr=log, env=environ, start_new_session=True, text=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -58,12 +64,15 @@ class RunningGateway:
             self.process.wait(5)
             self.process.stdout.close()
             raise AssertionError(f"the gateway did not start: {line}{self.log_path.read_text()}")
-        self.url = line.split("serves ")[1].split(" ")[0]
+        self.url = self.address = line.split("serves ")[1].split(" ")[0]
+        if SERVER == "http2":
+            self.bridge = self.bridge or H2Bridge(self.address)
+            self.url = self.bridge.url
         self.wait_until(lambda: self.ready() == self.workers, f"{self.workers} workers", START_SECONDS)
 
     def ready(self) -> int:
         """How many workers accept connections: listening sockets of this port."""
-        port = f":{int(self.url.rpartition(':')[2]):04X} "
+        port = f":{int(self.address.rpartition(':')[2]):04X} "
         tables = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
         return sum(1 for row in tables.splitlines() if port in row and " 0A " in row and row.split()[1].endswith(port.strip()))
 
@@ -122,5 +131,7 @@ class RunningGateway:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
+        if self.bridge:
+            self.bridge.close()
         if self.process.stdout:
             self.process.stdout.close()

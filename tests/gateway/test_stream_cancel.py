@@ -205,7 +205,7 @@ def test_a_slow_caller_pauses_the_provider(asker: Asker, upstream: Upstream) -> 
             if got >> 25 > looks:
                 looks = got >> 25
                 peak = max(peak, asker.pss_kib())
-    assert total <= got < total * 1.01
+    assert total * 0.999 < got < total * 1.01      # whoever merges chunks needs less framing
     assert max(peak, asker.pss_kib()) < before + 4096
     asker.expect(trace, outcome="served", status=200)
 

@@ -12,7 +12,8 @@ import pytest
 
 from fastgw import serve
 from fastgw.launch import greeting, prepare_demo
-from fastgw.serve import CannotServe, Child, Supervisor, death
+from fastgw.place import CannotServe
+from fastgw.serve import Child, Supervisor, death
 from fastgw.snapshot.load import Document, parse
 
 
@@ -136,14 +137,16 @@ def test_rings_of_more_workers_are_read_out_and_removed(tmp_path: Path) -> None:
 
 def test_greeting_names_the_state_where_it_is_not_the_usual(tmp_path: Path) -> None:
     """The command that the demo proposes for its records finds them."""
-    assert greeting("http://x", 2, "key", Path(".fastgw")).endswith("fastgw logs\n")
-    assert greeting("http://x", 2, "key", tmp_path).endswith(f"fastgw logs --state {tmp_path}\n")
-    assert greeting("http://x", 2, "", tmp_path) == "fastgw serves http://x with 2 workers"
+    _, demo = prepare_demo(tmp_path, "127.0.0.1:1", is_stored=False)
+    said = greeting("http://x", 2, demo)
+    assert demo.key in said and said.endswith(f"fastgw logs --state {tmp_path}\n")
+    assert greeting("http://x", 2) == "fastgw serves http://x with 2 workers"
 
 
 def test_a_demo_key_that_got_lost_is_made_anew(tmp_path: Path) -> None:
     """An empty key file, as a full disk leaves it, does not make a demo without a key."""
     (tmp_path / "demo.key").write_text("")
-    config, secret = prepare_demo(tmp_path, "127.0.0.1:1")
-    assert secret and prepare_demo(tmp_path, "127.0.0.1:2")[1] == secret
-    parse(config.read_text(), {})
+    for is_stored in (True, False):
+        config, demo = prepare_demo(tmp_path, "127.0.0.1:1", is_stored=is_stored)
+        assert demo.key and prepare_demo(tmp_path, "127.0.0.1:2", is_stored=is_stored)[1].key == demo.key
+        parse(config.read_text(), {})

@@ -1,23 +1,18 @@
 """Which accounts are watched, and at which shares of their budgets: kept beside what administrators write, in its transaction."""
 
 import json
-from hashlib import sha256
 from typing import Final
 
 from sqlalchemy import delete, insert
 
 from fastgw.control.accounts import StoredBudget, limits_of, read_limits
 from fastgw.control.api.written import Document
+from fastgw.control.ids import account_digest
 from fastgw.control.store.engine import Transaction
 from fastgw.control.store.tables import ALERT_RULES
 from fastgw.snapshot.accounts import extra_name, principal_budget
 
 MILLION: Final = 1_000_000
-
-
-def account_digest(name: str) -> str:
-    """What the ledger and the store know an account by: the first half of the SHA-256 of its name, in hexadecimal."""
-    return sha256(name.encode()).digest()[:16].hex()
 
 
 async def keep_rules(

@@ -43,7 +43,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     scope   what a caller needs somewhere for the request to be looked at; "" is open to whoever has signed in, None to everybody
     or_scopes   what does as well
     uses    the transaction it runs in
-    body, reply, query   types, for the OpenAPI document
+    body, reply, query, media   types, for the OpenAPI document
     """
 
     method: str
@@ -57,6 +57,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     body: object = None
     reply: object = None
     query: tuple[str, ...] = ()
+    media: str = JSON
     tag: str = ""
     is_list: bool = False
     codes: tuple[str, ...] = ()

@@ -205,7 +205,7 @@ def user_requests(drawn: Drawn, steps: Steps) -> Shaped:
 def error_stacks(drawn: Drawn, steps: Steps) -> Shaped:
     stacks: dict[int, list[Document]] = {}
     for point in drawn.points:
-        stats = {"response_status_code": int(point.group), "count": point.measures.requests}
+        stats: Document = {"response_status_code": int(point.group), "count": point.measures.requests}
         stacks.setdefault(point.start_ns // SECOND_NS, []).append(stats)
     return {"total": drawn.whole.requests}, timed(steps, [{"stats": stacks.get(start_s, [])} for start_s in steps.times])
 

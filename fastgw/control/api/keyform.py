@@ -53,6 +53,7 @@ class KeyShown(Shown, kw_only=True):
     last_used_at: str | None
     rotate_at: str | None
     previous_valid_until: str | None
+    key: str = ""
 
 
 class Overlap(Section, frozen=True):

@@ -9,7 +9,6 @@ from msgspec import structs
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from fastgw.auth.keys import digest_of, make_key
-from fastgw.control.alerts.rules import account_digest
 from fastgw.control.api.call import Answer, Call, lacks, moment
 from fastgw.control.api.endpoint import Endpoint
 from fastgw.control.api.keyform import KeyShown, KeyWritten, Overlap, PlaygroundPlace, Rotation
@@ -18,7 +17,7 @@ from fastgw.control.api.problem import ApiError, Fault, invalid, missing
 from fastgw.control.api.resource import MOST_LISTED, USUAL_LISTED, Owner, Resource, Stored, read_cursor, write_cursor
 from fastgw.control.api.spending import Spend, spend_of
 from fastgw.control.api.written import Document, changes, decode, merge, read_written, refused
-from fastgw.control.ids import make_id
+from fastgw.control.ids import account_digest, make_id
 from fastgw.control.revoking import revoke
 from fastgw.control.store.tables import ACCOUNTS, KEYS, MEMBERS, USERS, WORKSPACES
 from fastgw.snapshot.check import LAST_EXPIRY

@@ -11,7 +11,7 @@ from starlette.responses import StreamingResponse
 
 from fastgw.control.api.asked import QUERY, Sight, ask, asked_of, sight_of
 from fastgw.control.api.call import Answer, Call, moment
-from fastgw.control.api.endpoint import Endpoint
+from fastgw.control.api.endpoint import JSON, Endpoint
 from fastgw.control.api.problem import ApiError, invalid, missing
 from fastgw.control.api.resource import MOST_LISTED, USUAL_LISTED, read_cursor, write_cursor
 from fastgw.record.fields import Record
@@ -130,7 +130,7 @@ class Logs:
         )
         return [
             Endpoint(method="GET", path=path, run=run, summary=summary, scope=scope, uses="none", reply=reply, query=query, tag="logs",
-                     codes=("query_too_long", "unavailable"))
+                     media=JSON_LINES if reply is str else JSON, codes=("query_too_long", "unavailable"))
             for path, run, summary, scope, reply, query in rows
         ]  # fmt: skip
 

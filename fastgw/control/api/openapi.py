@@ -1,7 +1,7 @@
 """The admin API as an OpenAPI 3.1 document, made of the rows that serve it and of the types that they read and answer."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +17,7 @@ from fastgw.snapshot.secret import Secret, SecretText
 Json = dict[str, Any]
 
 REF: Final = "#/components/schemas/{name}"
+REFERRED: Final = re.compile(r"#/components/schemas/(\w+)")
 TEXT: Final[Json] = {"type": "string"}
 MOMENT: Final[Json] = {"type": "string", "format": "date-time"}
 # parameters of queries that are more than a text
@@ -74,7 +75,7 @@ def describe(rows: Iterable[Endpoint]) -> Json:
     schemas, names = components(rows)
     paths: dict[str, Json] = {}
     for row in rows:
-        paths.setdefault(row.path, {})[row.method.lower()] = operation(row, names)
+        paths.setdefault(path_of(row), {})[row.method.lower()] = operation(row, names)
     return {
         "openapi": "3.1.0",
         "info": {"title": "fastgw admin API", "version": __version__, "description": "What administrators and scripts do with a gateway."},
@@ -94,10 +95,12 @@ def components(rows: Sequence[Endpoint]) -> tuple[dict[str, Json], dict[object, 
     found, schemas = msgspec.json.schema_components(kinds, schema_hook=own_schema, ref_template=REF)
     schemas = {name: plain(schema) for name, schema in schemas.items()}
     names: dict[object, Json] = {kind: plain(schema) for kind, schema in zip(kinds, found, strict=True)}
+    held = holders(schemas)
+    schemas |= {f"{name}Told": without_secrets(schemas[name], held) for name in held if not name.endswith("Written")}
     for resource in resources:
         written, shown = (schemas[str(names[kind]["$ref"]).rpartition("/")[2]] for kind in (resource.written, resource.shown))
         view, patch = type(resource).__name__.removesuffix("s"), f"{type(resource).__name__.removesuffix('s')}Patch"
-        schemas[view], schemas[patch] = view_of(written, shown), patch_of(written, resource.frozen)
+        schemas[view], schemas[patch] = view_of(without_secrets(written, held), shown), patch_of(written, resource.frozen)
         names[type(resource)], names[resource.written, "PATCH"] = {"$ref": REF.format(name=view)}, {"$ref": REF.format(name=patch)}
     fault = names[Fault]
     problems = {"type": "array", "items": fault, "description": "where there are several"}
@@ -128,15 +131,41 @@ def plain(schema: Any) -> Any:
     return changed
 
 
+def holders(schemas: Mapping[str, Json]) -> set[str]:
+    """The names of objects with a secret in them, or in what they refer to."""
+    texts = {name: str(schema) for name, schema in schemas.items()}
+    held = {name for name, text in texts.items() if "writeOnly" in text}
+    while more := {name for name, text in texts.items() if name not in held and held & set(REFERRED.findall(text))}:
+        held |= more
+    return held
+
+
 def view_of(written: Json, shown: Json) -> Json:
-    """An object as it is answered: what was written, but for secrets, and what the gateway says beside it."""
-    told = {name: schema for name, schema in written["properties"].items() if not is_secret(schema)}
+    """An object as it is answered: what was written, and what the gateway says beside it."""
     return {
         "type": "object",
-        "properties": {**told, **shown["properties"]},
-        "required": [*(name for name in written["required"] if name in told), *shown["required"]],
+        "properties": {**written["properties"], **shown["properties"]},
+        "required": list(dict.fromkeys((*written["required"], *shown["required"]))),
         "additionalProperties": False,
     }
+
+
+def without_secrets(schema: Any, held: Container[str]) -> Any:
+    """What may be answered of what is written; objects that hold secrets have a form of their own for that."""
+    if isinstance(schema, list):
+        return [without_secrets(item, held) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        name = str(schema["$ref"]).rpartition("/")[2]
+        return {**schema, "$ref": REF.format(name=f"{name}Told" if name in held else name)}
+    if is_secret(schema.get("additionalProperties")):
+        return {**schema, "additionalProperties": {"type": "null"}}  # its names are told
+    changed = {key: without_secrets(item, held) for key, item in schema.items()}
+    if "properties" in schema:
+        changed["properties"] = {name: item for name, item in changed["properties"].items() if not is_secret(item)}
+        changed["required"] = [name for name in schema.get("required", ()) if name in changed["properties"]]
+    return changed
 
 
 def patch_of(written: Json, frozen: Sequence[str]) -> Json:
@@ -149,13 +178,14 @@ def patch_of(written: Json, frozen: Sequence[str]) -> Json:
     return {"type": "object", "properties": members, "additionalProperties": False}
 
 
-def is_secret(schema: Json) -> bool:
-    return bool(schema.get("writeOnly")) or any(is_secret(one) for one in schema.get("anyOf", ()))
+def is_secret(schema: object) -> bool:
+    return isinstance(schema, dict) and (bool(schema.get("writeOnly")) or any(is_secret(one) for one in schema.get("anyOf", ())))
 
 
 def operation(row: Endpoint, names: Mapping[object, Json]) -> Json:
     """What is said of one row."""
-    needs = {None: "Open to everybody.", "": "For whoever has signed in."}.get(row.scope, f"Needs the scope `{row.scope}`.")
+    scopes = " or ".join(f"`{scope}`" for scope in (row.scope, *row.or_scopes))
+    needs = {None: "Open to everybody.", "": "For whoever has signed in."}.get(row.scope, f"Needs the scope {scopes}.")
     told: Json = {
         "operationId": re.sub(r"[^a-z0-9]+", "_", f"{row.method} {row.path}".lower()).strip("_"),
         "summary": row.summary,
@@ -187,8 +217,13 @@ def parameters(row: Endpoint) -> list[Json]:
     return found
 
 
+def path_of(row: Endpoint) -> str:
+    """Its path without what only the router reads: that a name may have slashes."""
+    return row.path.replace(":path}", "}")
+
+
 def path_names(row: Endpoint) -> list[str]:
-    return [name.partition(":")[0] for name in re.findall(r"\{([^}]+)\}", row.path)]
+    return re.findall(r"\{(\w+)\}", path_of(row))
 
 
 def responses(row: Endpoint, names: Mapping[object, Json]) -> Json:
@@ -197,12 +232,16 @@ def responses(row: Endpoint, names: Mapping[object, Json]) -> Json:
     if row.is_list:
         schema = {
             "type": "object",
-            "properties": {"data": {"type": "array", "items": schema}, "next": {"type": ["string", "null"]}, "total": {"type": "integer"}},
+            "properties": {
+                "data": {"type": "array", "items": schema},
+                "next": {"type": ["string", "null"], "description": "cursor of the next page"},
+                "total": {"type": ["integer", "null"], "description": "null where nobody counts"},
+            },
             "required": ["data", "next", "total"],
         }
     told: Json = {"description": "as asked"}
     if row.status != 204:
-        told["content"] = {"application/json": {"schema": schema}}
+        told["content"] = {row.media: {"schema": schema}}
     error = {"application/json": {"schema": {"$ref": REF.format(name="Error")}}}
     return {str(row.status): told, **{str(status): {"description": meaning, "content": error} for status, meaning in failures(row).items()}}
 

@@ -20,6 +20,8 @@ from fastgw.control.api.prices import Prices
 from fastgw.control.api.resource import Resource
 from fastgw.control.api.shares import Shares
 from fastgw.control.api.signin import SignIn
+from fastgw.control.api.spent import SpendReport
+from fastgw.control.api.status import Status
 from fastgw.control.api.tokens import Tokens
 from fastgw.control.api.users import Users
 from fastgw.control.api.workspaces import Workspaces
@@ -32,5 +34,6 @@ RESOURCES: tuple[type[Resource], ...] = (
 def endpoints() -> list[Endpoint]:
     """Every endpoint, each path's together."""
     rows = [endpoint for resource in RESOURCES for endpoint in resource().endpoints()]
-    reports = [row for one in (Audit(), Logs(), Analytics(), Graphs(), DemoTraffic()) for row in one.endpoints()]
+    others = (Audit(), Logs(), Analytics(), Graphs(), SpendReport(), Status(), DemoTraffic())
+    reports = [row for one in others for row in one.endpoints()]
     return OpenApi([*SignIn().endpoints(), *Catalogue().endpoints(), *rows, *reports]).rows

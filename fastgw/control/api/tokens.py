@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, false, or_
 
 from fastgw.control.access.gate import TOKEN_PREFIX, digest_of
 from fastgw.control.access.roles import ORGANISATION_ONLY, SCOPES
-from fastgw.control.api.call import Call, lacks, moment
+from fastgw.control.api.call import Call, moment
 from fastgw.control.api.endpoint import Endpoint
 from fastgw.control.api.problem import Fault, invalid
 from fastgw.control.api.resource import Resource, Shown, Stored
@@ -54,14 +54,12 @@ class Tokens(Resource):
     workspace_scopes = "workspace_service_api_keys"
 
     def endpoints(self) -> list[Endpoint]:
-        # one of two scopes is needed, which the rows decide
-        return [structs.replace(row, scope="") for row in super().endpoints()]
+        verbs = {row: (row.scope or "").rpartition(".")[2] for row in super().endpoints()}
+        return [structs.replace(row, or_scopes=(f"{self.workspace_scopes}.{verb}",)) for row, verb in verbs.items()]
 
     def visible(self, call: Call, verb: str) -> ColumnElement[bool]:
         principal = call.principal
         reach = principal.reach(f"{self.workspace_scopes}.{verb}")
-        if reach == frozenset() and not principal.may(f"{self.scopes}.{verb}"):
-            raise lacks(f"{self.scopes}.{verb} or {self.workspace_scopes}.{verb}")
         there = TOKENS.c.workspace_id.is_not(None) if reach is None else TOKENS.c.workspace_id.in_(reach)
         here = TOKENS.c.workspace_id.is_(None) if principal.may(f"{self.scopes}.{verb}") else false()
         return and_(TOKENS.c.organisation_id == principal.organisation_id, or_(here, there))

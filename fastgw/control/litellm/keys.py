@@ -10,7 +10,7 @@ from sqlalchemy import select
 from fastgw.auth.keys import digest_of
 from fastgw.control.api.call import Answer, Call, moment
 from fastgw.control.api.keys import Keys
-from fastgw.control.api.problem import invalid
+from fastgw.control.api.problem import ApiError, invalid
 from fastgw.control.api.written import Document
 from fastgw.control.litellm.asking import answered, document_in, inner, page_of
 from fastgw.control.litellm.budgets import BudgetRoutes, said
@@ -27,7 +27,6 @@ from fastgw.control.litellm.words import (
     noted,
     pick,
     seconds_of,
-    taken_away,
     text_of,
     texts_of,
     told,
@@ -102,8 +101,8 @@ class KeyRoutes:
             metadata = sent.get("metadata", note_of(before).get("metadata")) or {}
             if not isinstance(metadata, dict):
                 raise invalid("$.metadata", "an object", "something else")
-            note["metadata"] = metadata | ({"tags": sent["tags"]} if sent.get("tags") else {})
-            patch["metadata"] = as_metadata(note["metadata"])
+            told_as: Document = metadata | ({"tags": sent["tags"]} if sent.get("tags") else {})
+            note["metadata"], patch["metadata"] = told_as, as_metadata(told_as)
         if note:
             patch["annotations"] = noted(before, note)
         return patch
@@ -125,7 +124,7 @@ class KeyRoutes:
         found = (await call.reading.execute(select(KEYS.c.id).where(*wanted, self.keys.visible(call, "read")))).scalar_one_or_none()
         if found is None:
             # never the name, as it may be a key
-            raise taken_away("such key")
+            raise ApiError("not_found", "there is no such key that you may see")
         return str(found)
 
     async def change(self, call: Call) -> Answer:
@@ -151,14 +150,13 @@ class KeyRoutes:
             await self.keys.change_row(inner(call, patch, key=row_id))
 
     async def delete(self, call: Call) -> Answer:
-        keys, aliases = call.document.get("keys") or [], call.document.get("key_aliases") or []
+        keys, aliases = (texts_of(call.document.get(name) or [], f"$.{name}") for name in ("keys", "key_aliases"))
         if not keys and not aliases:
             raise invalid("$.keys", "keys or key_aliases", "neither")
-        told_as = [*texts_of(keys or [" "], "$.keys")[: len(keys)], *texts_of(aliases or [" "], "$.key_aliases")[: len(aliases)]]
         ids = [await self.find(call, key, "$.keys") for key in keys]
         for row_id in (*ids, *(name_of(alias) for alias in aliases)):
             await self.keys.delete_row(inner(call, key=row_id))
-        return answered({"deleted_keys": told_as})
+        return answered({"deleted_keys": [*keys, *aliases]})
 
     async def show(self, call: Call) -> Answer:
         name = call.query.get("key")
@@ -179,7 +177,7 @@ class KeyRoutes:
         hashes = await self.hashes(call, [row["id"] for row in rows])
         shown: list[object] = [hashes[str(row["id"])] for row in rows]
         if call.query.get("return_full_object", "").lower() in ("true", "1"):
-            shown = await self.rows(call, rows)
+            shown = [*await self.rows(call, rows)]
         pages = -(-total // size)
         return answered({"keys": shown, "total_count": total, "current_page": number, "total_pages": pages})
 

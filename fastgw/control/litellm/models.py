@@ -49,19 +49,28 @@ class ModelRoutes:
         return answered(row_of(call, made.body))
 
     async def change(self, call: Call) -> Answer:
+        """With the provider's key anew where credentials change, as what is kept of it is not told again."""
         sent = call.document
         params, about = part(sent, "litellm_params"), part(sent, "model_info")
         refuse_unknown(params, about)
-        row = await self.models.find(call, "update", text_of(about.get("id") or sent.get("model_name"), "$.model_info.id"))
+        name = call.path.get("model") or about.get("id") or sent.get("model_name")
+        row = await self.models.find(call, "update", text_of(name, "$.model_info.id"))
         before = self.models.document_of(row)
         targets = listed_in(before.get("targets"))
         if len(targets) != 1 or not str(targets[0].get("integration", "")).startswith(MINE):
             raise invalid("$.model_info.id", "a model that was made by /model/new; others are changed by /api/v1/models", "another")
         old = str(targets[0]["integration"])
-        if "api_key" not in params:
-            raise invalid("$.litellm_params.api_key", "the provider's key anew, as what is kept of it is not told again", "nothing")
-        stated = params if "model" in params else params | {"model": f"{await self.provider_of(call, old)}/{targets[0]['model']}"}
-        await self.models.change_row(inner(call, await self.written(call, stated), model=str(row["id"])))
+        before_it = await self.provider_of(call, old)
+        stated = params if "model" in params else params | {"model": f"{before_it}/{targets[0]['model']}"}
+        provider, model = read_model(stated)
+        if provider == before_it and not set(CREDENTIALS) & params.keys():
+            patch: Document = {"targets": [{"integration": old, "model": model}]}
+        elif "api_key" in params:
+            patch = await self.written(call, stated)
+        else:
+            raise invalid("$.litellm_params.api_key", "the provider's key anew, as it would go elsewhere", "nothing")
+        patch["price"] = price(params) or before.get("price")
+        await self.models.change_row(inner(call, patch, model=str(row["id"])))
         await self.drop_unused(call, old)
         shown = await self.models.render(call, [await self.models.reread(call, str(row["id"]))])
         return answered(row_of(call, shown[0]))

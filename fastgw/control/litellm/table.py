@@ -57,6 +57,10 @@ def endpoints() -> list[Endpoint]:
         *post("/budget/delete", budgets.delete, "delete", "policies"),
         *post("/model/new", models.make, "create", "models"),
         *post("/model/update", models.change, "update", "models"),
+        Endpoint(  # as its Terraform provider changes one
+            method="PATCH", path="/model/{model}/update", run=models.change, summary="/model/{model}/update", scope="models.update",
+            uses="write",
+        ),  # fmt: skip
         *post("/model/delete", models.delete, "delete", "models"),
         *get("/model/info", models.show, "list", "models"),
         *get("/model_group/info", models.groups, "list", "models"),

@@ -63,7 +63,8 @@ class TeamRoutes:
         asking = inner(call, {"slug": slug, "name": alias, **self.written({}, sent)})
         asking.given_id = team_id or ""
         made = document_in(await self.workspaces.create_row(asking))
-        people = [*listed_in(sent.get("members_with_roles")), *({"role": "user", "user_id": one} for one in listed_in(sent.get("members")))]
+        people: list[object] = [*listed_in(sent.get("members_with_roles"))]
+        people += [{"role": "user", "user_id": one} for one in listed_in(sent.get("members"))]
         people += [{"role": "admin", "user_id": one} for one in listed_in(sent.get("admins"))]
         await self.add(call, str(made["id"]), people)
         return answered(await self.told(call, str(made["id"])), ignored)
@@ -164,12 +165,12 @@ class TeamRoutes:
         sent, ignored = pick(call.document, MEMBER_FIELDS)
         row = await self.find(call, "read", sent.get("team_id"))
         member = sent.get("member")
-        people = member if isinstance(member, list) else [member if isinstance(member, dict) else sent]
+        people: list[object] = member if isinstance(member, list) else [member if isinstance(member, dict) else sent]
         added = await self.add(call, row["id"], people)
         team = await self.told(call, row["id"])
         return answered({**team, "updated_users": [{"user_id": one} for one in added], "updated_team_memberships": []}, ignored)
 
-    async def add(self, call: Call, workspace_id: str, people: Sequence[Document]) -> list[str]:
+    async def add(self, call: Call, workspace_id: str, people: Sequence[object]) -> list[str]:
         """Make users members of a team, and those who are not yet known by their address users. raises ApiError"""
         added = []
         for person in people:

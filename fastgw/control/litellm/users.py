@@ -49,13 +49,13 @@ class UserRoutes:
         asking = inner(call, {"email": email, "role": "member", **self.written({}, sent)})
         asking.given_id = user_id
         made = document_in(await self.users.create_row(asking))
-        teams = self.team_ids(sent) or [None]
+        teams: list[str | None] = [*self.team_ids(sent)] or [None]
         for team_id in teams:
             place = await place_of(call, team_id, "$.teams")
             await self.teams.members.create_row(inner(call, {"user_id": user_id, "role": "member"}, workspace=str(place["id"])))
         row = await self.told(call, str(made["id"]))
         if sent.get("auto_create_key", True):
-            key = {name: sent[name] for name in KEY_FIELDS if name in sent}
+            key: Document = {name: value for name, value in sent.items() if name in KEY_FIELDS}
             given = await self.keys.make(call, {"team_id": teams[0], "user_id": user_id, **key})
             row |= {name: given[name] for name in ("key", "key_name", "token", "expires", "models")}
         elif sent.get("models"):

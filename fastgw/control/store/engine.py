@@ -9,11 +9,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import event, update
+from sqlalchemy import event, insert, update
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from fastgw.control.ids import make_id
 from fastgw.control.store.migrate import MigrationFailed, migrate
 from fastgw.control.store.tables import STATE
 from fastgw.snapshot.names import shown
@@ -123,8 +124,9 @@ async def open_store(url: str, state: Path) -> Store:
             sqlite3.connect(parsed.database or "").close()
         async with store.write() as transaction:
             await transaction.connection.run_sync(migrate)
-            # a file that may only be read is found out now, not at the first change
-            await transaction.execute(update(STATE).values(revision=STATE.c.revision))
+            # while the lock of the migration holds; and a file that may only be read is found out now, not at the first change
+            if (await transaction.execute(update(STATE).values(revision=STATE.c.revision))).rowcount == 0:
+                await transaction.execute(insert(STATE).values(id=1, identity=make_id(), revision=0, config_revision=0, keys_revision=0))
     except (StoreUnavailable, MigrationFailed, SQLAlchemyError, sqlite3.Error) as error:
         await store.close()
         place = parsed.set(drivername=store.kind).render_as_string()  # with *** for the password

@@ -148,5 +148,5 @@ ACCOUNTS = Table(
 ACCOUNT_DAYS = Table(
     "account_days", METADATA, Column("machine", Text, primary_key=True), Column("account", Text, primary_key=True),
     Column("day", Integer, primary_key=True, autoincrement=False), number("amount"), number("tokens"), number("requests"),
-    Index("ix_account_days_day", "day"),
+    Index("ix_account_days_day_account", "day", "account"),
 )

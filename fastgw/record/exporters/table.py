@@ -3,9 +3,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from fastgw.record.exporters import Exporter
-from fastgw.record.exporters.jsonl import JsonLines
-from fastgw.record.exporters.prometheus import Counters
-from fastgw.record.exporters.sqlite import SqliteLog
 from fastgw.record.options import DrainOptions
 
 
@@ -19,17 +16,26 @@ class Row(NamedTuple):
 def make_sqlite(options: DrainOptions) -> Exporter | None:
     if not options.sqlite:
         return None
+    # here and below: what an exporter needs is not loaded where nobody wants it
+    from fastgw.record.exporters.sqlite import SqliteLog
+
     return SqliteLog(options.state / "logs.db", options.retention_days, options.retention_bytes)
 
 
 def make_jsonl(options: DrainOptions) -> Exporter | None:
     if options.jsonl_path is None:
         return None
+    from fastgw.record.exporters.jsonl import JsonLines
+
     return JsonLines(options.jsonl_path, options.jsonl_rotate_bytes, options.jsonl_keep)
 
 
 def make_prometheus(options: DrainOptions) -> Exporter | None:
-    return Counters(options.models) if options.prometheus else None
+    if not options.prometheus:
+        return None
+    from fastgw.record.exporters.prometheus import Counters
+
+    return Counters(options.models)
 
 
 EXPORTERS = (

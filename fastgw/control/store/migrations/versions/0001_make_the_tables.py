@@ -18,7 +18,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint("machine", "account", "day", name=op.f("pk_account_days"))
     )
     with op.batch_alter_table("account_days", schema=None) as batch_op:
-        batch_op.create_index("ix_account_days_day", ["day"], unique=False)
+        batch_op.create_index("ix_account_days_day_account", ["day", "account"], unique=False)
 
     op.create_table("accounts",
     sa.Column("machine", sa.Text(), nullable=False),
