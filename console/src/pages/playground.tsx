@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type ApiError, call, get, me } from "../lib/api.ts";
+import { type ApiError, call, get, me, nonce } from "../lib/api.ts";
 import { EventReader } from "../lib/events.ts";
 import { count, duration, money, relative } from "../lib/format.ts";
 import { useModelNames, useWorkspaceOptions } from "../lib/lists.ts";
@@ -47,14 +47,15 @@ async function ask(asked: Asked, signal: AbortSignal, show: (change: Partial<Mes
     ...(asked.max_tokens ? { max_tokens: Number(asked.max_tokens) } : {}),
     ...(asked.isStreamed ? { stream: true, stream_options: { include_usage: true } } : {}),
   };
+  // by which the record is found
+  const trace = nonce();
   const response = await fetch("/v1/chat/completions", {
-    method: "POST", headers: { authorization: `Bearer ${key.value}`, "content-type": "application/json" }, body: JSON.stringify(body), signal, credentials: "omit",
+    method: "POST", headers: { authorization: `Bearer ${key.value}`, "content-type": "application/json", "x-portkey-trace-id": trace }, body: JSON.stringify(body), signal, credentials: "omit",
   });
   const field = (name: string) => response.headers.get(name) ?? undefined;
-  const told: Told = { status: response.status };
-  const [id, trace, provider, cost] = ["x-fastgw-request-id", "x-portkey-trace-id", "x-fastgw-provider", "x-fastgw-cost-usd"].map(field);
+  const told: Told = { status: response.status, trace };
+  const [id, provider, cost] = ["x-fastgw-request-id", "x-fastgw-provider", "x-fastgw-cost-usd"].map(field);
   if (id) told.id = id;
-  if (trace) told.trace = trace;
   if (provider) told.provider = provider;
   if (cost) told.cost = Number(cost);
   const since = () => performance.now() - began;
