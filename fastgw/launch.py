@@ -130,7 +130,8 @@ def check_listen(listen: str) -> None:
 
 
 def run(
-    document: Document, kind: Kind, demo: Demo | None = None, lock: TextIO | None = None, vault: Vault | None = None,
+    document: Document, kind: Kind, demo: Demo | None = None, lock: TextIO | None = None, vault: Vault | None = None, *,
+    is_stored: bool = False,
 ) -> int:
     """Serve by a document until told to stop. raises CannotServe"""
     logging.basicConfig(
@@ -139,8 +140,7 @@ def run(
 
     def started(supervisor: Supervisor) -> None:
         # of a demo in the store the control process tells the rest, once its key is served
-        filed = None if missing_packages() == [] else demo
-        print(greeting(supervisor.url, supervisor.workers, filed), flush=True)
+        print(greeting(supervisor.url, supervisor.workers, None if is_stored else demo), flush=True)
 
     return kind(document, started=started, lock=lock, vault=vault, demo=demo).run()
 
@@ -149,13 +149,14 @@ def launch_demo(options: Options, kind: Kind) -> int:
     """Serve a mock provider of our own. raises CannotServe"""
     state = options.state or DEMO_STATE
     options = msgspec.structs.replace(options, state=state)
+    is_stored = not options.edge and options.control is not False and not missing_packages()
     # must come before the mock: it is this gateway's configuration that will name its address
     lock = hold_state(state)
     mock, address = start_mock()
     try:
-        config, demo = prepare_demo(state, address, is_stored=not missing_packages())
+        config, demo = prepare_demo(state, address, is_stored=is_stored)
         document, vault = open_first(config, os.environ, state)
-        return run(with_options(document, options), kind, demo, lock, vault)
+        return run(with_options(document, options), kind, demo, lock, vault, is_stored=is_stored)
     except OSError as error:
         raise CannotServe(f"cannot use the state directory {state}: {error.strerror or error}") from error
     finally:

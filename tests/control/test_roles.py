@@ -7,7 +7,6 @@ import pytest
 
 from fastgw.control.access.roles import SCOPES
 from fastgw.control.api.endpoint import Endpoint
-from fastgw.control.api.table import endpoints
 from tests.control.plane import PASSWORD, Caller, Control, Json, running
 
 # owner, admin and member: of the organisation. w.*: members of it who have that role in the workspace `team`, where whatever the paths name
