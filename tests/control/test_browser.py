@@ -250,6 +250,7 @@ def test_console_is_used_by_keyboard(site: Site, served: str) -> None:
     assert page.focused() == "Search keys"
     page.press("Escape")
     page.press("c")
+    page.label("Belongs to").wait()
     page.label("Name").do("focus")
     order = []
     for _ in range(5):
@@ -276,7 +277,7 @@ def test_console_is_used_by_keyboard(site: Site, served: str) -> None:
 PAGES = (
     "", "logs", "playground", "keys", "keys/create", "workspaces", "workspaces/create", "integrations", "integrations/create", "models",
     "models/create", "models?tab=catalogue", "models?tab=prices", "configs", "configs/create", "users", "users/create", "tokens",
-    "tokens/create", "alerts", "alerts/create", "alerts?tab=sent", "audit", "settings?tab=organisation", "settings?tab=profile",
+    "tokens/create", "alerts", "alerts/create", "alerts?tab=sent", "audit", "settings", "settings?tab=organisation", "settings?tab=profile",
 )  # fmt: skip
 
 
