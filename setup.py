@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -56,20 +57,30 @@ class BuildKernels(build_ext):
 
     def build_extension(self, ext):
         if ext.name == LIBRARY:
-            compile_one = self.compiler._compile
-
-            def compile_for(obj, src, ext, cc_args, extra_postargs, pp_opts):
-                if Path(src).stem in HOT:
-                    extra_postargs = ["-O2", f"-I{Path(src).parent}", *extra_postargs[1:]]
-                    src = self.with_cold_face(Path(src))
-                compile_one(obj, src, ext, cc_args, extra_postargs, pp_opts)
-
-            self.compiler._compile = compile_for
+            self.compiler.compile = self.compile_all
             names = sorted(".".join(Path(source).with_suffix("").parts) for source in ext.sources)
             listing = Path(self.build_lib, "fastgw", "_library.py")
             listing.parent.mkdir(parents=True, exist_ok=True)
             listing.write_text(f'"""The kernels that the one library holds; written by setup.py."""\nKERNELS = frozenset({names})\n')
         super().build_extension(ext)
+
+    def compile_all(self, sources, output_dir=None, macros=None, include_dirs=None, debug=0, extra_preargs=None, extra_postargs=None,
+                    depends=None):
+        """What the compiler's own `compile` does, on all cores and with flags by source."""
+        compiler = self.compiler
+        _, objects, flags, options, build = compiler._setup_compile(output_dir, macros, include_dirs, sources, depends, extra_postargs)
+        arguments = compiler._get_cc_args(options, debug, extra_preargs)
+
+        def compile_one(object_path):
+            source, extension = build[object_path]
+            if Path(source).stem in HOT:
+                hot = ["-O2", f"-I{Path(source).parent}", *flags[1:]]
+                return compiler._compile(object_path, self.with_cold_face(Path(source)), extension, arguments, hot, options)
+            return compiler._compile(object_path, source, extension, arguments, flags, options)
+
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            list(pool.map(compile_one, build))
+        return objects
 
     def with_cold_face(self, source):
         """A copy of generated code whose Python face the compiler makes small, though the rest is made fast."""

@@ -16,7 +16,8 @@ class Edge(Supervisor):
         _, lost = self.take_up()
         status = run_worker(WorkerOptions(
             document=self.document, host=self.host, port=self.port, state=self.state, watch=bool(self.document.path), lost=lost,
-            vault=self.vault, drain=self.drain_options(parent_pid=0), ready=partial(self.started, self) if self.started else int))
+            vault=self.vault, is_small=True, drain=self.drain_options(parent_pid=0),
+            ready=partial(self.started, self) if self.started else int))
         if status == 0:
             self.remove_old_rings()
         return status

@@ -19,6 +19,7 @@ from fastgw._core.ledger import Ledger, Reclaimed
 from fastgw._core.route import TargetTable
 from fastgw.admit.upgrade import upgrade
 from fastgw.control.demo import Demo
+from fastgw.dialects.loading import load_all
 from fastgw.place import MOST_WORKERS, CannotServe, explained, hold_state, ring_path, targets_path
 from fastgw.record.options import DrainOptions, drain_options
 from fastgw.record.pace import LOOK_SECONDS as PACE_LOOK_SECONDS
@@ -109,6 +110,7 @@ class Supervisor:
             self.make_vault()
         if is_fresh:
             self.recover_ledger(has_control)
+        load_all()                 # before the forks, which share it
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         for index in range(self.workers):
             run = self.worker_run(index, lost if index == 0 else ())

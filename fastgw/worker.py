@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +23,7 @@ from fastgw._core.route import TargetTable
 from fastgw._core.upstream import Origin
 from fastgw.cache.inquiry import ResponseCache
 from fastgw.cache.remote import RemoteStore, open_client
+from fastgw.dialects.loading import load_all
 from fastgw.errors import GatewayError
 from fastgw.meter.catalog import Catalog
 from fastgw.pipeline import Gateway, Pipeline
@@ -75,6 +77,7 @@ class WorkerOptions(Struct, frozen=True, kw_only=True):
     watch: bool = True             # follow the file
     lost: tuple[Reclaimed, ...] = ()
     drain: DrainOptions | None = None      # of a drain in this process
+    is_small: bool = False         # what only some requests need is loaded by the first of them
     has_control: bool = False      # whether a control plane listens on its socket
     vault: Vault | None = None     # opens the sealed secrets of the file and of what is published
     ready: Callable[[], object] = int      # called once connections are accepted
@@ -119,10 +122,9 @@ class Worker:
         options.ready()
         drain = None
         if options.drain is not None:
-            # here, and after the first request may have come: what records need is a third of what there is to load
-            from fastgw.record.daemon import start_drain
-
-            drain = await start_drain(options.drain)
+            # here, and in a thread, while the first requests come: what records need is a third of what there is to load
+            daemon = await asyncio.to_thread(import_module, "fastgw.record.daemon")
+            drain = await daemon.start_drain(options.drain)
         await stopping.wait()
         is_clean = await self.stop()
         self.close()
@@ -157,6 +159,8 @@ class Worker:
     def open(self) -> None:
         """Take this worker's place, and compile what it serves by; on the event loop. raises OSError and what compiling raises"""
         options, gateway = self.options, self.options.document.config.gateway
+        if not options.is_small:
+            load_all()
         self.poller = Poller(asyncio.get_running_loop())
         self.ledger = Ledger(options.state / "ledger", workers=options.workers, worker=options.index)
         self.ring = RingWriter(ring_path(options.state, options.index), gateway.record.ring_bytes, options.index)

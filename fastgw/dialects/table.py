@@ -3,7 +3,6 @@
 from importlib import import_module
 
 from fastgw.dialects.canonical import Dialect
-from fastgw.dialects.openai_chat.compliance import comply
 from fastgw.dialects.translate import Asked, Translation, translate
 
 # Packages of this folder, one each; those that only providers speak among them.
@@ -32,4 +31,8 @@ def open_translation(operation: str, dialect: str, body: bytes, asked: Asked) ->
 def caller_of(operation: str, compliance: str = "") -> Dialect:
     """The dialect of a caller. compliance: of a chat's reply with what OpenAI defines, "strict" or "blocks" where it asks for that"""
     dialect = dialect_of(CALLERS[operation])
-    return comply(dialect, compliance) if compliance and operation == "chat" else dialect
+    if not compliance or operation != "chat":
+        return dialect
+    from fastgw.dialects.openai_chat.compliance import comply
+
+    return comply(dialect, compliance)

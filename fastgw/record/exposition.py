@@ -10,8 +10,6 @@ from fastgw.record.drain import Drain
 from fastgw.record.exporters.prometheus import DIRECTIONS, Counters
 from fastgw.record.names import GAUGES
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
 
 class Shape(NamedTuple):
     """One metric: what docs/metrics.md says of it too."""

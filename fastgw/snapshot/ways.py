@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from fastgw.dialects.shapes.table import SHAPES, SIGNS
-from fastgw.dialects.table import CALLERS, GENERATIONS, dialect_of
+from fastgw.dialects.table import CALLERS, GENERATIONS
 from fastgw.providers.address import VARIABLE, Upstream, fill, path_of
 from fastgw.providers.operations import PATHS
 from fastgw.providers.row import Provider, UsageDialect, quirks_of
@@ -46,9 +46,7 @@ def ways_of(provider: Provider, upstream: Upstream, settings: Mapping[str, str])
         stated = USAGE.get(name, spoken + 1 if name in SPOKEN else usage)
         ways[place(name, spoken)] = Way(name, path=path, stream_path=stream_path, usage=stated)
     for generation in provider.generation:
-        dialect_of(GENERATIONS[generation])      # imported now rather than while a request waits
-        for name, dialect in CALLERS.items():
-            dialect_of(dialect)
+        for name in CALLERS:
             ways.setdefault(place(name, SPOKEN[name]), Way(
                 generation, dialect=GENERATIONS[generation], path=path_of(provider, upstream, generation, False, settings).encode(),
                 stream_path=path_of(provider, upstream, generation, True, settings).encode(),

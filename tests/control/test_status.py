@@ -12,7 +12,6 @@ from fastgw.control.store.tables import ALERTS, DELIVERIES
 from fastgw.record.daemon import SOCKET_NAME, open_metrics
 from fastgw.record.drain import Drain
 from fastgw.record.exporters.sqlite import SqliteLog
-from fastgw.record.exposition import Exposition
 from fastgw.record.names import GAUGES
 from tests.control.callers import organisation_of, put
 from tests.control.plane import Control
@@ -27,7 +26,7 @@ def draining(control: Control, rings: tuple[Path, ...]) -> Iterator[Drain]:
     servers: list[asyncio.Server | None] = []
 
     async def listen() -> None:
-        servers.append(await open_metrics(control.plane.state / SOCKET_NAME, Exposition(drain)))
+        servers.append(await open_metrics(control.plane.state / SOCKET_NAME, drain))
 
     async def leave() -> None:
         for server in servers:

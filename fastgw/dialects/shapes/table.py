@@ -1,88 +1,52 @@
 """Which shapes there are: by the operation that a caller asks for and the one that the provider is asked, how to open a translation."""
 
 from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
 from types import MappingProxyType
 
 from msgspec import json
 
-from fastgw.dialects.shapes import (
-    cohere_embed,
-    cohere_rerank,
-    deepgram_speech,
-    deepgram_transcription,
-    elevenlabs_speech,
-    elevenlabs_transcription,
-    gemini_embed,
-    gemini_image,
-    gemini_speech,
-    gemini_transcription,
-    image,
-    jina_embed,
-    jina_rerank,
-    mistral_moderations,
-    nomic_embed,
-    openai_embeddings,
-    rerank,
-    speech,
-    stability_image,
-    titan_embed,
-    transcription,
-    vertex_embed,
-    vertex_image,
-    voyage_embed,
-    voyage_rerank,
-)
-from fastgw.dialects.shapes.embedding import EmbedRequest, Vectors
-from fastgw.dialects.shapes.rerank import Ranks, RerankRequest
-from fastgw.dialects.shapes.translation import Caller, Opener, Provider, ShapeTranslation, pair
+from fastgw.dialects.shapes.translation import Opener, ShapeTranslation, pair
 from fastgw.dialects.translate import Asked
 
-EMBEDDING_CALLERS: Mapping[str, Caller[EmbedRequest, Vectors]] = MappingProxyType({
-    "embeddings": openai_embeddings.CALLER,
-    "embed": gemini_embed.CALLER,
-    "cohere_embed": cohere_embed.CALLER,
-})
-EMBEDDING_PROVIDERS: Mapping[str, Provider[EmbedRequest, Vectors]] = MappingProxyType({
-    "embeddings": openai_embeddings.PROVIDER,
-    "embed": gemini_embed.PROVIDER,
-    "cohere_embed": cohere_embed.PROVIDER,
-    "voyage_embed": voyage_embed.PROVIDER,
-    "jina_embed": jina_embed.PROVIDER,
-    "nomic_embed": nomic_embed.PROVIDER,
-    "titan_embed": titan_embed.PROVIDER,
-    "vertex_embed": vertex_embed.PROVIDER,
-})
-RERANK_PROVIDERS: Mapping[str, Provider[RerankRequest, Ranks]] = MappingProxyType({
-    "cohere_rerank": cohere_rerank.PROVIDER,
-    "jina_rerank": jina_rerank.PROVIDER,
-    "voyage_rerank": voyage_rerank.PROVIDER,
-})
-SHAPES: Mapping[tuple[str, str], Opener] = MappingProxyType({
-    (asked, upstream): pair(caller, provider)
+EMBEDDING_CALLERS = {"embeddings": "openai_embeddings", "embed": "gemini_embed", "cohere_embed": "cohere_embed"}
+EMBEDDING_PROVIDERS = {
+    "embeddings": "openai_embeddings", "embed": "gemini_embed", "cohere_embed": "cohere_embed", "voyage_embed": "voyage_embed",
+    "jina_embed": "jina_embed", "nomic_embed": "nomic_embed", "titan_embed": "titan_embed", "vertex_embed": "vertex_embed",
+}
+RERANK_PROVIDERS = ("cohere_rerank", "jina_rerank", "voyage_rerank")
+# By a caller's operation and a provider's: the file and the name in it of the caller's shape, and the file of the provider's, whose
+# name is PROVIDER. A file is imported when it is first needed (see dialects.loading).
+SHAPES: Mapping[tuple[str, str], tuple[str, str, str]] = MappingProxyType({
+    (asked, upstream): (caller, "CALLER", provider)
     for asked, caller in EMBEDDING_CALLERS.items()
     for upstream, provider in EMBEDDING_PROVIDERS.items()
     if asked != upstream or asked == "cohere_embed"     # on Bedrock it is written otherwise
 } | {
-    (asked, upstream): pair(rerank.CALLER, provider)
+    (asked, upstream): ("rerank", "CALLER", upstream)
     for asked in ("rerank", "cohere_rerank")
-    for upstream, provider in RERANK_PROVIDERS.items()
+    for upstream in RERANK_PROVIDERS
 } | {
-    ("images", "stability_image"): pair(image.CALLER, stability_image.PROVIDER),
-    ("images", "generate"): pair(image.CALLER, gemini_image.PROVIDER),
-    ("images", "vertex_image"): pair(image.CALLER, vertex_image.PROVIDER),
-    ("speech", "generate"): pair(speech.CALLER, gemini_speech.PROVIDER),
-    ("speech", "elevenlabs_speech"): pair(speech.CALLER, elevenlabs_speech.PROVIDER),
-    ("speech", "deepgram_speech"): pair(speech.CALLER, deepgram_speech.PROVIDER),
-    ("transcriptions", "generate"): pair(transcription.TRANSCRIBER, gemini_transcription.PROVIDER),
-    ("transcriptions", "elevenlabs_transcription"): pair(transcription.TRANSCRIBER, elevenlabs_transcription.PROVIDER),
-    ("transcriptions", "deepgram_transcription"): pair(transcription.TRANSCRIBER, deepgram_transcription.PROVIDER),
-    ("translations", "generate"): pair(transcription.TRANSLATOR, gemini_transcription.PROVIDER),
-    ("moderations", "mistral_moderations"): pair(mistral_moderations.CALLER, mistral_moderations.PROVIDER),
+    ("images", "stability_image"): ("image", "CALLER", "stability_image"),
+    ("images", "generate"): ("image", "CALLER", "gemini_image"),
+    ("images", "vertex_image"): ("image", "CALLER", "vertex_image"),
+    ("speech", "generate"): ("speech", "CALLER", "gemini_speech"),
+    ("speech", "elevenlabs_speech"): ("speech", "CALLER", "elevenlabs_speech"),
+    ("speech", "deepgram_speech"): ("speech", "CALLER", "deepgram_speech"),
+    ("transcriptions", "generate"): ("transcription", "TRANSCRIBER", "gemini_transcription"),
+    ("transcriptions", "elevenlabs_transcription"): ("transcription", "TRANSCRIBER", "elevenlabs_transcription"),
+    ("transcriptions", "deepgram_transcription"): ("transcription", "TRANSCRIBER", "deepgram_transcription"),
+    ("translations", "generate"): ("transcription", "TRANSLATOR", "gemini_transcription"),
+    ("moderations", "mistral_moderations"): ("mistral_moderations", "CALLER", "mistral_moderations"),
 })  # fmt: skip
 
 # Pairs whose paths are the same: the members that tell a body of the provider's own from such a caller's.
 SIGNS: Mapping[tuple[str, str], frozenset[str]] = MappingProxyType({
-    ("embeddings", "voyage_embed"): voyage_embed.SIGNS, ("rerank", "voyage_rerank"): voyage_rerank.SIGNS,
+    # what Voyage's own client always writes, and no caller of OpenAI's: such a body is Voyage's, and so is the reply that it wants
+    ("embeddings", "voyage_embed"): frozenset({"input_type", "truncation", "output_dtype", "output_dimension"}),
+    # others say top_n: who says this wants Voyage's own reply
+    ("rerank", "voyage_rerank"): frozenset({"top_k"}),
 })
 
 
@@ -91,9 +55,17 @@ def is_signed(body: bytes, signs: frozenset[str]) -> bool:
     return all(f'"{name}"'.encode() in body for name in signs) and signs <= json.decode(body).keys()
 
 
+@cache
+def opener_of(operation: str, upstream_operation: str) -> Opener:
+    """How to open a translation. raises KeyError for a pair that is not in SHAPES"""
+    caller, name, provider = SHAPES[operation, upstream_operation]
+    files = [import_module(f"fastgw.dialects.shapes.{file}") for file in (caller, provider)]
+    return pair(getattr(files[0], name), files[1].PROVIDER)
+
+
 def open_shape(operation: str, upstream_operation: str, body: bytes, content_type: bytes, asked: Asked) -> ShapeTranslation:
     """One attempt at a provider; content_type: of the body, which matters for forms.
 
     raises  InvalidRequest, UnsupportedParameter; KeyError for a pair that is not in SHAPES
     """
-    return SHAPES[operation, upstream_operation](body, content_type, asked)
+    return opener_of(operation, upstream_operation)(body, content_type, asked)

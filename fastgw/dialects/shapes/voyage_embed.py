@@ -9,8 +9,6 @@ from fastgw.dialects.shapes.translation import Provider, Sent, carry, encode
 from fastgw.dialects.translate import Asked
 
 TASKS = {"query": "query", "document": "document"}
-# What Voyage's own client always writes, and no caller of OpenAI's: such a body is Voyage's, and so is the reply that it wants.
-SIGNS = frozenset({"input_type", "truncation", "output_dtype", "output_dimension"})
 OWN = frozenset({"truncation", "output_dtype"})
 
 

@@ -10,8 +10,6 @@ from fastgw.dialects.shapes.rerank import Rank, Ranks, RerankRequest, texts_of
 from fastgw.dialects.shapes.translation import Provider, Sent, carry, encode
 from fastgw.dialects.translate import Asked
 
-# Others say top_n: who says this wants Voyage's own reply.
-SIGNS = frozenset({"top_k"})
 OWN = frozenset({"truncation"})
 
 

@@ -11,7 +11,6 @@ import pytest
 from fastgw._core.ring import RingWriter
 from fastgw.record.daemon import SOCKET_NAME, respond
 from fastgw.record.drain import Drain
-from fastgw.record.exposition import Exposition
 from fastgw.record.filters import Filters
 from fastgw.record.query import list_records
 from tests.unit.record.making import packed, wait_until
@@ -68,7 +67,7 @@ def is_listening(path: Path) -> bool:
 ])
 def test_answers_are_plain_http(head: bytes, status: int, keep_alive: bool) -> None:
     """Each answer has its status, its length, and says whether the connection stays."""
-    answer, stays = respond(head, Exposition(Drain([], [])))
+    answer, stays = respond(head, Drain([], []))
     top, _, body = answer.partition(b"\r\n\r\n")
     assert top.startswith(b"HTTP/1.1 %d " % status) and stays is keep_alive
     assert (b"connection: keep-alive" in top) is keep_alive
