@@ -2,7 +2,7 @@
 # --build-arg SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)). Who needs the base to the byte pins its digest here.
 ARG PYTHON=3.12.12-slim-bookworm
 
-FROM node:22-bookworm-slim AS console
+FROM node:22.21.1-bookworm-slim AS console
 WORKDIR /source/console
 COPY console/package.json console/package-lock.json ./
 RUN npm ci --no-audit --no-fund

@@ -4,6 +4,7 @@ VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
 SECONDS ?= 300
+KILLS ?= 50
 ARGS ?=
 
 KERNELS := $(shell find fastgw -name '*.pyx' -o -name '*.pxd' -o -name '*.h')
@@ -12,7 +13,7 @@ INSTALLED := $(VENV)/.stamp-installed
 TOOLS := $(VENV)/.stamp-tools
 BUILT := $(VENV)/.stamp-built
 PRICES := fastgw/meter/prices.json
-# Mock servers that are Node's: without npm the tests that need them are skipped, and say so.
+# Mock servers that are Node's, and a Chromium where the system has none: without npm the tests that need them are skipped, and say so.
 NPM := $(if $(shell command -v npm),build/npm/.stamp-installed)
 CONSOLE := build/.stamp-console$(if $(shell command -v npm),,-without-npm)
 
@@ -50,9 +51,10 @@ bench: $(BUILT)  ## measure the kernels, then the gateway under load beside ngin
 		--benchmark-json=bench/results/kernels-$$(date -u +%F)-$$(git rev-parse --short=12 HEAD 2>/dev/null || echo none).json
 	@for tool in nginx wrk; do command -v $$tool >/dev/null || \
 		{ echo "make bench: $$tool is missing; on Debian and Ubuntu: apt-get install nginx-light wrk" >&2; exit 1; }; done
-	@for script in cost stream translate latency memory keys logs harness; do echo "== bench_$$script"; $(BIN)/python -m bench.load.bench_$$script || exit 1; done
+	@for script in cost stream translate latency memory keys control logs harness; do echo "== bench_$$script"; $(BIN)/python -m bench.load.bench_$$script || exit 1; done
 
-soak: $(BUILT)  ## fuzz each parser for SECONDS (300)
+soak: $(BUILT)  ## kill -9 a gateway under load KILLS (50) times, then fuzz each parser for SECONDS (300)
+	FASTGW_KILLS=$(KILLS) $(BIN)/python -m pytest -q -s --timeout 1800 tests/control/test_killed.py
 	$(PIP) atheris
 	@for target in tests/fuzz/fuzz_*.py; do \
 		corpus=build/corpus/$$(basename $$target .py); mkdir -p $$corpus; echo "== $$target"; \
@@ -80,7 +82,7 @@ $(TOOLS): $(INSTALLED)
 build/npm/.stamp-installed: tests/npm/package.json tests/npm/package-lock.json
 	mkdir -p $(@D)
 	cp $^ $(@D)
-	npm ci --prefix $(@D) --no-audit --no-fund --silent && touch $@ || \
+	npm ci --prefix $(@D) --no-audit --no-fund --silent $(if $(shell command -v chromium google-chrome),--omit=optional) && touch $@ || \
 		echo "npm could not install what tests/npm names: its tests are skipped" >&2
 
 $(CONSOLE): $(INSTALLED) tools/build_console.py $(shell find console -path console/node_modules -prune -o -type f -print)

@@ -248,7 +248,7 @@ class Supervisor:
         Keys that were published lead into the ledger that is no more: where the store cannot be asked they are forgotten until it can.
         """
         status = 1
-        if has_control and (self.document.config.control.store or (self.state / STORE_FILE).exists()):
+        if has_control and (self.document.config.control.store_url or (self.state / STORE_FILE).exists()):
             child = Child("recovery", self.control_run(is_recovery=True))
             self.start(child)
             _, status = os.waitpid(child.pid, 0)

@@ -61,8 +61,9 @@ def compare(opts: argparse.Namespace) -> list[Row]:
     """All rows, nginx first: the others stand beside it."""
     names = opts.names or list(RECIPES)
     wanted = ["nginx", *(name for name in names if name != "nginx")]
-    runs = [(RECIPES[name], lane) for lane in opts.lanes for name in wanted] if "bare" in opts.lanes else [
-        (RECIPES["nginx"], "bare"), *((RECIPES[name], lane) for lane in opts.lanes for name in wanted)]
+    runs = [(RECIPES[name], lane) for lane in opts.lanes for name in wanted]
+    if "bare" not in opts.lanes:
+        runs.insert(0, (RECIPES["nginx"], "bare"))
     measured = sum(lane in recipe.lanes for recipe, lane in runs)
     comparing = Comparing(
         lane_s=60 * opts.minutes / max(1, measured), is_stream=opts.stream,

@@ -24,7 +24,7 @@ BESIDE_S, BESIDE_STREAMS_S = 15.0, 12.0
 WINDOWS_OF_LOAD, WINDOWS_OF_STREAMS = 2 * WINDOWS + 2, 5
 """Windows' worth of load: direct and through, memory; streams of two lengths, five times, half a window each."""
 LEAST_WINDOW_S = 0.5
-MOST_CALM_S = 20.0
+MOST_CALM_S, CALM_LOOKS = 30.0, 8
 """How long a peer may go on starting after it answers: its CPU at rest is read next."""
 
 
@@ -97,7 +97,7 @@ class Comparing:
 
     def _measure(self, recipe: Recipe, lane: str, place: Place, generator: set[int]) -> Report:
         started = recipe.start(place, lane)
-        settle(ProcessTree(started.pids), 0.0, MOST_CALM_S)
+        settle(ProcessTree(started.pids), 0.0, MOST_CALM_S, looks=CALM_LOOKS)
         plan = Plan(
             url=started.url, direct=place.upstream, model=started.model, key=started.key, fields=started.fields, pids=started.pids,
             connections=CONNECTIONS, windows=WINDOWS, seconds=max(recipe.window_s, window_s(self.lane_s, self.is_stream)),

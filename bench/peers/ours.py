@@ -18,6 +18,8 @@ workers = 1
 [gateway.record]
 sqlite = {keeps}
 {jsonl}
+[control]
+enabled = {keeps}
 [integrations.mock]
 provider = "openai"
 base_url = "{upstream}/v1"
@@ -36,8 +38,9 @@ JSONL = '[gateway.record.jsonl]\npath = "{run}/records.jsonl"\nrotate_bytes = 67
 LIMITS = """budget = {{ usd = 1000000000.0, window = "{window}" }}
 rate = {{ requests_per_minute = 600000000, tokens_per_minute = 600000000000 }}"""
 DOES = {
-    "bare": "one key, without limits; no records kept; usage and cost are still computed",
-    "governed": "one key; budget, request rate and token rate of key and workspace; cost; a record to SQLite and JSON lines",
+    "bare": "one key, without limits; no records, no control plane; usage and cost are still computed",
+    "governed": "one key; budget, request rate and token rate of key and workspace; "
+                "cost; a record to SQLite and JSON lines; the control plane with its store",
 }
 
 

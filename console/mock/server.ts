@@ -109,7 +109,7 @@ function logsFitting(query: URLSearchParams): T.LogWhole[] {
   return world.logs.filter((log) => {
     const row = { ...log, trace: log.trace_id } as Record<string, unknown>;
     return exact.every((name) => !query.get(name) || String(row[name]) === query.get(name)) && (!sought || JSON.stringify(log).toLowerCase().includes(sought))
-      && (!query.get("since") || log.at >= query.get("since")!) && (!query.get("min_ms") || log.total_ms >= Number(query.get("min_ms")));
+      && (!query.get("since") || log.at >= query.get("since")!) && (!query.get("min_ms") || (log.total_ms ?? 0) >= Number(query.get("min_ms")));
   });
 }
 
@@ -163,18 +163,18 @@ function groups(by: string, query: URLSearchParams, mode: string): { data: T.Gro
 }
 
 let lastLive = Date.now();
-function live(query: URLSearchParams): { data: T.LogLine[]; last: number } {
+function live(query: URLSearchParams): { data: T.LogLine[]; last: string } {
   if (Date.now() - lastLive > 900) {
     for (let index = 0; index < 2 + Math.floor(Math.random() * 4); index++) {
       const log = world.logAt(Date.now() - index * 120);
-      log.seq = Date.now() * 1e3 + index;
+      log.seq = String(Date.now() * 1e3 + index);
       world.logs.unshift(log);
     }
     lastLive = Date.now();
   }
-  const after = Number(query.get("after") ?? 0);
-  const data = logsFitting(query).filter((log) => log.seq > after).slice(0, 200).map(plain);
-  return { data, last: Math.max(after, ...data.map((log) => log.seq)) };
+  const after = Number(query.get("after") ?? Date.now() * 1e3);
+  const data = logsFitting(query).filter((log) => Number(log.seq) > after).slice(0, 200).map(plain);
+  return { data, last: String(Math.max(after, ...data.map((log) => Number(log.seq)))) };
 }
 
 function answer(ask: Ask): unknown {
@@ -192,8 +192,8 @@ function answer(ask: Ask): unknown {
   if (name === "me") {
     const mine = isMember ? world.workspaces.slice(1, 2) : world.workspaces;
     return {
-      user: world.users[isMember ? 6 : 0], organisation, csrf: "c", role: isMember ? "member" : "owner", scopes: isMember ? world.MEMBER_SCOPES : world.SCOPES,
-      workspaces: mine.map(({ id: workspace, slug, name: title }) => ({ id: workspace, slug, name: title, role: "admin" })), version: "0.1.0", demo: false,
+      user: world.users[isMember ? 6 : 0], organisation, csrf: "c", role: isMember ? "member" : "owner", scopes: isMember ? world.MEMBER_SCOPES : world.SCOPES, is_organisation_wide: !isMember,
+      workspaces: mine.map(({ id: workspace, slug, name: title }) => ({ id: workspace, slug, name: title, role: isMember ? "member" : "admin", scopes: isMember ? world.MEMBER_SCOPES : world.SCOPES })), version: "0.1.0", demo: false,
     };
   }
   if (ask.mode === "broken") throw new Refusal(500, "internal", "the store is locked by another process", { request_id: "0193a7c2-11f0-7d3e-8a55-2b1c9d4e6f70" });

@@ -184,7 +184,7 @@ export function logAt(ms: number): T.LogWhole {
   const label = (one: T.Target | undefined) => `"${one?.integration}/${one?.model}"`;
   seq += 997;
   return {
-    id: uuid(), seq, at: new Date(ms).toISOString(), workspace: key.workspace, key: key.name, user: key.user ? users[1]!.email : null, model: alias.name, upstream_model: outcome === "refused" ? "" : served.model!, provider: outcome === "refused" ? "" : integrations.find((one) => one.slug === served.integration)!.provider,
+    id: uuid(), seq: String(seq), at: new Date(ms).toISOString(), workspace: key.workspace, key: key.name, user: key.user ? users[1]!.email : null, model: alias.name, upstream_model: outcome === "refused" ? "" : served.model!, provider: outcome === "refused" ? "" : integrations.find((one) => one.slug === served.integration)!.provider,
     integration: outcome === "refused" ? "" : served.integration!, operation: alias.name === "embed" ? "embeddings" : roll() < 0.2 ? "messages" : "chat", status, outcome, error, streamed: roll() < 0.6, cache, attempts: outcome === "refused" || cache ? 0 : isRetried ? 2 : 1, input_tokens: outcome === "refused" ? 0 : input, output_tokens: output, cost_usd: cost,
     total_ms: total, gateway_ms: gateway, first_byte_ms: first_ms, trace_id: roll() < 0.4 ? uuid().replaceAll("-", "") : "",
     timings: { read_ms: 0.021, admitted_ms: 0.043, sent_ms: outcome === "refused" || cache ? null : isRetried ? 900 : 0.09, first_byte_ms: cache ? null : first_ms, replied_ms: first_ms === null || cache ? null : total - 0.05, finished_ms: total },
@@ -209,6 +209,6 @@ export function traffic(ms: number): number {
 export const logs: T.LogWhole[] = [];
 for (let at = NOW - 2 * DAY; at < NOW; at += between(20_000, 110_000) / traffic(at)) logs.unshift(logAt(at));
 for (let at = NOW - 600_000; at < NOW; at += between(2000, 9000)) logs.unshift(logAt(at));
-logs.sort((a, b) => b.seq - a.seq || Date.parse(b.at) - Date.parse(a.at));
+logs.sort((a, b) => Number(b.seq) - Number(a.seq) || Date.parse(b.at) - Date.parse(a.at));
 logs.sort((a, b) => Date.parse(b.at) - Date.parse(a.at));
-logs.forEach((log, index) => (log.seq = NOW * 1e3 - index * 1000));
+logs.forEach((log, index) => (log.seq = String(NOW * 1e3 - index * 1000)));

@@ -7,7 +7,7 @@ import { useEffect, useMemo } from "preact/hooks";
 import { ApiError, epoch, get, isAway, me } from "./lib/api.ts";
 import { useHotkeys } from "./lib/hotkeys.ts";
 import { to } from "./lib/place.ts";
-import { pagesOf } from "./lib/places.ts";
+import { maySee, pageAt, type PageRow, pagesOf } from "./lib/places.ts";
 import type { Me } from "./lib/types.ts";
 import { Button, Empty, Toasts } from "./ui/basics.tsx";
 import { Confirmation } from "./ui/dialog.tsx";
@@ -74,7 +74,8 @@ export function App() {
 }
 
 function Console() {
-  const { route } = useLocation();
+  const { path, route } = useLocation();
+  const page = pageAt(path);
   const places = useMemo(() => Object.fromEntries(pagesOf().map((page) => [page.key, to(page.path)])), [me.value]);
   useHotkeys(places, route);
   useEffect(() => {
@@ -86,7 +87,7 @@ function Console() {
       <a class="skip" href="#main">Skip to content</a>
       <Navigation />
       <main id="main" tabIndex={-1}>
-        <Router>
+        {page && !maySee(page) ? <Forbidden page={page} /> : <Router>
           <Route path="/console" component={Overview} />
           <Route path="/console/logs/:id?" component={Logs} />
           <Route path="/console/playground" component={Playground} />
@@ -101,11 +102,21 @@ function Console() {
           <Route path="/console/audit/:id?" component={Audit} />
           <Route path="/console/settings" component={Settings} />
           <Route default component={Nowhere} />
-        </Router>
+        </Router>}
       </main>
       <Palette />
       <Shortcuts />
     </div>
+  );
+}
+
+function Forbidden({ page }: { page: PageRow }) {
+  return (
+    <Page title={page.title}>
+      <Empty icon="audit" title="This page is not yours to see" action={<Button href={to("")}>Go to the overview</Button>}>
+        It takes {page.scopes.length > 1 ? "one of the scopes" : "the scope"} {page.scopes.slice(0, 3).join(", ")}. Whoever looks after the organisation can give it.
+      </Empty>
+    </Page>
   );
 }
 

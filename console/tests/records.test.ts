@@ -35,10 +35,10 @@ test("pages join without doubles, and keep their order", () => {
 });
 
 test("what arrives live stands on top once, newest first, and old rows make room", () => {
-  const rows = [{ seq: 3 }, { seq: 2 }];
-  assert.deepEqual(prepended(rows, [{ seq: 4 }, { seq: 5 }, { seq: 3 }], 10), [{ seq: 5 }, { seq: 4 }, { seq: 3 }, { seq: 2 }]);
-  assert.deepEqual(prepended(rows, [{ seq: 4 }], 2), [{ seq: 4 }, { seq: 3 }]);
-  assert.equal(prepended(rows, [{ seq: 2 }], 10), rows);
+  const rows = [{ seq: "3" }, { seq: "2" }];
+  assert.deepEqual(prepended(rows, [{ seq: "4" }, { seq: "5" }, { seq: "3" }], 10), [{ seq: "5" }, { seq: "4" }, { seq: "3" }, { seq: "2" }]);
+  assert.deepEqual(prepended(rows, [{ seq: "4" }], 2), [{ seq: "4" }, { seq: "3" }]);
+  assert.equal(prepended(rows, [{ seq: "2" }], 10), rows);
 });
 
 test("queries leave out what says nothing and escape the rest", () => {

@@ -44,8 +44,17 @@ from fastgw._core.digest cimport sha256
 
 cdef extern from *:
     """
+    #include <errno.h>
+    #include <fcntl.h>
     #include <sys/mman.h>
     #include <unistd.h>
+    /* 0, or why there is no room; a file system that cannot keep room is not asked to. */
+    static inline int fastgw_keep_room(int file, int64_t at, int64_t bytes) {
+    #ifdef __linux__
+        if (fallocate(file, 0, at, bytes) && errno != EOPNOTSUPP && errno != ENOSYS) return errno;
+    #endif
+        return 0;
+    }
     #ifndef MAP_NORESERVE
     #define MAP_NORESERVE 0
     #endif
@@ -106,6 +115,7 @@ cdef extern from *:
         return took > 60000000000u ? (int64_t)60000000000 : (int64_t)took;
     }
     """
+    int fastgw_keep_room(int file, int64_t at, int64_t size) noexcept nogil
     int64_t fastgw_load(const int64_t* p) noexcept nogil
     uint64_t fastgw_load_mark(const uint64_t* p) noexcept nogil
     int32_t fastgw_load_state(const int32_t* p) noexcept nogil
@@ -771,6 +781,7 @@ cdef class Ledger:
         self.file_owner = os.getpid()
         with self.locked():
             map_file(self, capacity)
+            keep_room(self, HEADER_BYTES + <int64_t>self.first_slot * <int64_t>sizeof(Slot), slots * <int64_t>sizeof(Slot))
         self.free_slots = <uint64_t*>calloc(slots // 64, sizeof(uint64_t))
         if self.free_slots == NULL:
             raise MemoryError("no memory for the free slots of a ledger")
@@ -1185,7 +1196,7 @@ cdef int map_file(Ledger ledger, int64_t capacity) except -1:
     # The magic is written last: a head of zeros is what a maker leaves who dies half-way.
     cdef bint is_fresh = size == 0 or (len(head) == HEADER_BYTES and not any(head[:8]))
     if is_fresh:
-        # Pages that nobody writes take no room on the disk.
+        # Pages that nobody is about to write take no room on the disk.
         os.ftruncate(ledger.file, ACCOUNTS_AT + capacity * <int64_t>sizeof(Account))
     elif size < HEADER_BYTES:
         raise LayoutError(f"expected a ledger, found a file of {size} bytes at {ledger.path}: {WHAT_TO_DO}")
@@ -1212,6 +1223,45 @@ cdef int map_file(Ledger ledger, int64_t capacity) except -1:
                           f"{WHAT_TO_DO}")
     elif ledger.header[HEADER_CAPACITY] < capacity:
         grow(ledger, capacity)
+    keep_room(ledger, 0, HEADER_BYTES)
+    keep_block(ledger, ledger.header[HEADER_COUNT])
+    return 0
+
+
+cdef int keep_room(Ledger ledger, int64_t at, int64_t size) except -1:
+    """Have the disk keep room for what will be written: a hole of a mapped file that is full ends whoever writes to it.
+
+    raises  OSError where there is none
+    """
+    cdef int why = fastgw_keep_room(ledger.file, at, size)
+    if why:
+        raise OSError(why, os.strerror(why), ledger.path)
+    return 0
+
+
+cdef int keep_block(Ledger ledger, int64_t index) except -1:
+    """Keep room for the block of accounts that one is in. raises OSError"""
+    cdef int64_t first = index - index % DEFINED_AT_ONCE
+    cdef int64_t count = min(ledger.header[HEADER_CAPACITY] - first, DEFINED_AT_ONCE)
+    if count > 0:
+        keep_room(ledger, ACCOUNTS_AT + first * <int64_t>sizeof(Account), count * <int64_t>sizeof(Account))
+        keep_room(ledger, CHANGES_AT + first * <int64_t>sizeof(uint32_t), count * <int64_t>sizeof(uint32_t))
+    return 0
+
+
+cdef int keep_appended(Ledger ledger, int64_t count) except -1:
+    """Keep room for so many accounts more, and for the index of names that they take; under the lock. raises OSError"""
+    cdef int64_t first = ledger.header[HEADER_COUNT]
+    cdef int64_t last = min(first + count, ledger.header[HEADER_CAPACITY]) - 1
+    cdef int64_t size = 1024
+    # whoever crossed into the first one's block has kept it
+    if last >= first and (first % DEFINED_AT_ONCE == 0 or first // DEFINED_AT_ONCE != last // DEFINED_AT_ONCE):
+        keep_block(ledger, first)
+        keep_block(ledger, last)
+    while size < (first + count) * 2:
+        size *= 2
+    if size > ledger.header[HEADER_NAMES_SIZE]:
+        keep_room(ledger, NAMES_AT, size * <int64_t>sizeof(uint32_t))
     return 0
 
 
@@ -1306,6 +1356,7 @@ cdef int define_some(Ledger ledger, list names, list each, Limits limits, Py_ssi
     with ledger.locked():
         if len(ledger) + last - first > ledger.header[HEADER_CAPACITY]:
             make_room(ledger, names, digests, first, last)
+        keep_appended(ledger, last - first)
         prepare_names(ledger, min(ledger.header[HEADER_COUNT] + <int64_t>(last - first), MAX_ACCOUNTS))
         for i in range(first, last):
             if each is not None:

@@ -18,6 +18,7 @@ from fastgw.bench.tree import LOOK_S, settle
 MOST_MEMORY_S = 3.0
 LEAST_REPLIES = 1000
 LEAST_CPU_S = 0.2
+MOST_IDLE = 1 / 3
 
 
 class Spent:
@@ -62,8 +63,11 @@ class Windows:
 
 
 def too_little(load: Load, spent: Spent) -> list[str]:
-    """Whether CPU time, which is told in hundredths of a second, is enough to be divided by the replies."""
+    """Whether CPU time, which is told in hundredths of a second, is enough to be divided by the replies, and mostly theirs."""
     if load.replies >= LEAST_REPLIES and spent.cpu_s >= LEAST_CPU_S:
+        if spent.idle_s > MOST_IDLE * spent.cpu_s:
+            return [f"at rest it spent {spent.idle_s / spent.cpu_s:.0%} of what it spent under load (at most {MOST_IDLE:.0%}): "
+                    "was it still starting?"]
         return []
     return [f"{load.replies:,} replies and {spent.cpu_s:.2f} s of CPU in a window are too few "
             f"(at least {LEAST_REPLIES:,} and {LEAST_CPU_S} s; more --seconds)"]

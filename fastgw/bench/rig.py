@@ -76,7 +76,7 @@ class Rig:
         self.progress.step("reading what the gateway spends at rest")
         for lane in self.lanes:
             if lane.spending:
-                settle(lane.spending, 0.0)      # one that has just been started is busy with that, which is not rest
+                settle(lane.spending, 0.0, looks=3)      # one that has just been started is busy with that, which is not rest
                 lane.idle = idle_share(lane.spending, min(IDLE_S, 2 * self.plan.seconds))
                 lane.idle_mib = lane.spending.memory_mib()
         self.progress.step("warming up")

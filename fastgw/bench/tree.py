@@ -138,13 +138,15 @@ def idle_share(spending: Spending, seconds: float) -> float:
     return (spending.cpu_s() - cpu) / (time.monotonic() - began)
 
 
-def settle(spending: Spending, idle: float, most_s: float = 5.0) -> None:
-    """Wait until it is as quiet as it was when idle, so that what it does afterwards (writing records) is charged to the run."""
+def settle(spending: Spending, idle: float, most_s: float = 5.0, looks: int = 1) -> None:
+    """Wait until it is as quiet as it was when idle, so that what it does afterwards (writing records) is charged to the run.
+
+    looks   how many in a row must find it quiet
+    """
     deadline = time.monotonic() + most_s
-    last = spending.cpu_s()
-    while time.monotonic() < deadline:
+    last, quiet = spending.cpu_s(), 0
+    while quiet < looks and time.monotonic() < deadline:
         time.sleep(LOOK_S)
         now = spending.cpu_s()
-        if now - last <= idle * LOOK_S + QUIET_S:
-            return
+        quiet = quiet + 1 if now - last <= idle * LOOK_S + QUIET_S else 0
         last = now

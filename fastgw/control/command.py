@@ -58,7 +58,7 @@ def find_store(config: Path | None, state: Path | None) -> ControlOptions | None
         else:
             document, vault = parse(f"[gateway]\nstate = {str(state or USUAL_STATE)!r}\n", os.environ), None
         place = state or Path(document.config.gateway.state)
-        if not document.config.control.store and not (place / STORE_FILE).exists():
+        if not document.config.control.store_url and not (place / STORE_FILE).exists():
             return None
         vault = vault or open_vault(f"file:{place / KEY_FILE}", place, os.environ)
     except ConfigError as error:
@@ -85,7 +85,7 @@ def administer(
 
 
 async def carried_out(options: ControlOptions, method: str, path: str, body: Document | None, query: Mapping[str, str]) -> Document:
-    store = await open_store(options.document.config.control.store, options.state)
+    store = await open_store(options.document.config.control.store_url, options.state)
     try:
         async with store.read() as connection:
             organisation = (await connection.execute(select(ORGANISATIONS.c.id).order_by(ORGANISATIONS.c.created_ns))).scalars().first()

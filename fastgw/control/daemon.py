@@ -64,7 +64,7 @@ def run_recovery(options: ControlOptions) -> int:
 
 async def recover(options: ControlOptions) -> None:
     """Make all accounts, publish the keys that lead to them, and take over what they had settled. raises StoreUnavailable"""
-    store = await open_store(options.document.config.control.store, options.state)
+    store = await open_store(options.document.config.control.store_url, options.state)
     ring = KeyRing(options.state)
     try:
         ledger = Ledger(options.state / "ledger", workers=len(options.rings))
@@ -83,7 +83,7 @@ async def serve(options: ControlOptions) -> int:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stopping.set)
-    store = await open_store(options.document.config.control.store, options.state)
+    store = await open_store(options.document.config.control.store_url, options.state)
     ring = KeyRing(options.state)
     try:
         password = await bootstrap(store)

@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from fastgw.control.accounts import LedgerAccounts
 from fastgw.control.api.problem import Fault
 from fastgw.control.api.written import refused
 from fastgw.control.options import ControlOptions
-from fastgw.control.published import Tables, key_rows, read_keys, read_tables
+from fastgw.control.published import KEYS_AT_ONCE, Tables, key_rows, read_keys, read_tables
 from fastgw.control.store.engine import Store, Transaction
 from fastgw.control.store.tables import KEYS, REVOCATIONS, STATE
 from fastgw.control.turns import Trouble
@@ -36,6 +36,8 @@ REACH_SECONDS: Final = 2.0
 REACH_LOOK_SECONDS: Final = 0.02
 MARK: Final = "keys.mark"
 STORE: Final = "the store"
+
+Read = Callable[[ColumnElement[bool]], Sequence[Mapping[str, Any]]]
 
 log = logging.getLogger("fastgw.control")
 
@@ -177,7 +179,8 @@ class StorePublisher(Checker):
 
     async def put_all_keys(self, connection: AsyncConnection, state: Any) -> None:
         total = (await connection.execute(select(func.count()).select_from(KEYS).where(KEYS.c.removed.is_(False)))).scalar_one()
-        count = await asyncio.to_thread(self.ring.replace_all, self.rows(asyncio.get_running_loop(), connection), total)
+        read = reader(connection)
+        count = await asyncio.to_thread(self.ring.replace_all, self.all_rows(read), total)
         # must come before the mark: it says that the keys are there, and a loss of power must not make it a lie
         await asyncio.to_thread(self.ring.sync)
         self.keep_mark(Mark(state.identity, self.accounts.identity, state.keys_revision))
@@ -187,21 +190,24 @@ class StorePublisher(Checker):
         revoked = await connection.execute(select(REVOCATIONS.c.digest).where(REVOCATIONS.c.revision > self.mark.revision))
         for digest in revoked.scalars():
             self.ring.remove(digest)
-        await asyncio.to_thread(self.put_each, self.rows(asyncio.get_running_loop(), connection, KEYS.c.revision > self.mark.revision))
+        # by their ids, since a database that is asked for them in the order of these may go through all keys to find few
+        changed = await connection.execute(select(KEYS.c.id).where(KEYS.c.revision > self.mark.revision))
+        await asyncio.to_thread(self.put_each, changed.scalars().all(), reader(connection))
         # must come before the mark: it says that the keys are there, and a loss of power must not make it a lie
         await asyncio.to_thread(self.ring.sync)
         self.keep_mark(Mark(state.identity, self.accounts.identity, state.keys_revision))
 
-    def rows(self, loop: asyncio.AbstractEventLoop, connection: AsyncConnection, *wanted: ColumnElement[bool]) -> Iterator[KeyRow]:
-        """The keys that are to be published, for a thread, which has the loop read them for it: not all are in memory at once."""
+    def all_rows(self, read: Read) -> Iterator[KeyRow]:
+        """All keys; not all are in memory at once."""
         last = ""
-        while found := asyncio.run_coroutine_threadsafe(read_keys(connection, last, *wanted), loop).result():
+        while found := read(KEYS.c.id > last):
             yield from key_rows(found, self.accounts)
             last = found[-1]["id"]
 
-    def put_each(self, rows: Iterator[KeyRow]) -> None:
-        for one in rows:
-            self.ring.put(one.digest, one.entry, enabled=one.enabled, until_ns=one.until_ns)
+    def put_each(self, ids: Sequence[str], read: Read) -> None:
+        for start in range(0, len(ids), KEYS_AT_ONCE):
+            for one in key_rows(read(KEYS.c.id.in_(ids[start : start + KEYS_AT_ONCE])), self.accounts):
+                self.ring.put(one.digest, one.entry, enabled=one.enabled, until_ns=one.until_ns)
 
     def keep_mark(self, mark: Mark) -> None:
         path = self.options.state / MARK
@@ -209,6 +215,12 @@ class StorePublisher(Checker):
         aside.write_text(json.dumps({"store": mark.store, "ledger": mark.ledger, "revision": mark.revision}))
         os.replace(aside, path)
         self.mark = mark
+
+
+def reader(connection: AsyncConnection) -> Read:
+    """What a thread reads keys with: the loop does it."""
+    loop = asyncio.get_running_loop()
+    return lambda wanted: asyncio.run_coroutine_threadsafe(read_keys(connection, wanted), loop).result()
 
 
 def worker_gauge(ring: Path, name: str) -> int | None:

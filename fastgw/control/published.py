@@ -94,8 +94,8 @@ STORED_KEY: Final = msgspec.json.Decoder(StoredKey)
 STORED_LIMITS: Final = msgspec.json.Decoder(StoredLimits)
 
 
-async def read_keys(connection: AsyncConnection, after: str, *wanted: ColumnElement[bool]) -> Sequence[Mapping[str, Any]]:
-    """The next keys after an id, with what stands elsewhere: the slugs above them, and the limits of their user and organisation."""
+async def read_keys(connection: AsyncConnection, wanted: ColumnElement[bool]) -> Sequence[Mapping[str, Any]]:
+    """The first of some keys, with what stands elsewhere: the slugs above them, and the limits of their user and organisation."""
     query = (
         select(
             KEYS, WORKSPACES.c.slug.label("workspace"), USERS.c.email, USERS.c.spec.label("user_spec"),
@@ -103,7 +103,7 @@ async def read_keys(connection: AsyncConnection, after: str, *wanted: ColumnElem
         .join(WORKSPACES, WORKSPACES.c.id == KEYS.c.workspace_id)
         .join(ORGANISATIONS, ORGANISATIONS.c.id == KEYS.c.organisation_id)
         .join(USERS, USERS.c.id == KEYS.c.user_id, isouter=True)
-        .where(KEYS.c.id > after, KEYS.c.removed.is_(False), *wanted)
+        .where(KEYS.c.removed.is_(False), wanted)
         .order_by(KEYS.c.id)
         .limit(KEYS_AT_ONCE)
     )  # fmt: skip

@@ -43,7 +43,7 @@ def rotate_key(config: Path, environ: Mapping[str, str], state: Path | None = No
         elif not drops:
             yield f"key {key_id(keys[0])} is the first of {source.partition(':')[0]}:, where another has to be put by hand"
         vault = Vault(keys)
-        count = asyncio.run(reseal(whole(config, environ, None, vault).config.control.store, directory, vault))
+        count = asyncio.run(reseal(whole(config, environ, None, vault).config.control.store_url, directory, vault))
         yield f"{count} rows of the store are sealed anew with {key_id(keys[0])}"
         if drops:
             yield drop(keys, source, config, directory)

@@ -29,12 +29,12 @@ KEY: Final[Document] = {
 MODEL: Final[Document] = {"name": NAME, "targets": [{"integration": "mock-openai", "model": "gpt-4.1"}]}
 AT_ONCE: Final = 4
 READY_SECONDS: Final = 10.0
-LOOK_SECONDS: Final = 0.25
+LOOK_SECONDS: Final = 0.5
 WORDS: Final = ("Say hello", "Translate this into French", "Summarise the report", "Write a test for this", "Why is the sky blue?")
 USERS: Final = ("ada", "grace", "alan", "edsger")
 FEATURES: Final = ("chat", "search", "support")
 # Of each a share of the traffic: the last has no such model, and the one before it asks for nothing.
-MODELS_ASKED: Final = {"gpt-4.1": 8, "gpt-4o-mini": 8, "demo": 4, "claude-sonnet-4-6": 5, "gemini-2.5-flash": 5, "": 1, "no-such-model": 1}
+MODELS_ASKED: Final = {"gpt-4.1": 8, "gpt-4o-mini": 8, "demo": 4, "claude-sonnet-4-6": 5, "gemini-2.5-flash": 5, "": 2, "no-such-model": 2}
 
 log = logging.getLogger("fastgw.control")
 
@@ -100,13 +100,14 @@ class Traffic:
         """Wait until the gateway serves by what was published; a few seconds, and then no longer."""
         async with self.client() as client:
             for _ in range(int(READY_SECONDS / LOOK_SECONDS)):
+                # first, as each look leaves a record
+                await asyncio.sleep(LOOK_SECONDS)
                 try:
                     answer = await client.get("/v1/models")
                     if answer.status_code == 200 and answer.json()["data"]:
                         return
                 except httpx2.HTTPError:
-                    pass  # it is not yet up
-                await asyncio.sleep(LOOK_SECONDS)
+                    continue  # it is not yet up
         log.warning("the demo's key is not served yet")
 
 

@@ -90,6 +90,14 @@ class Ranking(Struct, frozen=True):
     total: int
 
 
+class Overview(Struct, frozen=True):
+    """A range over time and as a whole, and how many requests the gateway's cache said what of; None where no sum tells."""
+
+    points: list[Point]
+    whole: Measures
+    caches: dict[str, int] | None
+
+
 class WrongQuery(ValueError):
     """What is asked for makes no sense or is too much; the message says what would do."""
 
@@ -111,6 +119,28 @@ def series(path: Path, filters: Filters, step_s: int, group_by: str | None = Non
         Point((asked.origin_s + int(names[0]) * step_s) * SECOND_NS, str(names[1]) if group_by else "", measures_of(cube, names, sums))
         for names, sums in sorted(cube.sums().items())
     ]
+
+
+def overview(path: Path, filters: Filters, step_s: int, seconds: float = SECONDS) -> Overview:
+    """Return what `series`, `summary` and the groups by cache do, of one look at the sums.
+
+    raises  WrongQuery as `series` does
+    """
+    asked = Asked(filters, step_s, ("cache",) if is_summed(filters) else ("workspace",))
+    cube = asked.answer(path, seconds, MOST_POINTS)
+    body = cube.renamed({names: tuple(map(str, names)) for names in cube.requests()}).encode()      # slots are numbers, which no body has
+    slots, whole, caches = (Cube(("name",)) for _ in range(3))
+    slots.merge(body, keep=(0,))
+    whole.merge(body, keep=())
+    points = [
+        Point((asked.origin_s + int(names[0]) * step_s) * SECOND_NS, "", measures_of(slots, names, sums))
+        for names, sums in sorted(slots.sums().items(), key=lambda cell: int(cell[0][0]))
+    ]
+    if not is_summed(filters):
+        return Overview(points, measures_of(whole, (), whole.sums().get((), NO_SUMS)), None)
+    caches.merge(body, keep=(1,), histograms=NO_HISTOGRAM)
+    requests = {str(names[0]): count for names, count in caches.requests().items()}
+    return Overview(points, measures_of(whole, (), whole.sums().get((), NO_SUMS)), requests)
 
 
 def distinct(path: Path, filters: Filters, step_s: int, by: str = "user", seconds: float = SECONDS) -> dict[int, int]:

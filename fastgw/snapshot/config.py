@@ -362,13 +362,19 @@ class ControlPlane(Section, frozen=True):
 
     enabled: Annotated[bool, Meta(description="whether it runs, where its packages are installed (the extra control)")] = True
     store: Annotated[
-        str, Meta(description='"sqlite:///PATH" or "postgresql://USER:PASSWORD@HOST/DATABASE"; by default store.db in the state directory')
-    ] = ""
+        Secret | None,
+        Meta(description='"sqlite:///PATH" or "postgresql://USER:PASSWORD@HOST/DATABASE"; by default store.db in the state directory'),
+    ] = None
     public_url: Annotated[
         WebPlace | None, Meta(description="where browsers reach the gateway; by default where each of them says that it did")
     ] = None
     oidc: Annotated[Oidc | None, Meta(description="sign in at an identity provider")] = None
     smtp: Annotated[Smtp | None, Meta(description="how alerts go out by mail")] = None
+
+    @property
+    def store_url(self) -> str:
+        """Where the store is; "" for the one in the state directory."""
+        return self.store.reveal() if self.store is not None else ""
 
 
 class Config(Section, frozen=True):

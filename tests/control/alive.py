@@ -27,7 +27,8 @@ class Alive(RunningGateway):
     def __init__(self, directory: Path, store_url: str = "", *, workers: int = 2, more: str = "", token: str = "") -> None:
         self.token = token
         self.password = ""
-        super().__init__(directory, f'[control]\nstore = "{store_url}"\n{more}', workers=workers, control=True)
+        store = f'store = "{store_url}"\n' if store_url else ""
+        super().__init__(directory, f"[control]\n{store}{more}", workers=workers, control=True)
 
     def start(self) -> None:
         super().start()

@@ -5,19 +5,25 @@ from __future__ import annotations
 import os
 import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from fastgw._core.ledger import Ledger, Limits
+from fastgw.mock import MockOptions
 from fastgw.snapshot.keyring import KeyRing
 from fastgw.snapshot.published import read_published
-from tests.control.alive import PROVIDER_KEY, Alive, Load
+from tests.control.alive import MODEL, PROVIDER_KEY, Alive, Load
 from tests.control.test_killed import COST_NANO, accounts, is_written_through
 from tests.fakes.mock import running_mock
-from tests.fakes.raw_client import RawClient
+from tests.fakes.raw_client import RawClient, json_request
+from tests.gateway.limited import CHAT, QUESTION, bearer
 
 ROOM = "64m"
+MANY = 200
 
 
 @pytest.fixture
@@ -48,7 +54,7 @@ def fill(state: Path) -> Path:
 
 def test_full_disk_stops_no_traffic_and_corrupts_nothing(small: Path) -> None:
     """Requests are served and counted while nothing can be written; changes are refused with 503; what was counted is there afterwards."""
-    with running_mock() as mock, Alive(small) as alive:
+    with running_mock(MockOptions(latency_ms=200)) as mock, Alive(small) as alive:
         alive.make_integration(mock.url)
         alive.make_price()
         key_id, key = alive.make_key("steady", budgets=[{"usd": 1}])
@@ -62,8 +68,9 @@ def test_full_disk_stops_no_traffic_and_corrupts_nothing(small: Path) -> None:
             refused = [answer for answer in seen if answer.status_code != 201]
             assert refused and {answer.status_code for answer in refused} == {503}, [answer.text for answer in refused]
             assert {answer.json()["error"]["code"] for answer in refused} == {"unavailable"}
+            assert at_once(alive, key) == {200}, "many at once write where nobody has written before"
             alive.kill_control()
-            alive.wait_until(lambda: len(load.statuses) > before + 200, "traffic", 20)
+            alive.wait_until(lambda: len(load.statuses) > before + 20, "traffic", 20)
             ballast.unlink()
             alive.wait_until(lambda: alive.send("GET", "/keys").status_code == 200, "the API again", 30)
             alive.wait_until(lambda: 'fastgw_exporter_up{exporter="sqlite"} 1' in metrics(alive), "records to be kept again", 30)
@@ -74,6 +81,27 @@ def test_full_disk_stops_no_traffic_and_corrupts_nothing(small: Path) -> None:
         assert accounts(alive, f"key:{key_id}")[0].spent >= len(load.statuses) * COST_NANO
         alive.stop()
         sound(alive)
+
+
+def test_ledger_on_a_full_disk_says_so_and_lives(small: Path) -> None:
+    """Accounts that there is no room for are refused with an error; those that are there go on, and there are more when there is room."""
+    ledger = Ledger(small / "state/ledger")
+    kept = ledger.define_many([f"key:{number}" for number in range(4096)], Limits())
+    ballast = fill(small / "state")
+    with pytest.raises(OSError, match="No space left on device"):
+        ledger.define_many([f"more:{number}" for number in range(4096)], Limits())
+    assert len(ledger) == 4096 and ledger.find("more:0") is None and isinstance(ledger.admit_chain([kept[-1]], time.time_ns()), int)
+    ballast.unlink()
+    assert len(ledger.define_many([f"more:{number}" for number in range(4096)], Limits())) == 4096
+
+
+def at_once(alive: Alive, key: str) -> set[int]:
+    """What many requests are answered that are in hand at one time."""
+    with ExitStack() as stack:
+        clients = [stack.enter_context(RawClient(alive.url)) for _ in range(MANY)]
+        for client in clients:
+            client.send(json_request(CHAT, {"model": MODEL, "max_tokens": 5, "messages": QUESTION}, bearer(key)))
+        return {client.read_response("POST").status for client in clients}
 
 
 def integration(url: str, number: int) -> dict[str, object]:

@@ -51,9 +51,9 @@ def test_the_document_is_openapi(document: dict[str, Any]) -> None:
 def test_every_row_is_described(document: dict[str, Any]) -> None:
     """With its scope, its parameters and who it is for; nothing else is."""
     described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
-    assert described == {(row.method, row.path) for row in endpoints()}
+    assert described == {(row.method, row.path.replace(":path", "")) for row in endpoints()}
     for row in endpoints():
-        operation = document["paths"][row.path][row.method.lower()]
+        operation = document["paths"][row.path.replace(":path", "")][row.method.lower()]
         assert (row.scope or "") in operation["description"] and operation["summary"]
         named = [parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "path"]
         assert named == re.findall(r"\{(\w+)", row.path)

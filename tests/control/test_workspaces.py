@@ -50,6 +50,17 @@ def test_wrong_members_are_named(control: Control, body: object, path: str) -> N
     assert control.ask("GET", "/workspaces")["total"] == 1
 
 
+@pytest.mark.parametrize(("path", "account"), [
+    ("/workspaces/default", "workspace:default"), ("/users/owner@localhost", "user:"), ("/organisation", "organisation:default"),
+])
+def test_budgets_are_begun_afresh(control: Control, path: str, account: str) -> None:
+    """Of whatever has some: the ledger is told, and whoever may not change it is refused."""
+    assert control.ask("POST", f"{path}/reset")["id"] == control.ask("GET", path)["id"]
+    assert [name.startswith(account) for name in control.data.resets] == [True]
+    assert control.ask("GET", "/audit?limit=1")["data"][0]["action"].endswith(".reset")
+    control.person("new@localhost", default="member").ask("POST", f"{path}/reset", status=403)
+
+
 def test_pages_follow_one_another(control: Control) -> None:
     """Every workspace stands on one page, whatever the pages' length, and search finds by the name."""
     for number in range(7):

@@ -378,7 +378,21 @@ def test_ctrl_c_ends_cleanly(tmp_path: Path) -> None:
     assert not [pid for pid in family if is_alive(pid)]
     log = (tmp_path / "log").read_text()
     assert "Traceback" not in log and "ERROR" not in log and "WARNING" not in log
-    assert len(fastgw(tmp_path, "logs").stdout.splitlines()) == 2
+    assert len(fastgw(tmp_path, "logs", "--model", "gpt-4.1").stdout.splitlines()) == 2
+
+
+def test_sample_traffic_goes_through_the_demo(tmp_path: Path) -> None:
+    """`demo traffic` sends what was asked for through the listener with the demo's key; without a gateway it says so."""
+    with serving(tmp_path, "--demo", "--listen", "127.0.0.1:0"):
+        done = fastgw(tmp_path, "demo", "traffic", "--requests", "5")
+        assert done.returncode == 0, done.stderr
+
+        def chats() -> int:
+            return fastgw(tmp_path, "logs", "--key", "demo", "--json").stdout.count('"operation":"chat"')
+
+        wait_until(lambda: chats() == 5, "five records of chats")
+    done = fastgw(tmp_path, "demo", "traffic")
+    assert done.returncode == 1 and "no gateway runs" in done.stderr
 
 
 def test_logs_say_where_they_looked(tmp_path: Path) -> None:

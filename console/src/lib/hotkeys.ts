@@ -13,7 +13,7 @@ const isTyping = (target: EventTarget | null): boolean =>
 /** Listen as long as the component is there; `places` leads from the letter after "g" to a path. */
 export function useHotkeys(places: Record<string, string>, go: (path: string) => void): void {
   useEffect(() => {
-    let armedAt = 0;
+    let armedAt = -SECOND_KEY_MS;
     const listen = (event: KeyboardEvent) => {
       if (event.key === "k" && (event.metaKey || event.ctrlKey)) {
         event.preventDefault();
@@ -24,7 +24,7 @@ export function useHotkeys(places: Record<string, string>, go: (path: string) =>
       if (document.querySelector("dialog[open]")) return;
       if (event.timeStamp - armedAt < SECOND_KEY_MS && places[event.key]) {
         event.preventDefault();
-        armedAt = 0;
+        armedAt = -SECOND_KEY_MS;
         go(places[event.key]!);
       } else if (event.key === "g") {
         armedAt = event.timeStamp;

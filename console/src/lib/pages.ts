@@ -13,9 +13,9 @@ export function appended<T>(before: Rows<T> | undefined, page: Page<T>): Rows<T>
 }
 
 /** What came in since, newest first, before the rows that were there, at most so many in all. */
-export function prepended<T extends { seq: number }>(rows: T[], arrived: T[], most: number): T[] {
+export function prepended<T extends { seq: string }>(rows: T[], arrived: T[], most: number): T[] {
   const seen = new Set(rows.map((row) => row.seq));
-  const fresh = arrived.filter((row) => !seen.has(row.seq)).sort((a, b) => b.seq - a.seq);
+  const fresh = arrived.filter((row) => !seen.has(row.seq)).sort((a, b) => (BigInt(b.seq) > BigInt(a.seq) ? 1 : -1));
   return fresh.length ? [...fresh, ...rows].slice(0, most) : rows;
 }
 

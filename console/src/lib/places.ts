@@ -2,6 +2,7 @@
 
 import type { IconName } from "../ui/icons.tsx";
 import { CHANNELS, CONFIGS, INTEGRATIONS, KEYS, may, MODELS, PRICES, TOKENS, USERS, WORKSPACES } from "./may.ts";
+import { to } from "./place.ts";
 
 export type PageRow = { path: string; title: string; icon: IconName; key: string; group: string; scopes: string[] };
 
@@ -21,5 +22,10 @@ export const PAGES: PageRow[] = [
   { path: "/settings", title: "Settings", icon: "gear", key: "s", group: "Organisation", scopes: [] },
 ];
 
+/** The page that a path leads to. */
+export const pageAt = (path: string): PageRow | undefined => PAGES.find((page) => page.path && `${path}/`.startsWith(`${to(page.path)}/`));
+
+export const maySee = (page: PageRow): boolean => page.scopes.length === 0 || may(...page.scopes);
+
 /** The pages that the person may see. */
-export const pagesOf = (): PageRow[] => PAGES.filter((page) => page.scopes.length === 0 || may(...page.scopes));
+export const pagesOf = (): PageRow[] => PAGES.filter(maySee);

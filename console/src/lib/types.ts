@@ -16,7 +16,7 @@ export type Spend = { usd: number; requests: number; tokens: number; today_usd?:
 export type Stored = { id: string; version: number; created_at: string; updated_at: string; source?: "store" | "file" };
 export type Limited = Limits & { spend?: Spend };
 
-export type Organisation = Stored & Limited & { slug: string; name: string; settings: JsonObject };
+export type Organisation = Stored & Limited & { slug: string; name: string };
 export type Workspace = Stored & Limited & {
   slug: string; name: string; description?: string; admission?: string; unknown_price?: string; models?: string[]; inline?: string;
   status: "active" | "exhausted"; keys: number; members: number;
@@ -38,7 +38,7 @@ export type Key = Stored & Limited & {
   name: string; workspace: string; user: string | null; description?: string; models?: string[]; integrations?: string[];
   integration?: string | null; expires_at?: string | null; metadata?: Record<string, string>; config?: string | null;
   allow_config_override?: boolean; enabled: boolean; admission?: string | null; alert_emails?: string[];
-  rotation?: { every_days: number; overlap_hours: number } | null; status: KeyStatus; masked: string; last_used_at: string | null;
+  rotation?: { every_days: number; overlap_hours: number } | null; status: KeyStatus; masked?: string; last_used_at: string | null;
 };
 export type KeySecret = Key & { key: string; previous_valid_until?: string };
 export type Config = Stored & { slug: string; name?: string; workspace: string | null; config: JsonObject };
@@ -75,9 +75,9 @@ export type AuditLine = {
   address: string | null; request_id: string | null;
 };
 export type LogLine = {
-  id: string; seq: number; at: string; workspace: string; key: string; user: string | null; model: string; upstream_model: string;
+  id: string; seq: string; at: string; workspace: string; key: string; user: string | null; model: string; upstream_model: string;
   provider: string; integration: string; operation: string; status: number; outcome: string; error: string; streamed: boolean;
-  cache: string; attempts: number; input_tokens: number; output_tokens: number; cost_usd: number | null; total_ms: number;
+  cache: string; attempts: number; input_tokens: number; output_tokens: number; cost_usd: number | null; total_ms: number | null;
   gateway_ms: number; first_byte_ms: number | null; trace_id: string;
 };
 export type Timings = Record<"read_ms" | "admitted_ms" | "sent_ms" | "first_byte_ms" | "replied_ms" | "finished_ms", number | null>;
@@ -106,7 +106,8 @@ export type Status = {
 };
 export type Me = {
   user: { id: string; email: string } & Partial<User>; organisation: { id: string; slug: string; name?: string }; csrf: string | null;
-  role: "owner" | "admin" | "member"; scopes: string[]; workspaces: { id: string; slug: string; name?: string; role: WorkspaceRole }[];
+  role: "owner" | "admin" | "member"; scopes: string[]; is_organisation_wide: boolean;
+  workspaces: { id: string; slug: string; name?: string; role: WorkspaceRole; scopes: string[] }[];
   version: string; demo: boolean;
 };
 export type LoginOptions = { password: boolean; oidc: { name: string; url: string } | null };

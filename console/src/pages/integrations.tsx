@@ -26,7 +26,7 @@ const RESOURCE: Resource<Integration> = {
   columns: [
     { head: "Name", class: "main", fold: "head", cell: (row) => <><span>{row.slug}</span><span class="faint sub">{row.name && row.name !== row.slug ? row.name : titleOf(row.provider)}</span></> },
     { head: "Provider", cell: (row) => titleOf(row.provider), narrow: "away" },
-    { head: "Credential", cell: (row) => (row.masked_key ? <code>{row.masked_key}</code> : <span class="faint">by other means</span>) },
+    { head: "Credential", cell: (row) => (row.masked_key ? <code>{row.masked_key === "…" ? "kept" : row.masked_key}</code> : <span class="faint">by other means</span>) },
     { head: "Of", cell: (row) => row.workspace ?? <span class="faint">organisation</span>, narrow: "away" },
     { head: "Spend", class: "spend-cell", cell: (row) => <SpendCell of={row} /> },
     { head: "Source", quiet: true, fold: "away", cell: (row) => row.source === "file" && <Badge>file</Badge> },
@@ -52,7 +52,7 @@ function Creating({ close }: { close: () => void }) {
     <Form path="/integrations" what="integration" submit="Add integration" cancel={() => choose(null)} done={(saved) => (close(), testSaved(saved))}
       blank={{ provider: chosen.name, slug: free, share_with: "all" }}>
       <div class="chosen">
-        <div><b>{chosen.title}</b>{chosen.note && <p class="faint small">{chosen.note}</p>}{chosen.docs && <a href={chosen.docs} target="_blank" rel="noreferrer">Its documentation</a>}</div>
+        <div><p><b>{chosen.title}</b></p>{chosen.note && <p class="faint small">{chosen.note}</p>}{chosen.docs && <a href={chosen.docs} target="_blank" rel="noreferrer">Its documentation</a>}</div>
         <Button small onClick={() => choose(null)}>Another provider</Button>
       </div>
       <TextField at="slug" label="Slug" required mono hint="What models and configs call it, such as @openai-main." />

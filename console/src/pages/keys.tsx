@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { moment, plural, relative } from "../lib/format.ts";
 import { useIntegrationOptions, useModelNames, useWorkspaceOptions } from "../lib/lists.ts";
-import { KEYS, may, USERS } from "../lib/may.ts";
+import { KEYS, may, mayKey, USERS } from "../lib/may.ts";
 import { to } from "../lib/place.ts";
 import { change, useQuery } from "../lib/query.ts";
 import type { Config, Key, KeySecret, Page as Rows, User } from "../lib/types.ts";
@@ -17,7 +17,6 @@ import { attempt, remove, type Resource, ResourcePage } from "../ui/resource.tsx
 import { SecretOnce } from "../ui/secret.tsx";
 
 const STATES = ["active", "exhausted", "expired", "disabled"].map((name) => [name, name] as const);
-const ROTATE = ["workspace_service_api_keys.rotate", ...KEYS.update];
 export const ADMISSIONS = [
   ["clamp", "clamp: as much output as the budget pays for"], ["strict", "strict: refuse what could exceed it"], ["estimate", "estimate: count what it probably costs"],
 ] as const;
@@ -26,11 +25,17 @@ function WorkspaceFilter({ value, change: put }: { value: string | undefined; ch
   return <Filter label="Workspace" value={value} options={useWorkspaceOptions()} change={put} />;
 }
 
+/** Of others' keys a member of the workspace is told the names alone. */
+const isOpen = (key: Key): boolean => key.masked !== undefined;
+
 const RESOURCE: Resource<Key> = {
   path: "/keys", title: "Keys", one: "key", create: "Create key", rights: KEYS, nameOf: (key) => key.name, asked: ["workspace", "status", "user"],
+  isOpen,
+  // a key that has used up its budget is seen to
+  every_ms: 1500,
   mark: (key) => <StateBadge state={key.status} />,
   columns: [
-    { head: "Name", class: "main", fold: "head", cell: (key) => <><span>{key.name}</span><code class="faint sub">{key.masked}</code></> },
+    { head: "Name", class: "main", fold: "head", cell: (key) => <><span>{key.name}</span>{key.masked && <code class="faint sub">{key.masked}</code>}</> },
     { head: "State", fold: "head", cell: (key) => <StateBadge state={key.status} /> },
     { head: "Workspace", cell: (key) => key.workspace, narrow: "away" },
     { head: "Spend", class: "spend-cell", cell: (key) => <SpendCell of={key} /> },
@@ -129,14 +134,15 @@ function Fields({ row }: { row?: Key }) {
 
 function Opened({ row, close }: { row: Key; close: () => void }) {
   const [rotated, setRotated] = useState<KeySecret | null>(null);
-  const mayUpdate = may(...KEYS.update);
+  const mayUpdate = mayKey(row, "update");
   const path = `/keys/${row.id}`;
+  const isWhole = isOpen(row);
   return (
     <>
       <div class="panel-actions">
         <Button small icon="logs" href={to("/logs", { key: row.name, range: "7d" })}>Logs</Button>
         <Button small icon="overview" href={to("", { key: row.name, range: "7d" })}>Analytics</Button>
-        {may(...ROTATE) && <Button small icon="rotate" onClick={() => rotate(row, setRotated)}>Rotate</Button>}
+        {mayKey(row, "rotate") && <Button small icon="rotate" onClick={() => rotate(row, setRotated)}>Rotate</Button>}
         {mayUpdate && <Button small icon="refresh" onClick={() => reset(row)}>Reset budgets</Button>}
         {mayUpdate && (
           <Button small icon={row.enabled ? "pause" : "play"} onClick={() => attempt(
@@ -144,7 +150,7 @@ function Opened({ row, close }: { row: Key; close: () => void }) {
             {row.enabled ? "Disable" : "Enable"}
           </Button>
         )}
-        {may(...KEYS.remove) && (
+        {mayKey(row, "delete") && (
           <Button small kind="danger" icon="trash" onClick={() => remove({
             path: "/keys", row, what: "key", name: row.name, action: "Revoke", word: row.name, close,
             text: <p>Requests with this key are refused within a second, everywhere. What it spent stays in the records. This cannot be taken back.</p>,
@@ -153,15 +159,16 @@ function Opened({ row, close }: { row: Key; close: () => void }) {
       </div>
       <SpendBlock of={row} />
       <Facts rows={[
-        ["Key", <span class="copyable"><code>{row.masked}</code></span>],
+        row.masked && ["Key", <span class="copyable"><code>{row.masked}</code></span>],
         ["Id", <span class="copyable"><code>{row.id}</code><Copy text={row.id} label="Copy the id" /></span>],
         ["Workspace", <a href={to("/workspaces", { search: row.workspace })}>{row.workspace}</a>],
-        ["Last used", <Ago at={row.last_used_at} />],
-        ["Expires", row.expires_at ? `${moment(row.expires_at, "minute")} (${relative(row.expires_at)})` : "never"],
+        isWhole && ["Last used", <Ago at={row.last_used_at} />],
+        isWhole && ["Expires", row.expires_at ? `${moment(row.expires_at, "minute")} (${relative(row.expires_at)})` : "never"],
         ["Created", moment(row.created_at, "minute")],
         row.rotation && ["Rotates", `every ${plural(row.rotation.every_days, "day")}, ${plural(row.rotation.overlap_hours, "hour")} overlap`],
       ]} />
-      <Section title="Change it"><Form key={row.id} object={row} path={path} what="key" disabled={!mayUpdate}><Fields row={row} /></Form></Section>
+      {isWhole && <Section title="Change it"><Form key={row.id} object={row} path={path} what="key" disabled={!mayUpdate}><Fields row={row} /></Form></Section>}
+      {!isWhole && <p class="notice">This is someone else's key: its limits and what it spends are not yours to see.</p>}
       {rotated && (
         <SecretOnce title={`The key ${rotated.name}, rotated`} secret={rotated.key} close={() => setRotated(null)}
           note={rotated.previous_valid_until ? `The one before stays valid until ${moment(rotated.previous_valid_until, "minute")}.` : "The one before is not valid any more."} />

@@ -62,7 +62,7 @@ function Whole({ log }: { log: LogWhole }) {
           ["Input", whole(log.input_tokens)], ["Output", whole(log.output_tokens)],
           ...Object.entries(log.tokens ?? {}).filter(([name, value]) => value && !/^(input|output)(_tokens)?$/.test(name))
             .map(([name, value]): [string, string] => [name.replace(/_tokens$/, "").replaceAll("_", " "), whole(value)]),
-          log.output_tokens > 0 && log.first_byte_ms !== null && log.total_ms > log.first_byte_ms
+          log.output_tokens > 0 && log.first_byte_ms !== null && log.total_ms !== null && log.total_ms > log.first_byte_ms
             && ["Speed", `${count(log.output_tokens / ((log.total_ms - log.first_byte_ms) / 1000))} tokens/s`],
         ]} />
       </Section>
@@ -112,7 +112,7 @@ function AttemptRow({ step, number }: { step: Step; number: number }) {
 
 function Waterfall({ log }: { log: LogWhole }) {
   const bars = barsOf(log);
-  const total = Math.max(log.total_ms, ...bars.map((bar) => bar.to)) || 1;
+  const total = Math.max(log.total_ms ?? 0, ...bars.map((bar) => bar.to)) || 1;
   if (bars.length === 0) return <p class="faint small">It ended before its first step.</p>;
   return (
     <ol class="waterfall">

@@ -49,7 +49,7 @@ export function Logs({ params }: { params: { id?: string } }) {
   const filters = { ...Object.fromEntries(Object.entries(query).filter(([name]) => !["range", "since", "until", "live", "more"].includes(name))) };
   const asked = { since: range.since, until: range.isLive ? "" : range.until, ...filters };
   const list = usePages<LogLine>(withQuery("/logs", asked));
-  const [arrived, behind] = useTail(isLive, filters, list.data?.rows[0]?.seq);
+  const [arrived, behind] = useTail(isLive, filters, list.data && (list.data.rows[0]?.seq ?? ""));
   const [isMore, setMore] = useState(FREE.some(([name]) => query[name]) || Object.keys(query).some((name) => name.startsWith("metadata.")));
   const workspaces = useWorkspaceOptions();
   const keys = useKeyOptions();
@@ -125,7 +125,7 @@ function MoreFilters({ query, put }: { query: Record<string, string>; put: (chan
 }
 
 /** What arrives while the tail is on; it rests while the page is hidden, and goes on from where it was. */
-function useTail(isOn: boolean, filters: Record<string, string>, newest: number | undefined): [LogLine[], boolean] {
+function useTail(isOn: boolean, filters: Record<string, string>, newest: string | undefined): [LogLine[], boolean] {
   const [arrived, setArrived] = useState<LogLine[]>([]);
   const [isBehind, setBehind] = useState(false);
   const shape = JSON.stringify(filters);
@@ -138,8 +138,8 @@ function useTail(isOn: boolean, filters: Record<string, string>, newest: number 
       if (document.hidden || isAsking || isAway.peek()) return;
       isAsking = true;
       try {
-        const { data, last } = await get<{ data: LogLine[]; last: number }>(withQuery("/logs/live", { ...filters, after }));
-        after = Math.max(after, last ?? 0);
+        const { data, last } = await get<{ data: LogLine[]; last: string }>(withQuery("/logs/live", { ...filters, after }));
+        after = last;
         // the tail may know fewer filters than the list does
         const fitting = data.filter((log) => EXACT.every((name) => !filters[name] || String(log[name] ?? "") === filters[name]));
         setBehind(fitting.length >= MOST_LIVE);

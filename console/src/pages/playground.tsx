@@ -2,19 +2,20 @@
 
 import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type ApiError, call, get, me } from "../lib/api.ts";
+import { type ApiError, call, get, me, nonce } from "../lib/api.ts";
 import { EventReader } from "../lib/events.ts";
 import { count, duration, money, relative } from "../lib/format.ts";
 import { useModelNames, useWorkspaceOptions } from "../lib/lists.ts";
 import { may } from "../lib/may.ts";
+import { withQuery } from "../lib/pages.ts";
 import { to, usePlace } from "../lib/place.ts";
-import type { LogLine } from "../lib/types.ts";
+import type { LogLine, Page as Rows } from "../lib/types.ts";
 import { Button, Copy, Empty } from "../ui/basics.tsx";
 import { Icon } from "../ui/icons.tsx";
 import { Page } from "../ui/page.tsx";
 import { snippetFor } from "../ui/secret.tsx";
 
-type Told = { first_ms?: number; total_ms?: number; input?: number; output?: number; cost?: number | null; id?: string; provider?: string; status?: number };
+type Told = { first_ms?: number; total_ms?: number; input?: number; output?: number; cost?: number | null; id?: string; trace?: string; provider?: string; status?: number };
 type Message = { role: "user" | "assistant"; text: string; thought?: string; error?: string; told?: Told };
 
 // The conversation outlives the page, not the tab; a key is never stored.
@@ -46,12 +47,14 @@ async function ask(asked: Asked, signal: AbortSignal, show: (change: Partial<Mes
     ...(asked.max_tokens ? { max_tokens: Number(asked.max_tokens) } : {}),
     ...(asked.isStreamed ? { stream: true, stream_options: { include_usage: true } } : {}),
   };
+  // by which the record is found
+  const trace = nonce();
   const response = await fetch("/v1/chat/completions", {
-    method: "POST", headers: { authorization: `Bearer ${key.value}`, "content-type": "application/json" }, body: JSON.stringify(body), signal, credentials: "omit",
+    method: "POST", headers: { authorization: `Bearer ${key.value}`, "content-type": "application/json", "x-portkey-trace-id": trace }, body: JSON.stringify(body), signal, credentials: "omit",
   });
   const field = (name: string) => response.headers.get(name) ?? undefined;
-  const told: Told = { status: response.status };
-  const [id, provider, cost] = [field("x-fastgw-request-id"), field("x-fastgw-provider"), field("x-fastgw-cost-usd")];
+  const told: Told = { status: response.status, trace };
+  const [id, provider, cost] = ["x-fastgw-request-id", "x-fastgw-provider", "x-fastgw-cost-usd"].map(field);
   if (id) told.id = id;
   if (provider) told.provider = provider;
   if (cost) told.cost = Number(cost);
@@ -85,7 +88,7 @@ async function ask(asked: Asked, signal: AbortSignal, show: (change: Partial<Mes
   }
   told.total_ms = since();
   show({ told: { ...told } });
-  if (told.cost === undefined && told.id && may("logs.view", "logs.list")) void learnCost(told, show);
+  if (told.cost === undefined && told.trace && may("logs.list")) void learnCost(told, show);
 }
 
 /** A stream's cost is known when it has ended; the record has it a moment later. */
@@ -93,10 +96,11 @@ async function learnCost(told: Told, show: (change: Partial<Message>) => void): 
   for (const wait of COST_WAITS_MS) {
     await new Promise((resolve) => setTimeout(resolve, wait));
     try {
-      const log = await get<LogLine>(`/logs/${told.id}`);
-      return show({ told: { ...told, cost: log.cost_usd } });
-    } catch (error) {
-      if ((error as ApiError).status !== 404) return;
+      // a list, as what is not there yet is no fault
+      const { data } = await get<Rows<LogLine>>(withQuery("/logs", { trace: told.trace, limit: 1 }));
+      if (data[0]) return show({ told: { ...told, cost: data[0].cost_usd } });
+    } catch {
+      return;
     }
   }
 }

@@ -10,7 +10,6 @@ import type { Organisation, Status } from "../lib/types.ts";
 import { Badge, Button, Facts, Failure, Section, Skeleton, Tabs, toast, type Tone } from "../ui/basics.tsx";
 import { SpendBlock } from "../ui/bars.tsx";
 import { Form, TextField } from "../ui/form.tsx";
-import { JsonField } from "../ui/json.tsx";
 import { LimitFields } from "../ui/limits.tsx";
 import { ThemeChoice, signOut } from "../ui/navigation.tsx";
 import { Page } from "../ui/page.tsx";
@@ -87,7 +86,6 @@ function OrganisationPart() {
         done={(saved) => me.value && (me.value = { ...me.value, organisation: saved as unknown as Organisation })}>
         <TextField at="name" label="Name" required />
         <Section isTop title="Limits of everything together"><LimitFields /></Section>
-        <JsonField at="settings" label="Settings" />
       </Form>
     </>
   );

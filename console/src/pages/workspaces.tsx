@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { type ApiError, get } from "../lib/api.ts";
 import { useIntegrations, useModelNames } from "../lib/lists.ts";
-import { INTEGRATIONS, may, MEMBERS, USERS, WORKSPACES } from "../lib/may.ts";
+import { INTEGRATIONS, may, mayIn, MEMBERS, USERS, WORKSPACES } from "../lib/may.ts";
 import { to } from "../lib/place.ts";
 import { change, usePages, useQuery } from "../lib/query.ts";
 import type { Member, Page as Rows, Share, User, Workspace, WorkspaceRole } from "../lib/types.ts";
@@ -64,7 +64,10 @@ function Fields({ isFresh }: { isFresh?: boolean }) {
 
 function Opened({ row, close }: { row: Workspace; close: () => void }) {
   const [tab, choose] = useState<"limits" | "members" | "shares">("limits");
-  const mayUpdate = may(...WORKSPACES.update);
+  const mayUpdate = mayIn(row.slug, ...WORKSPACES.update);
+  const tabs: [typeof tab, string][] = [["limits", "Limits and policy"]];
+  if (mayIn(row.slug, ...MEMBERS.list)) tabs.push(["members", `Members (${row.members})`]);
+  if (mayIn(row.slug, "organisation_integrations.read", "workspace_integrations.read")) tabs.push(["shares", "Integrations"]);
   return (
     <>
       <div class="panel-actions">
@@ -85,7 +88,7 @@ function Opened({ row, close }: { row: Workspace; close: () => void }) {
         )}
       </div>
       <SpendBlock of={row} />
-      <Tabs label="Parts of the workspace" chosen={tab} choose={choose} tabs={[["limits", "Limits and policy"], ["members", `Members (${row.members})`], ["shares", "Integrations"]]} />
+      <Tabs label="Parts of the workspace" chosen={tab} choose={choose} tabs={tabs} />
       {tab === "limits" && <Form key={row.id} object={row} path={`/workspaces/${row.id}`} what="workspace" disabled={!mayUpdate}><Fields /></Form>}
       {tab === "members" && <Members workspace={row} />}
       {tab === "shares" && <Shares workspace={row} />}
@@ -102,10 +105,10 @@ function Members({ workspace }: { workspace: Workspace }) {
   if (!list.data) return list.error ? <Failure error={list.error} what="the members" retry={list.reload} /> : <Skeleton />;
   const rows = list.data.rows;
   const others = users.filter((one) => !rows.some((member) => member.user_id === one.id));
-  const mayUpdate = may(...MEMBERS.update);
+  const mayUpdate = mayIn(workspace.slug, ...MEMBERS.update);
   return (
     <>
-      {may(...MEMBERS.create) && others.length > 0 && (
+      {mayIn(workspace.slug, ...MEMBERS.create) && others.length > 0 && (
         <form class="inline-form" onSubmit={(event) => {
           event.preventDefault();
           void attempt(() => change("POST", path, { user_id: user, role }), "Added the member").then(() => setUser(""));
@@ -129,7 +132,7 @@ function Members({ workspace }: { workspace: Workspace }) {
                 {ROLES.map(([name]) => <option key={name} value={name}>{name}</option>)}
               </select></span>
             : member.role) },
-          { head: "Actions", quiet: true, class: "end", cell: (member) => may(...MEMBERS.remove) && (
+          { head: "Actions", quiet: true, class: "end", cell: (member) => mayIn(workspace.slug, ...MEMBERS.remove) && (
             <Button small kind="quiet" icon="close" label={`Take ${member.email} out`} onClick={() => confirm({
               title: `Take ${member.name || member.email} out?`, action: "Take out", danger: true, text: <p>Keys of theirs in this workspace stay; they cannot see them any more.</p>,
               go: () => change("DELETE", `${path}/${member.user_id}`),

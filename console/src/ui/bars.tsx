@@ -33,9 +33,11 @@ export function BudgetBar({ budget, compact }: { budget: BudgetSpend; compact?: 
 
 /** In a table: what was spent, against the budget that is fullest. */
 export function SpendCell({ of }: { of: Limited }) {
+  // what others spend is not told to everyone
+  if (!of.spend) return <span class="faint">–</span>;
   const budget = tightest(of.spend);
   if (budget) return <BudgetBar budget={budget} compact />;
-  return <span>{money(of.spend?.usd ?? 0)} <span class="faint">no budget</span></span>;
+  return <span>{money(of.spend.usd)} <span class="faint">no budget</span></span>;
 }
 
 /** All of what was spent, in a panel. */

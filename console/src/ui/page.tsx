@@ -76,10 +76,13 @@ export function Panel({ title, mark, close, children, wide, id }: {
 export function Search({ value, change, label, wait_ms = 250 }: { value: string; change: (text: string) => void; label: string; wait_ms?: number }) {
   const [text, setText] = useState(value);
   const timer = useRef(0);
+  // what is opened while a moment passes stays open: the change is made to the place as it is then
+  const latest = useRef(change);
+  latest.current = change;
   useEffect(() => setText(value), [value]);
   const apply = (typed: string, wait: number) => {
     clearTimeout(timer.current);
-    timer.current = window.setTimeout(() => change(typed.trim()), wait);
+    timer.current = window.setTimeout(() => latest.current(typed.trim()), wait);
   };
   return (
     <div class="search">

@@ -18,7 +18,9 @@ export type Resource<T> = {
   rights: { create: string[] }; create: string; nameOf: (row: T) => string; filters?: (place: Place) => ComponentChildren; asked?: readonly string[];
   panel: (open: { row: T | undefined; query: Query<T>; close: () => void; place: Place }) => ComponentChildren;
   /** where the page stands, if not where the API has it, and what of the URL stays when one is opened */
-  home?: string; byId?: boolean; keep?: readonly string[]; mark?: (row: T) => ComponentChildren; every_ms?: number; fixed?: Record<string, string>; above?: (place: Place) => ComponentChildren; wide?: boolean; actions?: ComponentChildren;
+  home?: string; byId?: boolean; keep?: readonly string[]; mark?: (row: T) => ComponentChildren; every_ms?: number; fixed?: Record<string, string>;
+  /** of what is listed, whether more of it may be asked for */
+  isOpen?: (row: T) => boolean; above?: (place: Place) => ComponentChildren; wide?: boolean; actions?: ComponentChildren;
 };
 
 /** A list of one kind of thing, and one of them opened beside it. */
@@ -30,8 +32,9 @@ export function ResourcePage<T extends Stored>({ of, id }: { of: Resource<T>; id
   const asked = Object.fromEntries((of.asked ?? []).map((name) => [name, place.query[name]]));
   const list = usePages<T>(withQuery(of.path, { ...of.fixed, ...asked, search: place.query.search }), of.every_ms);
   const isCreating = id === "create";
-  const one = useQuery<T>(id && !isCreating && (!of.home || of.byId) ? `${of.path}/${encodeURIComponent(id)}` : null, of.every_ms);
   const listed = list.data?.rows.find((row) => row.id === id);
+  const isAsked = id && !isCreating && (!of.home || of.byId) && (!listed || !of.isOpen || of.isOpen(listed));
+  const one = useQuery<T>(isAsked ? `${of.path}/${encodeURIComponent(id)}` : null, of.every_ms);
   const row = one.data ?? listed;
   const close = () => place.go(to(home, { ...kept, ...asked, search: place.query.search }));
   const mayCreate = may(...of.rights.create);
@@ -50,7 +53,7 @@ export function ResourcePage<T extends Stored>({ of, id }: { of: Resource<T>; id
         <Search value={place.query.search ?? ""} change={(search) => place.filter({ search })} label={`Search ${many}`} />
         {of.filters?.(place)}
       </div>
-      <Listing query={list} what={many} columns={of.columns} selected={id}
+      <Listing query={list} what={many} one={of.one} columns={of.columns} selected={id}
         href={(row) => to(`${home}/${encodeURIComponent(row.id)}`, place.query)}
         empty={place.query.search || Object.values(asked).some(Boolean)
           ? (

@@ -54,8 +54,8 @@ export function Table<T>({ rows, columns, label, href, selected, dense, stale, f
 }
 
 /** A list of the API as a table: loading, failed, empty, and the button for what follows. */
-export function Listing<T>({ query, what, empty, ...table }: {
-  query: Query<Rows<T>> & { more: () => Promise<void> }; what: string; empty: ComponentChildren;
+export function Listing<T>({ query, what, one = what.replace(/s$/, ""), empty, ...table }: {
+  query: Query<Rows<T>> & { more: () => Promise<void> }; what: string; one?: string; empty: ComponentChildren;
   columns: readonly Column<T>[]; href?: (row: T) => string; selected?: string | undefined; dense?: boolean; fresh?: (row: T) => boolean;
 }) {
   const [busy, setBusy] = useState(false);
@@ -77,7 +77,7 @@ export function Listing<T>({ query, what, empty, ...table }: {
       <Table rows={data.rows} label={what} stale={query.isStale} {...table} />
       <div class="below">
         <span class="faint" role="status">
-          {data.total !== undefined && data.total > data.rows.length ? `${whole(data.rows.length)} of ${whole(data.total)}` : whole(data.rows.length)} {what}
+          {data.total !== undefined && data.total > data.rows.length ? `${whole(data.rows.length)} of ${whole(data.total)}` : whole(data.rows.length)} {data.rows.length === 1 ? one : what}
         </span>
         {data.next && <Button small onClick={more} busy={busy}>Show more</Button>}
       </div>

@@ -1,5 +1,6 @@
 """Sums over time and by name, as the console shows them: from the sums that the drain keeps."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,7 @@ from fastgw.control.api.asked import METADATA, QUERY, ask, asked_of
 from fastgw.control.api.call import Answer, Call, moment
 from fastgw.control.api.endpoint import Endpoint
 from fastgw.control.api.problem import invalid, missing
-from fastgw.record.analytics import NO_SUMS, Measures, Point, Ranking, groups, measures_of, series, summary
+from fastgw.record.analytics import NO_SUMS, Measures, Point, Ranking, groups, measures_of, overview
 from fastgw.record.filters import Filters
 from fastgw.record.rollups import DAY_S, DAYS_KEPT, SECOND_NS
 
@@ -204,13 +205,11 @@ def auto_step_s(since_ns: int, until_ns: int, now_ns: int) -> int:
 # -- what is answered
 
 def look(path: Path, filters: Filters, step_s: int) -> Seen:
-    # by cache and metadata together only the records could tell
-    hits = None if filters.pairs else hit_rate(path, filters)
-    return Seen(series(path, filters, step_s), summary(path, filters), hits)
+    found = overview(path, filters, step_s)
+    return Seen(found.points, found.whole, hit_rate(found.caches or {}))
 
 
-def hit_rate(path: Path, filters: Filters) -> float | None:
-    by_cache = {one.name: one.measures.requests for one in groups(path, filters, "cache").groups}
+def hit_rate(by_cache: Mapping[str, int]) -> float | None:
     hits, misses = by_cache.get("hit", 0), by_cache.get("miss", 0)
     return share(hits, hits + misses)
 

@@ -18,6 +18,7 @@ from fastgw.control.api.resource import MOST_LISTED, USUAL_LISTED, Resource, Sho
 from fastgw.control.api.written import Document
 from fastgw.control.store.tables import ALERTS, CHANNELS, DELIVERIES, WORKSPACES
 from fastgw.snapshot.config import Config, Secret
+from fastgw.snapshot.seal import SealError
 from fastgw.snapshot.section import Section
 
 Label = Annotated[str, Meta(pattern=r"\A[^\x00-\x1f\x7f]{1,100}\Z", extra={"expected": "a name of 1 to 100 characters"})]
@@ -72,8 +73,11 @@ class Channels(Resource):
         return [{"host": self.host(call, row), "last_error": row["last_error"]} for row in rows]
 
     def host(self, call: Call, row: Stored) -> str | None:
-        """Where it leads, without what makes the address a secret."""
-        _, way = way_in(self.document_of(row), call.plane.file or Config(), call.plane.sealer)
+        """Where it leads, without what makes the address a secret; None also where it cannot be opened, so that the rest can be seen."""
+        try:
+            _, way = way_in(self.document_of(row), call.plane.file or Config(), call.plane.sealer)
+        except SealError:
+            return None
         return way.url.split("/")[2].rpartition("@")[2] if way.url.count("/") >= 2 else None
 
     def endpoints(self) -> list[Endpoint]:

@@ -40,7 +40,7 @@ EMAIL: Final = re.compile(r"[^@\s]{1,64}@[^@\s.][^@\s]{0,253}")
 class Keys(Resource):
     name, noun, table, scopes, by = "keys", "key", KEYS, SERVICE, "name"
     written, shown = KeyWritten, KeyShown
-    touches, sought, whole = ("keys",), ("masked",), ("metadata", "annotations")
+    touches, sought, whole, has_limits = ("keys",), ("masked",), ("metadata", "annotations"), True
 
     def endpoints(self) -> list[Endpoint]:
         listed, *rest = super().endpoints()
@@ -50,10 +50,6 @@ class Keys(Resource):
             Endpoint(
                 method="POST", path=f"{one}/rotate", run=self.rotate, summary="Make another key in the place of one", tag=tag,
                 scope=f"{SERVICE}.rotate", uses="write", body=Overlap, reply=self,
-            ),
-            Endpoint(
-                method="POST", path=f"{one}/reset", run=self.reset, summary="Begin the budgets of a key afresh", tag=tag,
-                scope=f"{SERVICE}.update", uses="write", reply=self,
             ),
             Endpoint(
                 method="POST", path=f"/{self.name}/playground", run=self.playground, summary="Make a key of one's own for 15 minutes",
@@ -158,12 +154,6 @@ class Keys(Resource):
         answer = await self.answer(call, stored)
         assert isinstance(answer.body, dict)  # of one row
         return Answer({**answer.body, "key": call.once[-1]}, fields=answer.fields)
-
-    async def reset(self, call: Call) -> Answer:
-        row = await self.find(call, "update")
-        await self.audit(call, "reset", row, {})
-        call.plane.accounts.reset(account_of(row), self.document_of(row))
-        return await self.answer(call, row)
 
     async def playground(self, call: Call) -> Answer:
         """A key for the console, which is the person's, and for a while; those that have expired go."""

@@ -1,7 +1,7 @@
 """The admin API as an OpenAPI 3.1 document, made of the rows that serve it and of the types that they read and answer."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +17,7 @@ from fastgw.snapshot.secret import Secret, SecretText
 Json = dict[str, Any]
 
 REF: Final = "#/components/schemas/{name}"
+REFERRED: Final = re.compile(r"#/components/schemas/(\w+)")
 TEXT: Final[Json] = {"type": "string"}
 MOMENT: Final[Json] = {"type": "string", "format": "date-time"}
 # parameters of queries that are more than a text
@@ -74,7 +75,7 @@ def describe(rows: Iterable[Endpoint]) -> Json:
     schemas, names = components(rows)
     paths: dict[str, Json] = {}
     for row in rows:
-        paths.setdefault(row.path, {})[row.method.lower()] = operation(row, names)
+        paths.setdefault(path_of(row), {})[row.method.lower()] = operation(row, names)
     return {
         "openapi": "3.1.0",
         "info": {"title": "fastgw admin API", "version": __version__, "description": "What administrators and scripts do with a gateway."},
@@ -94,10 +95,12 @@ def components(rows: Sequence[Endpoint]) -> tuple[dict[str, Json], dict[object, 
     found, schemas = msgspec.json.schema_components(kinds, schema_hook=own_schema, ref_template=REF)
     schemas = {name: plain(schema) for name, schema in schemas.items()}
     names: dict[object, Json] = {kind: plain(schema) for kind, schema in zip(kinds, found, strict=True)}
+    held = holders(schemas)
+    schemas |= {f"{name}Told": without_secrets(schemas[name], held) for name in held if not name.endswith("Written")}
     for resource in resources:
         written, shown = (schemas[str(names[kind]["$ref"]).rpartition("/")[2]] for kind in (resource.written, resource.shown))
         view, patch = type(resource).__name__.removesuffix("s"), f"{type(resource).__name__.removesuffix('s')}Patch"
-        schemas[view], schemas[patch] = view_of(written, shown, schemas), patch_of(written, resource.frozen)
+        schemas[view], schemas[patch] = view_of(without_secrets(written, held), shown), patch_of(written, resource.frozen)
         names[type(resource)], names[resource.written, "PATCH"] = {"$ref": REF.format(name=view)}, {"$ref": REF.format(name=patch)}
     fault = names[Fault]
     problems = {"type": "array", "items": fault, "description": "where there are several"}
@@ -128,33 +131,37 @@ def plain(schema: Any) -> Any:
     return changed
 
 
-def view_of(written: Json, shown: Json, schemas: dict[str, Json]) -> Json:
-    """An object as it is answered: what was written, but for secrets, and what the gateway says beside it."""
-    told = without_secrets(written, schemas)
+def holders(schemas: Mapping[str, Json]) -> set[str]:
+    """The names of objects with a secret in them, or in what they refer to."""
+    texts = {name: str(schema) for name, schema in schemas.items()}
+    held = {name for name, text in texts.items() if "writeOnly" in text}
+    while more := {name for name, text in texts.items() if name not in held and held & set(REFERRED.findall(text))}:
+        held |= more
+    return held
+
+
+def view_of(written: Json, shown: Json) -> Json:
+    """An object as it is answered: what was written, and what the gateway says beside it."""
     return {
         "type": "object",
-        "properties": {**told["properties"], **shown["properties"]},
-        "required": list(dict.fromkeys((*told["required"], *shown["required"]))),
+        "properties": {**written["properties"], **shown["properties"]},
+        "required": list(dict.fromkeys((*written["required"], *shown["required"]))),
         "additionalProperties": False,
     }
 
 
-def without_secrets(schema: Any, schemas: dict[str, Json]) -> Any:
-    """What may be answered of what is written; of objects that hold secrets a form of their own is made."""
+def without_secrets(schema: Any, held: Container[str]) -> Any:
+    """What may be answered of what is written; objects that hold secrets have a form of their own for that."""
     if isinstance(schema, list):
-        return [without_secrets(item, schemas) for item in schema]
+        return [without_secrets(item, held) for item in schema]
     if not isinstance(schema, dict):
         return schema
     if "$ref" in schema:
         name = str(schema["$ref"]).rpartition("/")[2]
-        told = without_secrets(schemas[name], schemas)
-        if told != schemas[name]:
-            schemas[f"{name}Shown"] = told
-            name = f"{name}Shown"
-        return {**schema, "$ref": REF.format(name=name)}
+        return {**schema, "$ref": REF.format(name=f"{name}Told" if name in held else name)}
     if is_secret(schema.get("additionalProperties")):
         return {**schema, "additionalProperties": {"type": "null"}}  # its names are told
-    changed = {key: without_secrets(item, schemas) for key, item in schema.items()}
+    changed = {key: without_secrets(item, held) for key, item in schema.items()}
     if "properties" in schema:
         changed["properties"] = {name: item for name, item in changed["properties"].items() if not is_secret(item)}
         changed["required"] = [name for name in schema.get("required", ()) if name in changed["properties"]]
@@ -210,8 +217,13 @@ def parameters(row: Endpoint) -> list[Json]:
     return found
 
 
+def path_of(row: Endpoint) -> str:
+    """Its path without what only the router reads: that a name may have slashes."""
+    return row.path.replace(":path}", "}")
+
+
 def path_names(row: Endpoint) -> list[str]:
-    return [name.partition(":")[0] for name in re.findall(r"\{([^}]+)\}", row.path)]
+    return re.findall(r"\{(\w+)\}", path_of(row))
 
 
 def responses(row: Endpoint, names: Mapping[object, Json]) -> Json:

@@ -34,14 +34,18 @@ class Organisations(Resource):
 
     name, noun, table, scopes = "organisation", "organisation", ORGANISATIONS, "organisation_settings"
     written, shown = OrganisationWritten, OrganisationShown
-    touches = ("config",)
+    touches, has_limits = ("config",), True
 
     def endpoints(self) -> list[Endpoint]:
-        summaries = {"GET": "Show the organisation", "PATCH": "Change the organisation"}
+        one, summaries = "/organisation/{organisation}", {
+            ("GET", ""): "Show the organisation",
+            ("PATCH", ""): "Change the organisation",
+            ("POST", "/reset"): "Begin the budgets of the organisation afresh",
+        }
         return [
-            structs.replace(row, path="/organisation", summary=summaries[row.method])
+            structs.replace(row, path=row.path.replace(one, "/organisation"), summary=summary)
             for row in super().endpoints()
-            if row.method in summaries and not row.is_list
+            if row.path.startswith(one) and (summary := summaries.get((row.method, row.path.removeprefix(one))))
         ]
 
     def visible(self, call: Call, verb: str) -> ColumnElement[bool]:

@@ -57,6 +57,7 @@ class Resource:
     frozen: ClassVar[tuple[str, ...]] = ()  # members that cannot be changed later
     whole: ClassVar[tuple[str, ...]] = ()  # members that a change replaces rather than merges
     sought: ClassVar[tuple[str, ...]] = ()  # columns that ?search= looks into, beside `by`
+    has_limits: ClassVar[bool] = False  # whether budgets stand in it, which can begin afresh
 
     def __repr__(self) -> str:
         return f"<Resource {self.name}>"
@@ -166,7 +167,14 @@ class Resource:
                 status=204,
                 tag=tag,
             ),
+            *([self.reset_endpoint(one)] if self.has_limits else ()),
         ]
+
+    def reset_endpoint(self, one: str) -> Endpoint:
+        return Endpoint(
+            method="POST", path=f"{one}/reset", run=self.reset, summary=f"Begin the budgets of a {self.noun} afresh",
+            scope=f"{self.scopes}.update", uses="write", reply=self, tag=self.name,
+        )  # fmt: skip
 
     async def list_rows(self, call: Call) -> Answer:
         limit = call.integer("limit", USUAL_LISTED, 1, MOST_LISTED)
@@ -249,6 +257,15 @@ class Resource:
         await call.writing.execute(delete(self.table).where(self.table.c.id == row["id"]))
         await self.audit(call, "delete", row, {})
         return Answer(status=204) if told is None else Answer(told)
+
+    async def reset(self, call: Call) -> Answer:
+        """What was spent counts as nothing from now on, in each window."""
+        row = await self.find(call, "update")
+        owner = await self.owner(call, row)
+        assert owner is not None  # as budgets stand in it
+        await self.audit(call, "reset", row, {})
+        call.plane.accounts.reset(owner.account, self.document_of(row))
+        return await self.answer(call, row)
 
     # the pieces
 

@@ -50,6 +50,7 @@ class SignedInUser(Struct, frozen=True):
     name: str
     role: str
     kind: Literal["user", "token", "system"]
+    has_password: bool
 
 
 class SignedIn(Struct, frozen=True):
@@ -68,12 +69,13 @@ class Home(Struct, frozen=True):
 
 
 class Place(Struct, frozen=True):
-    """A workspace that the caller has a role in."""
+    """A workspace that the caller has a role in, and what that lets them do there."""
 
     id: str
     slug: str
     name: str
     role: str
+    scopes: list[str]
 
 
 class Me(Struct, frozen=True):
@@ -156,7 +158,7 @@ class SignIn:
         async with call.plane.store.write() as transaction:
             call.transaction, call.connection = transaction, transaction.connection
             cookie, csrf = await sign_in(call, user, "password")
-        known = SignedInUser(user.id, user.email, name_in(user.spec), user.role, "user")
+        known = SignedInUser(user.id, user.email, name_in(user.spec), user.role, "user", has_password=True)
         return Answer(SignedIn(known, csrf), fields={"set-cookie": cookie_field(cookie)})
 
     async def options(self, call: Call) -> Answer:
@@ -177,19 +179,24 @@ class SignIn:
             .where(MEMBERS.c.user_id == (principal.user_id or ""))
             .order_by(WORKSPACES.c.slug)
         )
-        user = (await call.reading.execute(select(USERS.c.spec).where(USERS.c.id == principal.id))).scalar_one_or_none()
+        user = (await call.reading.execute(select(USERS.c.spec, USERS.c.password_hash).where(USERS.c.id == principal.id))).first()
         csrf = None
         if cookie := call.request.cookies.get(COOKIE):
             csrf = (await call.reading.execute(select(SESSIONS.c.csrf).where(SESSIONS.c.digest == digest_of(cookie)))).scalar_one_or_none()
         return Answer(
             Me(
-                user=SignedInUser(principal.id, principal.name, "" if user is None else name_in(user), principal.role, principal.kind),
+                user=SignedInUser(
+                    principal.id, principal.name, "" if user is None else name_in(user.spec), principal.role, principal.kind,
+                    has_password=user is not None and user.password_hash is not None,
+                ),  # fmt: skip
                 role=principal.role,
                 organisation=Home(organisation.id, organisation.slug, name_in(organisation.spec)),
                 csrf=csrf,
                 scopes=sorted(principal.scopes.union(*principal.workspaces.values())),
                 is_organisation_wide=bool(principal.scopes),
-                workspaces=[Place(row.id, row.slug, name_in(row.spec), row.role) for row in places],
+                workspaces=[
+                    Place(row.id, row.slug, name_in(row.spec), row.role, sorted(principal.workspaces.get(row.id, ()))) for row in places
+                ],
                 version=__version__,
                 demo=call.plane.is_demo,
             )

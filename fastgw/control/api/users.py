@@ -58,7 +58,7 @@ class PasswordChange(Section, frozen=True):
 class Users(Resource):
     name, noun, table, scopes, by = "users", "user", USERS, "organisation_users", "email"
     written, shown = UserWritten, UserShown
-    touches, whole = ("config",), ("annotations",)
+    touches, whole, has_limits = ("config",), ("annotations",), True
 
     def __init__(self) -> None:
         self.throttle = Throttle()

@@ -46,7 +46,7 @@ class WorkspaceShown(Shown, kw_only=True):
 class Workspaces(Resource):
     name, noun, table, scopes = "workspaces", "workspace", WORKSPACES, "workspaces"
     written, shown = WorkspaceWritten, WorkspaceShown
-    touches, frozen, sought, whole = ("config",), ("slug",), (), ("annotations",)
+    touches, frozen, whole, has_limits = ("config",), ("slug",), ("annotations",), True
 
     def visible(self, call: Call, verb: str) -> ColumnElement[bool]:
         own = WORKSPACES.c.organisation_id == call.principal.organisation_id

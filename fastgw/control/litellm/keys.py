@@ -10,7 +10,7 @@ from sqlalchemy import select
 from fastgw.auth.keys import digest_of
 from fastgw.control.api.call import Answer, Call, moment
 from fastgw.control.api.keys import Keys
-from fastgw.control.api.problem import invalid
+from fastgw.control.api.problem import ApiError, invalid
 from fastgw.control.api.written import Document
 from fastgw.control.litellm.asking import answered, document_in, inner, page_of
 from fastgw.control.litellm.budgets import BudgetRoutes, said
@@ -27,7 +27,6 @@ from fastgw.control.litellm.words import (
     noted,
     pick,
     seconds_of,
-    taken_away,
     text_of,
     texts_of,
     told,
@@ -125,7 +124,7 @@ class KeyRoutes:
         found = (await call.reading.execute(select(KEYS.c.id).where(*wanted, self.keys.visible(call, "read")))).scalar_one_or_none()
         if found is None:
             # never the name, as it may be a key
-            raise taken_away("such key")
+            raise ApiError("not_found", "there is no such key that you may see")
         return str(found)
 
     async def change(self, call: Call) -> Answer:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from fastgw.control.api.problem import ApiError, invalid
+from fastgw.control.api.problem import invalid
 from fastgw.control.api.written import Document
 from fastgw.snapshot.names import shown
 
@@ -222,7 +222,3 @@ def as_metadata(value: Mapping[str, object]) -> dict[str, str]:
         if not isinstance(item, dict | list) and item is not None and 0 < len(name) <= 128 and len(text) <= 128 and len(texts) < 64:
             texts[name] = text
     return texts
-
-
-def taken_away(name: str) -> ApiError:
-    return ApiError("not_found", f"there is no {name} that you may see")

@@ -76,7 +76,7 @@ KEYS = Table(
     "keys", METADATA, identity(), owner(), workspace(nullable=False), member(), text("name"),
     Column("digest", LargeBinary, unique=True), Column("previous_digest", LargeBinary, unique=True),
     Column("previous_until_ns", BigInteger), Column("rotate_at_ns", BigInteger, index=True), text("masked"),
-    Column("removed", Boolean, nullable=False), *written(), *moments(), Index("ix_keys_workspace_name", "workspace_id", "name"),
+    Column("removed", Boolean, nullable=False), *written(), *moments(), Index("ix_keys_name_workspace_id", "name", "workspace_id"),
 )
 # Digests that data planes may still have, and must forget.
 REVOCATIONS = Table(

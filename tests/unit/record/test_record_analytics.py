@@ -155,6 +155,17 @@ def test_ranges_cut_at_minutes_are_exact(written: tuple[Path, list[tuple[int, Re
         assert sum(point.measures.requests for point in points) == expected
 
 
+@pytest.mark.parametrize("filters", [Filters(since_ns=SINCE, until_ns=UNTIL), Filters(since_ns=SINCE, until_ns=UNTIL, key="k1"),
+                                     Filters(since_ns=SINCE, until_ns=UNTIL, metadata=(("team", "a"),))])
+def test_an_overview_is_what_three_questions_answer(written: tuple[Path, list[tuple[int, Record]]], filters: Filters) -> None:
+    """Points, the whole and the counts by cache are those of series, summary and groups."""
+    path, _ = written
+    found = analytics.overview(path, filters, 6 * 3600)
+    assert found.points == series(path, filters, 6 * 3600) and found.whole == summary(path, filters)
+    if not filters.metadata:
+        assert found.caches == {one.name: one.measures.requests for one in groups(path, filters, "cache").groups}
+
+
 def test_users_are_counted_by_step(written: tuple[Path, list[tuple[int, Record]]]) -> None:
     """How many users there were in a step is how many names occur in it."""
     path, records = written

@@ -325,7 +325,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_keys_rotate_at_ns"), ["rotate_at_ns"], unique=False)
         batch_op.create_index(batch_op.f("ix_keys_user_id"), ["user_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_keys_workspace_id"), ["workspace_id"], unique=False)
-        batch_op.create_index("ix_keys_workspace_name", ["workspace_id", "name"], unique=False)
+        batch_op.create_index("ix_keys_name_workspace_id", ["name", "workspace_id"], unique=False)
 
     op.create_table("members",
     sa.Column("id", sa.Text(), nullable=False),
