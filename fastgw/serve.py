@@ -186,6 +186,7 @@ class Supervisor:
 
     def drain_run(self) -> Callable[[int], int]:
         # here, before the fork: an edge does without, and a drain is there at once where it need not load anything
+        import fastgw.record.exposition  # noqa: F401
         from fastgw.record.daemon import run_drain
 
         options = self.drain_options(os.getpid())
