@@ -18,7 +18,7 @@ const PAGES = {
   overview: ["/console/"],
   "overview-empty": ["/console/", null, "empty"],
   logs: ["/console/logs"],
-  log: ["/console/logs", openNamed("smart")],
+  log: ["/console/logs?model=gpt-4.1&outcome=served", openFirst],
   "logs-more": ["/console/logs?outcome=failed", click("More")],
   keys: ["/console/keys"],
   key: ["/console/keys", openNamed("support-bot-prod")],
