@@ -7,9 +7,11 @@ branches; and the search begins at each character. The longest subject is what k
 
 import re
 from collections.abc import Callable, Iterable
-from re import _constants as kinds  # type: ignore[attr-defined]  # the parser of `re` has no public name
-from re import _parser as parser  # type: ignore[attr-defined]  # the same
-from typing import Final, cast
+from typing import Any, Final, cast
+
+# The parser of `re` has no public name, and whether type checkers know its private one depends on what else they look at.
+kinds: Any = vars(re)["_constants"]
+parser: Any = vars(re)["_parser"]
 
 MOST_PATTERN_CHARACTERS: Final = 512
 MOST_STEPS: Final = 16_000_000

@@ -110,6 +110,7 @@ POST   /users                                                 + + - - - - + + - 
 DELETE /users/{user}                                          + + - - - - 0 - - !
 GET    /users/{user}                                          + + 0 0 0 0 0 - + !
 PATCH  /users/{user}                                          + + - - - - 0 - - !
+POST   /users/{user}/reset                                    + + - - - - 0 - - !
 POST   /users/{user}/password                                 - - 0 0 0 0 0 - - !
 POST   /users/{user}/reset                                    + + - - - - 0 - - !
 GET    /workspaces                                            + + - + + + . + - !
@@ -117,6 +118,7 @@ POST   /workspaces                                            + + - - - - + + - 
 DELETE /workspaces/{workspace}                                + + - - - - 0 0 - !
 GET    /workspaces/{workspace}                                + + - + + + 0 + - !
 PATCH  /workspaces/{workspace}                                + + - + - - 0 0 - !
+POST   /workspaces/{workspace}/reset                          + + - + - - 0 0 - !
 GET    /workspaces/{workspace}/members                        + + - + + - 0 + - !
 POST   /workspaces/{workspace}/members                        + + - + - - 0 - - !
 DELETE /workspaces/{workspace}/members/{user}                 + + - + - - 0 - - !
