@@ -18,7 +18,7 @@ NPM := $(if $(shell command -v npm),build/npm/.stamp-installed)
 CONSOLE := build/.stamp-console$(if $(shell command -v npm),,-without-npm)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build console serve test check bench soak clean
+.PHONY: help setup build console serve test check bench soak clean footprint
 .DELETE_ON_ERROR:
 
 help:  ## say what there is
@@ -45,6 +45,9 @@ check: $(BUILT) $(TOOLS) $(CONSOLE)  ## lint, check types, stubs, layers, style 
 	$(BIN)/compose-lint compose.yaml
 	@! command -v systemd-analyze >/dev/null || .ci/check-unit deploy/fastgw.service
 	$(BIN)/python -m pytest tests/test_layers.py tests/test_style.py tests/test_docs.py
+
+footprint: $(BUILT) $(CONSOLE)  ## build an sdist, a wheel and a clean install; measure them, an edge's start and its memory
+	$(BIN)/python -m bench.footprint
 
 bench: $(BUILT)  ## measure the kernels, then the gateway under load beside nginx (needs nginx and wrk)
 	$(BIN)/python -m pytest -o python_files='bench_*.py' --benchmark-columns=min,median,stddev,rounds bench/kernels \

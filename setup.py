@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from Cython.Build import cythonize
+from Cython.Compiler import Options
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
@@ -49,7 +50,7 @@ def one_library(extensions):
     assert len(set(names)) == len(names), f"two kernels of one name cannot stand in one library: {sorted(names)}"
     return Extension(
         LIBRARY, [source for extension in extensions for source in extension.sources], extra_compile_args=[*SIZED, "-flto"],
-        extra_link_args=["-Os", "-flto=2", "-Wl,-s", "-Wl,--gc-sections"])
+        extra_link_args=["-Os", "-flto", "-flto-partition=none", "-Wl,-s", "-Wl,--gc-sections", "-Wl,--sort-section=name"])
 
 
 class BuildKernels(build_ext):
@@ -117,6 +118,7 @@ class SdistWithConsole(sdist):
         super().run()
 
 
+Options.docstrings = IS_IN_PLACE or DEBUG
 extensions = cythonize(
     list(kernels()),
     nthreads=os.cpu_count() or 1,

@@ -2,7 +2,7 @@
 
 Input: the three arguments of an ASGI 3 application. Output: calls of Flow, as the lane makes them.
 A head is written out as HTTP/1.1 and read by the lane's own parser, so that what is refused there is refused here, whatever the server
-let pass; a name or value that would end its line gives a head of another length or number of fields, and is refused.
+let pass; a name or value that would end its line gives a head of another length or other fields, and is refused.
 A request is two tasks: the server's own writes, a second one reads the body and then waits for the client to go away.
 Ownership: pieces are copied on their way out, since a flow's bytes are valid during its call only. Limits: HIGH_WATER_BYTES unsent
 before the upstream is paused; nothing of a streamed body is kept; a whole one is bounded by max_body_bytes.
@@ -154,17 +154,17 @@ cdef class AsgiClient(Client):
         """Read the scope; the flow then says what becomes of the body."""
         cdef Head* head = &self.front.head
         cdef bytes text
+        cdef list names
         cdef Py_ssize_t n, length
-        cdef int count
         self.front.poller.now_ns = monotonic_ns()
         try:
-            text, count = head_of(self.scope, has_body)
+            text, names = head_of(self.scope, has_body)
         except ValueError:
             self.body_ended = True
             return self.flow.request_fault(BAD_TARGET)
         n = PyBytes_GET_SIZE(text)
         length = parse_request(PyBytes_AS_STRING(text), n, head, HEAD_LIMIT_BYTES)
-        if length > 0 and (length != n or head.count != count):
+        if length > 0 and (length != n or not is_named(head, names)):
             length = BAD_FIELD
         if length <= 0:
             # without an end there is a line break missing, which only a field can hide
@@ -404,13 +404,23 @@ cdef bint lacks_framing(scope) except -1:
     return True
 
 
+cdef bint is_named(const Head* head, list names) except -1:
+    """Whether a head has these fields and no others: a line break or a colon in one would have made another of it."""
+    cdef int i
+    if head.count != len(names):
+        return False
+    for i in range(head.count):
+        if head.fields[i].name_len != <Py_ssize_t>len(names[i]):
+            return False
+    return True
+
+
 cdef tuple head_of(scope, bint has_body):
-    """The head as HTTP/1.1 has it, and how many fields it ought to have. raises ValueError"""
+    """The head as HTTP/1.1 has it, and the names of its fields. raises ValueError"""
     cdef bytes target = target_of(scope)
     cdef bytes query = scope.get("query_string") or b""
     cdef bytes version = VERSIONS.get(scope["http_version"], b"HTTP/1.1")
-    cdef list parts
-    cdef int count = 0
+    cdef list parts, names = []
     if memchr(PyBytes_AS_STRING(target), c'?', PyBytes_GET_SIZE(target)) != NULL:
         raise ValueError("a question mark in the path")
     parts = [scope["method"].encode("ascii"), b" ", target, b"?" if query else b"", query, b" ", version, b"\r\n"]
@@ -418,12 +428,12 @@ cdef tuple head_of(scope, bint has_body):
         if not value and name == b"host" and version is not b"HTTP/1.1":
             continue                    # Granian's, for a request of HTTP/1.0 that has none
         parts += (name, b": ", value, b"\r\n")
-        count += 1
+        names.append(name)
     if has_body:
         parts.append(b"transfer-encoding: chunked\r\n")
-        count += 1
+        names.append(b"transfer-encoding")
     parts.append(b"\r\n")
-    return b"".join(parts), count
+    return b"".join(parts), names
 
 
 cdef bytes target_of(scope):

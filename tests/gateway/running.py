@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,6 +28,7 @@ class RunningGateway:
 
     def __init__(
         self, directory: Path, config: str, *, workers: int = 1, environ: dict[str, str] | None = None, control: bool = False,
+        options: Sequence[str] = (),
     ) -> None:
         self.directory = directory
         self.config_path = directory / "fastgw.toml"
@@ -35,6 +37,7 @@ class RunningGateway:
         self.log_path = directory / "gateway.log"
         self.workers = workers
         self.control = control
+        self.options = [*(["--server", "granian"] if SERVER else []), *options]
         self.environ = environ or {}
         self.url = self.address = ""
         self.bridge: H2Bridge | None = None
@@ -56,7 +59,7 @@ class RunningGateway:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "fastgw", "serve", "--config", str(self.config_path), "--listen", listen,
                  "--state", str(self.state), "--workers", str(self.workers), "--control" if self.control else "--no-control",
-                 *(["--server", "granian"] if SERVER else [])],
+                 *self.options],
                 stdout=subprocess.PIPE, stderr=log, env=environ, start_new_session=True, text=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
