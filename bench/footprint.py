@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 KEY = "fgw-footprint-0123456789abcdef0123456789"
 REQUESTS = 1000
 STARTS = 5
+QUIET_SECONDS = 3.0            # then what is not needed any more has been given back
 WAIT_SECONDS = 20.0
 
 NOT_CORE = ("fastgw/console/", "fastgw/control/")      # of use with the extra `control` only
@@ -136,7 +137,7 @@ def serve(room: Path, python: Path, address: str, place: Path) -> dict[str, floa
             starts.append(time.perf_counter() - began)
             if turn == STARTS - 1:
                 ask_often(REQUESTS)
-                time.sleep(1.0)
+                time.sleep(QUIET_SECONDS)
                 memory = pss_mib(process.pid)
         finally:
             process.send_signal(signal.SIGTERM)

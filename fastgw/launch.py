@@ -1,5 +1,4 @@
 """Start the gateway from the command line: read the configuration, apply the options, say where it listens."""
-import ctypes
 import logging
 import os
 import signal
@@ -198,6 +197,8 @@ def prepare_demo(state: Path, mock_address: str, *, is_stored: bool) -> tuple[Pa
 
 def start_mock() -> tuple[subprocess.Popen[str], str]:
     """Start a mock provider and return it with its address. raises CannotServe"""
+    import ctypes
+
     prctl = ctypes.CDLL(None).prctl      # looked up here: after a fork only what cannot wait may be done
 
     def end_with_parent() -> None:

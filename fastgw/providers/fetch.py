@@ -3,20 +3,23 @@
 Messages name the address without its query and the error's code; what the endpoint says beyond that may quote a credential.
 """
 
-import http.client
+from __future__ import annotations
+
 import json
 import re
 import ssl
 from collections.abc import Mapping
 from ipaddress import ip_address
-from typing import Final
-from urllib.error import HTTPError, URLError
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode, urlsplit
-from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 from msgspec import Struct
 
 from fastgw.providers.signer import SigningError
+
+if TYPE_CHECKING:
+    # and below where it is used: few gateways ask anybody for a token, and it brings a megabyte with it
+    from urllib.request import OpenerDirector
 
 TIMEOUT_S: Final = 10.0
 METADATA_TIMEOUT_S: Final = 3.0  # it is on the same machine, or it is not there at all
@@ -34,13 +37,6 @@ class Ways(Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Ways(ca_file={self.ca_file!r}, {'a proxy' if self.proxy else 'no proxy'})"
-
-
-class NoRedirect(HTTPRedirectHandler):
-    """A redirect would take the credential elsewhere: it is an answer like any other."""
-
-    def redirect_request(self, *_: object) -> None:
-        return None
 
 
 def is_token_url(url: str, is_local: bool = False) -> bool:
@@ -62,6 +58,14 @@ def is_loopback(host: str) -> bool:
 
 
 def opener_of(ways: Ways, is_direct: bool) -> OpenerDirector:
+    from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, ProxyHandler, build_opener
+
+    class NoRedirect(HTTPRedirectHandler):
+        """A redirect would take the credential elsewhere: it is an answer like any other."""
+
+        def redirect_request(self, *_: object) -> None:
+            return None
+
     context = ssl.create_default_context()
     if ways.ca_file is not None:
         context.load_verify_locations(ways.ca_file)
@@ -88,6 +92,10 @@ def ask(
 
     raises  SigningError
     """
+    from http.client import HTTPException
+    from urllib.error import HTTPError, URLError
+    from urllib.request import Request
+
     headers = dict(fields or {})
     if form is not None:
         method, body = "POST", urlencode(form).encode("ascii")
@@ -104,7 +112,7 @@ def ask(
             raise SigningError(f"expected credentials from {place}, got HTTP {error.code}{code_in(error.read(MOST_BYTES))}") from None
     except ssl.SSLError as error:
         raise SigningError(f"expected credentials from {place}, got a TLS error: {error.reason}") from None
-    except (URLError, OSError, http.client.HTTPException, ValueError) as error:
+    except (URLError, OSError, HTTPException, ValueError) as error:
         raise SigningError(f"expected credentials from {place}, got {reason_of(error)}") from None
     if len(content) > MOST_BYTES:
         raise SigningError(f"expected credentials from {place}, got more than {MOST_BYTES} bytes")
@@ -158,6 +166,9 @@ def place_of(url: str) -> str:
 
 
 def reason_of(error: Exception) -> str:
+    from http.client import HTTPException
+    from urllib.error import URLError
+
     reason = error.reason if isinstance(error, URLError) else error
     if isinstance(reason, ssl.SSLError):
         return f"a TLS error: {reason.reason}"
@@ -165,7 +176,7 @@ def reason_of(error: Exception) -> str:
         return "no answer in time"
     if isinstance(reason, OSError) and reason.strerror:
         return reason.strerror.lower()
-    return "no answer that is HTTP" if isinstance(reason, http.client.HTTPException) else "no answer"
+    return "no answer that is HTTP" if isinstance(reason, HTTPException) else "no answer"
 
 
 def code_in(content: bytes) -> str:

@@ -5,7 +5,6 @@ Pools outlive a snapshot, and so do tokens: an origin or a signer that the one b
 import re
 from collections.abc import Callable, Mapping
 from urllib.parse import unquote, urlsplit
-from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
 
 from fastgw._core.poll import Poller
 from fastgw._core.upstream import Origin
@@ -119,7 +118,12 @@ def proxy_url(scheme: str, authority: str, row: written.Integration, environ: Ma
         return None
     url = row.proxy.reveal() if row.proxy is not None else environ.get("HTTPS_PROXY") or environ.get("https_proxy")
     bypass = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
-    if not url or (row.proxy is None and proxy_bypass_environment(authority, {"no": bypass})):
+    if not url:
+        return None
+    # here: it brings a megabyte with it, and few gateways are behind a proxy
+    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
+
+    if row.proxy is None and proxy_bypass_environment(authority, {"no": bypass}):
         return None
     return url if "://" in url else f"http://{url}"
 

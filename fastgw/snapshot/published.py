@@ -7,7 +7,6 @@ may write to the store may not read everything that the gateway can.
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -58,6 +57,8 @@ def publish(state: Path, tables: Mapping[str, object]) -> None:
 
     tables   the sections, of what JSON can say; amounts as Decimal, which loses nothing
     """
+    import tempfile  # here: a worker only reads
+
     with tempfile.NamedTemporaryFile(dir=state, prefix=f"{PUBLISHED}.", delete=False) as draft:  # mode 0600
         try:
             draft.write(msgspec.json.Encoder(decimal_format="number").encode(tables))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from fastgw.granian import OPTIONS
 from tests.fakes.raw_client import RawClient
 from tests.fakes.script import Gate, json_reply, pause
 from tests.fakes.upstream import Upstream
@@ -104,3 +105,10 @@ def test_options_that_cannot_be_are_named(tmp_path: Path, options: list[str], sa
     done = subprocess.run([sys.executable, "-m", "fastgw", "serve", "--demo", *options], cwd=tmp_path, capture_output=True, text=True,
                           env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_the_page_has_every_option_of_granian() -> None:
+    """docs/asgi.md tells of each option what the table says."""
+    page = (ROOT / "docs" / "asgi.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert rows == [f"| `{option.name}` | {option.meaning} |" for option in OPTIONS]
