@@ -1,4 +1,5 @@
 // Takes pictures of pages, against the mock: node tools/shots.js [folder] [name...]; needs `npx vite preview` to be running.
+// With CONSOLE_ORIGIN and CONSOLE_PASSWORD (of owner@localhost) they are those of a gateway that runs, where it has what they are of.
 // LOOK=light|dark|phone takes one look alone, WIDTH and HEIGHT change the size of the wide ones. For docs/console: WIDTH=1160 HEIGHT=740.
 
 import { mkdirSync } from "node:fs";
@@ -17,7 +18,7 @@ const PAGES = {
   overview: ["/console/"],
   "overview-empty": ["/console/", null, "empty"],
   logs: ["/console/logs"],
-  log: ["/console/logs", openNamed("smart")],
+  log: ["/console/logs?model=gpt-4.1&outcome=served", openFirst],
   "logs-more": ["/console/logs?outcome=failed", click("More")],
   keys: ["/console/keys"],
   key: ["/console/keys", openNamed("support-bot-prod")],
@@ -92,7 +93,7 @@ const PAGES = {
     await page.getByLabel("Message").fill("Which of our plans includes single sign-on, and what does it cost for 40 people?");
     await page.waitForTimeout(400);
     await click("Send")(page);
-    await page.getByRole("link", { name: "log" }).waitFor();
+    await page.locator("article").getByRole("link", { name: "log", exact: true }).waitFor();
     await page.waitForTimeout(900);
   }],
   palette: ["/console/keys", (page) => page.keyboard.press("Control+k")],
@@ -107,12 +108,23 @@ const LOOKS = { light: ["wide", "light"], dark: ["wide", "dark"], phone: ["phone
 
 mkdirSync(folder, { recursive: true });
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--force-color-profile=srgb"] });
+let storageState;
+if (process.env.CONSOLE_PASSWORD) {
+  const page = await browser.newPage();
+  await page.goto(`${ORIGIN}/console/settings?tab=profile`);
+  await page.getByLabel("Email").fill("owner@localhost");
+  await page.getByLabel("Password").fill(process.env.CONSOLE_PASSWORD);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.locator(".shell").waitFor();
+  storageState = await page.context().storageState();
+}
 const wanted = (name) => only.length === 0 || only.some((one) => name === one || (one.endsWith("*") && name.startsWith(one.slice(0, -1))));
 for (const [look, [size, colorScheme]] of Object.entries(LOOKS)) {
   if (process.env.LOOK && process.env.LOOK !== look) continue;
   for (const [name, [path, act, mock]] of Object.entries(PAGES)) {
     if (!wanted(name)) continue;
-    const context = await browser.newContext({ viewport: SIZES[size], colorScheme, reducedMotion: "reduce", timezoneId: "UTC" });
+    const context = await browser.newContext({ viewport: SIZES[size], colorScheme, reducedMotion: "reduce", timezoneId: "UTC", storageState: mock === "out" ? undefined : storageState });
+    context.setDefaultTimeout(5000);
     if (mock) await context.addCookies([{ name: "mock", value: mock, url: ORIGIN }]);
     const page = await context.newPage();
     page.on("pageerror", (error) => console.error(`${name} ${look}: ${error.stack}`));

@@ -225,6 +225,18 @@ def test_request_is_found_and_opened(site: Site, served: str) -> None:
     assert page.faults() == []
 
 
+def test_what_was_never_said_to_be_off_is_on(site: Site, served: str) -> None:
+    """The API answers what was written: a share and a key of which nothing else was said are on."""
+    page = site.signed_in("integrations")
+    page.css("main a[data-row]", "shared").click()
+    page.role("tab", "Sharing").click()
+    page.css("[aria-label='Share with default']:checked").wait()
+    page.link("Keys").click()
+    page.css("main a[data-row]", "seen").click()
+    page.role("complementary").role("button", "Disable").wait()
+    assert page.faults() == []
+
+
 def test_playground_streams_and_tells_the_cost(site: Site, served: str) -> None:
     """With a key that is lent: words arrive one after another, then tokens, times and the cost, with a way to the log."""
     page = site.signed_in("playground")

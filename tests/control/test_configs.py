@@ -49,9 +49,9 @@ def test_an_earlier_version_holds_again(teams: Control) -> None:
 
 @pytest.mark.parametrize(("config", "path", "words"), [
     ({}, "$.config", "Invalid configuration"),
-    ({"strategy": {"mode": "fallbck"}, "targets": [{"virtual_key": "main"}]}, "$.config", "mode"),
-    ({"retry": {}, "virtual_key": "main"}, "$.config", "retry,attempts"),
-    ({"provider": "opnai"}, "$.config", "provider"),
+    ({"strategy": {"mode": "fallbck"}, "targets": [{"virtual_key": "main"}]}, "$.config.strategy.mode", "mode"),
+    ({"retry": {}, "virtual_key": "main"}, "$.config.retry.attempts", "retry"),
+    ({"provider": "opnai"}, "$.config.provider", "provider"),
     ({"virtual_key": "mian"}, "$.config", "mian"),
     ([], "$.config", "a table"),
     ({"provider": "openai", "api_key": "sk-secret"}, "$.config.api_key", "no credential"),

@@ -242,4 +242,5 @@ def test_spend_is_the_sum_of_the_shares(teams: Control) -> None:
     """An integration has used what its shares have, as far as the caller may see them."""
     teams.ask("POST", "/integrations", OPENAI | {"share_with": ["team-a", "team-b"]}, 201)
     teams.data.spends = {"integration:openai-main@team-a": Spend(1.5, 10, 1, []), "integration:openai-main@team-b": Spend(2.0, 5, 2, [])}
-    assert teams.ask("GET", "/integrations/openai-main")["spend"] == {"usd": 3.5, "tokens": 15, "requests": 3, "budgets": []}
+    spend = teams.ask("GET", "/integrations/openai-main")["spend"]
+    assert spend == {"usd": 3.5, "tokens": 15, "requests": 3, "today_usd": 0.0, "budgets": []}

@@ -112,6 +112,7 @@ GET    /users/{user}                                          + + 0 0 0 0 0 - + 
 PATCH  /users/{user}                                          + + - - - - 0 - - !
 POST   /users/{user}/reset                                    + + - - - - 0 - - !
 POST   /users/{user}/password                                 - - 0 0 0 0 0 - - !
+POST   /users/{user}/reset                                    + + - - - - 0 - - !
 GET    /workspaces                                            + + - + + + . + - !
 POST   /workspaces                                            + + - - - - + + - !
 DELETE /workspaces/{workspace}                                + + - - - - 0 0 - !
@@ -123,6 +124,7 @@ POST   /workspaces/{workspace}/members                        + + - + - - 0 - - 
 DELETE /workspaces/{workspace}/members/{user}                 + + - + - - 0 - - !
 GET    /workspaces/{workspace}/members/{user}                 + + - + + - 0 + - !
 PATCH  /workspaces/{workspace}/members/{user}                 + + - + - - 0 - - !
+POST   /workspaces/{workspace}/reset                          + + - + - - 0 0 - !
 POST   /logout                                                + + + + + + + + + !
 """
 LINES = [line for line in TABLE.splitlines() if line]  # signing out is the last one

@@ -38,6 +38,8 @@ def test_a_repeated_creation_is_answered_the_same(control: Control) -> None:
 @pytest.mark.parametrize(("body", "path"), [
     ({"slug": "Team A"}, "$.slug"),
     ({"slug": "a", "budgets": [{"usd": -1}]}, "$.budgets[0].usd"),
+    ({"slug": "a", "budgets": [{"usd": 1}, {}]}, "$.budgets[1]"),
+    ({"slug": "a", "budgets": [{"usd": 1, "tokens": 1}]}, "$.budgets[0]"),
     ({"slug": "a", "budgets": [{"usd": 1, "window": "fortnight"}]}, "$.budgets[0].window"),
     ({"slug": "a", "organisation_id": "mine"}, "$.organisation_id"),
     ({"slug": "a", "max_parallel": "many"}, "$.max_parallel"),

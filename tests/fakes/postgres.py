@@ -19,6 +19,8 @@ import asyncpg
 START_SECONDS = 90.0
 STOP_SECONDS = 20.0
 OWNER = "nobody"  # runs the server where the tests run as root, whom it refuses
+# Waits for the end of its input, which comes when the tests are killed: then it ends the server in their place.
+GUARD = 'read _; kill -QUIT "$1"; rm -rf "$2"'
 # A crash of the machine may take the data, and nothing waits for a disk.
 SETTINGS = (
     "fsync=off", "synchronous_commit=off", "full_page_writes=off", "listen_addresses=", "max_connections=200", "shared_buffers=32MB",
@@ -62,6 +64,8 @@ class Postgres:
 
     def stop(self) -> None:
         """End connections; where that takes too long, end at once."""
+        with self.guard:  # closes its input, once it is gone
+            self.guard.kill()
         for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
             self.process.send_signal(how)
             try:
@@ -85,13 +89,14 @@ class Postgres:
                 [self._command("postgres"), "-D", str(self.data), *options],
                 user=self.user, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
             )  # fmt: skip
+        guard = ["sh", "-c", GUARD, "sh", str(self.process.pid), str(self.directory)]
+        nowhere = subprocess.DEVNULL
+        self.guard = subprocess.Popen(guard, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere, start_new_session=True)
         deadline = time.monotonic() + START_SECONDS
         while not self._is_ready():
             has_ended = self.process.poll() is not None
             if has_ended or time.monotonic() > deadline:
-                if not has_ended:
-                    self.process.kill()
-                    self.process.wait()
+                self.stop()
                 raise AssertionError(f"PostgreSQL did not start: {self.log.read_text(errors='replace')[-2000:]}")
             time.sleep(0.02)
 

@@ -72,6 +72,8 @@ class RunningGateway:
             self.bridge = self.bridge or H2Bridge(self.address)
             self.url = self.bridge.url
         self.wait_until(lambda: self.ready() == self.workers, f"{self.workers} workers", START_SECONDS)
+        # on a busy machine it starts after the workers, and /metrics is its own
+        self.wait_until((self.state / "drain.sock").exists, "the drain", START_SECONDS)
 
     def ready(self) -> int:
         """How many workers accept connections: listening sockets of this port."""

@@ -41,6 +41,7 @@ PROVOKED: dict[str, tuple[str | None, Fields, bytes | None, str | None]] = {
     "upstream_credential": (KEY, [JSON], None, "mock-refused"),
 }
 ELSEWHERE = {
+    "key_unusable": "test_issued_keys",
     "malformed_http": "test_lane_*",
     "head_too_large": "test_lane_*",
     "request_timeout": "test_lane_*",

@@ -24,6 +24,9 @@ export function mayKey(key: Pick<Key, "workspace" | "user">, verb: "read" | "upd
   return mayIn(key.workspace, `workspace_service_api_keys.${verb}`, ...own);
 }
 
+/** What is not said to be off is on: the API answers what was written. */
+export const isOn = (one: { enabled?: boolean } | undefined): boolean => one !== undefined && one.enabled !== false;
+
 type Rights = { list: string[]; create: string[]; update: string[]; remove: string[] };
 
 const rights = (...areas: string[]): Rights => {

@@ -32,12 +32,12 @@ export type Integration = Stored & Limited & {
   api_version?: string | null; settings?: Record<string, string>; headers?: Record<string, string>; models?: string[];
   timeouts?: Record<string, number>; max_connections?: number; workspace: string | null;
 };
-export type Share = Limited & { workspace: string; workspace_id: string; enabled: boolean; models: string[]; version: number };
+export type Share = Limited & { workspace: string; workspace_id: string; enabled?: boolean; models?: string[]; version: number };
 export type KeyStatus = "active" | "exhausted" | "expired" | "disabled";
 export type Key = Stored & Limited & {
   name: string; workspace: string; user: string | null; description?: string; models?: string[]; integrations?: string[];
   integration?: string | null; expires_at?: string | null; metadata?: Record<string, string>; config?: string | null;
-  allow_config_override?: boolean; enabled: boolean; admission?: string | null; alert_emails?: string[];
+  allow_config_override?: boolean; enabled?: boolean; admission?: string | null; alert_emails?: string[];
   rotation?: { every_days: number; overlap_hours: number } | null; status: KeyStatus; masked?: string; last_used_at: string | null;
 };
 export type KeySecret = Key & { key: string; previous_valid_until?: string };
@@ -61,7 +61,7 @@ export type Token = Stored & {
   name: string; scopes: string[]; workspace: string | null; expires_at: string | null; last_used_at: string | null; masked: string;
 };
 export type Channel = Stored & {
-  name: string; kind: "webhook" | "slack" | "email"; url?: string; to?: string[]; workspace: string | null; enabled: boolean;
+  name: string; kind: "webhook" | "slack" | "email"; url?: string; to?: string[]; workspace: string | null; enabled?: boolean;
   last_error?: string | null;
 };
 export type Alert = {

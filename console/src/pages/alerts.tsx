@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { call, type ApiError } from "../lib/api.ts";
 import { amount, moment, share } from "../lib/format.ts";
 import { useWorkspaceOptions } from "../lib/lists.ts";
-import { CHANNELS, may } from "../lib/may.ts";
+import { CHANNELS, isOn, may } from "../lib/may.ts";
 import { type Place, to, usePlace } from "../lib/place.ts";
 import { usePages } from "../lib/query.ts";
 import type { Alert, Channel } from "../lib/types.ts";
@@ -30,7 +30,7 @@ const RESOURCE: Resource<Channel> = {
     { head: "Name", class: "main", fold: "head", cell: (row) => row.name }, { head: "Kind", cell: (row) => <Badge>{row.kind}</Badge> },
     { head: "Goes to", cell: (row) => <span class="cut">{row.kind === "email" ? row.to?.join(", ") : row.url}</span>, narrow: "away" },
     { head: "Of", cell: (row) => row.workspace ?? <span class="faint">all workspaces</span> },
-    { head: "State", fold: "head", cell: (row) => (row.last_error ? <Badge tone="bad" dot>failing</Badge> : <StateBadge state={row.enabled ? "active" : "disabled"} />) },
+    { head: "State", fold: "head", cell: (row) => (row.last_error ? <Badge tone="bad" dot>failing</Badge> : <StateBadge state={isOn(row) ? "active" : "disabled"} />) },
   ],
   empty: () => (
     <Empty icon="bell" title="No channels yet" action={may(...CHANNELS.create, "alerts.create") && <Button kind="primary" icon="plus" href={to("/alerts/create")}>Add a channel</Button>}>

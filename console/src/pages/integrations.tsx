@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { ApiError } from "../lib/api.ts";
 import { duration } from "../lib/format.ts";
 import { useWorkspaceOptions } from "../lib/lists.ts";
-import { INTEGRATIONS, may } from "../lib/may.ts";
+import { INTEGRATIONS, isOn, may } from "../lib/may.ts";
 import { to } from "../lib/place.ts";
 import { loadProviders, type ProviderRow, providers, titleOf } from "../lib/providers.ts";
 import { call } from "../lib/api.ts";
@@ -248,12 +248,12 @@ function Shares({ row, mayUpdate }: { row: Integration; mayUpdate: boolean }) {
       <Table rows={rows} label="Sharing with workspaces" columns={[
         { head: "Workspace", class: "main", fold: "head", cell: (one) => <><span>{one.name}</span><code class="faint sub">{one.slug}</code></> },
         { head: "Shared", cell: (one) => (
-          <input type="checkbox" role="switch" class="switch" aria-label={`Share with ${one.slug}`} checked={Boolean(one.share?.enabled)} disabled={!mayUpdate}
+          <input type="checkbox" role="switch" class="switch" aria-label={`Share with ${one.slug}`} checked={isOn(one.share)} disabled={!mayUpdate}
             onChange={(event) => void attempt(() => put(one.slug, { ...limitsOf(one.share), enabled: event.currentTarget.checked }))} />
         ) },
-        { head: "Models", cell: (one) => (one.share?.enabled ? <Chips names={one.share.models} most={2} /> : <span class="faint">–</span>), narrow: "away" },
+        { head: "Models", cell: (one) => (isOn(one.share) ? <Chips names={one.share?.models} most={2} /> : <span class="faint">–</span>), narrow: "away" },
         { head: "Spend", class: "spend-cell", cell: (one) => (one.share ? <SpendCell of={one.share} /> : <span class="faint">–</span>) },
-        { head: "Actions", quiet: true, class: "end", cell: (one) => mayUpdate && one.share?.enabled && <Button small kind="quiet" onClick={() => edit(one.share!)}>Limits</Button> },
+        { head: "Actions", quiet: true, class: "end", cell: (one) => mayUpdate && isOn(one.share) && <Button small kind="quiet" onClick={() => edit(one.share!)}>Limits</Button> },
       ]} />
       {edited && (
         <Dialog title={`${row.slug} in ${edited.workspace}`} close={() => edit(null)} wide>
@@ -265,7 +265,7 @@ function Shares({ row, mayUpdate }: { row: Integration; mayUpdate: boolean }) {
 }
 
 function ShareForm({ path, share, done }: { path: string; share: Share; done: () => void }) {
-  const blank = { ...limitsOf(share), enabled: share.enabled } as JsonObject;
+  const blank = { ...limitsOf(share), enabled: isOn(share) } as JsonObject;
   return (
     <Form path={path} method="PUT" what="share" blank={blank} submit="Save" cancel={done} done={done}>
       <SwitchField at="enabled" label="Shared" />

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { moment, plural, relative } from "../lib/format.ts";
 import { useIntegrationOptions, useModelNames, useWorkspaceOptions } from "../lib/lists.ts";
-import { KEYS, may, mayKey, USERS } from "../lib/may.ts";
+import { isOn, KEYS, may, mayKey, USERS } from "../lib/may.ts";
 import { to } from "../lib/place.ts";
 import { change, useQuery } from "../lib/query.ts";
 import type { Config, Key, KeySecret, Page as Rows, User } from "../lib/types.ts";
@@ -145,9 +145,9 @@ function Opened({ row, close }: { row: Key; close: () => void }) {
         {mayKey(row, "rotate") && <Button small icon="rotate" onClick={() => rotate(row, setRotated)}>Rotate</Button>}
         {mayUpdate && <Button small icon="refresh" onClick={() => reset(row)}>Reset budgets</Button>}
         {mayUpdate && (
-          <Button small icon={row.enabled ? "pause" : "play"} onClick={() => attempt(
-            () => change("PATCH", path, { enabled: !row.enabled }, { ifMatch: row.version }), row.enabled ? `Disabled ${row.name}` : `Enabled ${row.name}`)}>
-            {row.enabled ? "Disable" : "Enable"}
+          <Button small icon={isOn(row) ? "pause" : "play"} onClick={() => attempt(
+            () => change("PATCH", path, { enabled: !isOn(row) }, { ifMatch: row.version }), isOn(row) ? `Disabled ${row.name}` : `Enabled ${row.name}`)}>
+            {isOn(row) ? "Disable" : "Enable"}
           </Button>
         )}
         {mayKey(row, "delete") && (

@@ -1,6 +1,7 @@
 // What goes through the gateway: how much, how fast, what it costs, how often it fails, and whose it is.
 
 import { useEffect, useState } from "preact/hooks";
+import { call, me } from "../lib/api.ts";
 import { count, duration, money, moment, share } from "../lib/format.ts";
 import { useWorkspaceOptions } from "../lib/lists.ts";
 import { INTEGRATIONS, KEYS, may } from "../lib/may.ts";
@@ -14,6 +15,7 @@ import { Ranking, type Rank } from "../ui/bars.tsx";
 import { Chart } from "../ui/chart.tsx";
 import { Filter, Page } from "../ui/page.tsx";
 import { RangePicker } from "../ui/range.tsx";
+import { attempt } from "../ui/resource.tsx";
 
 const TICK_MS = 10_000;
 const FILTERS = ["workspace", "key", "model"] as const;
@@ -80,6 +82,9 @@ function FirstSteps({ range }: { range: Range }) {
         {may(...INTEGRATIONS.create) && <Button href={to("/integrations/create")} icon="plug">Add an integration</Button>}
         {may(...KEYS.create) && <Button href={to("/keys/create")} kind="primary" icon="key">Create a key</Button>}
         <Button href={to("/playground")} icon="play">Try it</Button>
+        {me.value?.demo && may("workspaces.update") && (
+          <Button icon="bolt" onClick={() => attempt(() => call("POST", "/demo/traffic", {}), "Sample traffic is on its way")}>Send sample traffic</Button>
+        )}
       </div>
     )}>
       Add a provider's credential as an integration, create a key, and point any OpenAI, Anthropic or Gemini client at this address.

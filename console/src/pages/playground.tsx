@@ -22,6 +22,8 @@ type Message = { role: "user" | "assistant"; text: string; thought?: string; err
 const messages = signal<Message[]>([]);
 const key = signal("");
 const keyUntil = signal<string | null>(null);
+// What is tried where nothing is chosen, if the key may call it.
+const USUAL = ["gpt-4.1-mini", "claude-haiku-4-5", "gemini-2.5-flash"];
 const COST_WAITS_MS = [300, 800, 1600];
 
 async function replyError(response: Response): Promise<string> {
@@ -182,7 +184,9 @@ export function Playground() {
   const running = useRef<AbortController | null>(null);
   const [isBusy, setBusy] = useState(false);
   const end = useRef<HTMLDivElement>(null);
-  const name = model || models[0] || "";
+  const aliases = useModelNames();
+  const usual = [...aliases, ...USUAL].find((one) => models.includes(one)) ?? models[0];
+  const name = model || usual || "";
   useEffect(() => end.current?.scrollIntoView({ block: "end" }), [messages.value]);
   useEffect(() => () => running.current?.abort(), []);
 
@@ -224,7 +228,7 @@ export function Playground() {
         <aside class="knobs" aria-label="Request">
           <KeyChoice />
           <label class="field"><span class="label">Model</span>
-            <input type="text" class="mono" list="callable" value={model} placeholder={models[0] ?? "gpt-4.1-mini"} spellcheck={false} onInput={(event) => setModel(event.currentTarget.value.trim())} />
+            <input type="text" class="mono" list="callable" value={model} placeholder={usual ?? USUAL[0]} spellcheck={false} onInput={(event) => setModel(event.currentTarget.value.trim())} />
             <datalist id="callable">{models.slice(0, 300).map((one) => <option key={one} value={one} />)}</datalist>
           </label>
           <label class="field"><span class="label">System</span><textarea rows={3} value={asked.system} onInput={(event) => put({ system: event.currentTarget.value })} /></label>

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { type ApiError, get } from "../lib/api.ts";
 import { useIntegrations, useModelNames } from "../lib/lists.ts";
-import { INTEGRATIONS, may, mayIn, MEMBERS, USERS, WORKSPACES } from "../lib/may.ts";
+import { INTEGRATIONS, isOn, may, mayIn, MEMBERS, USERS, WORKSPACES } from "../lib/may.ts";
 import { to } from "../lib/place.ts";
 import { change, usePages, useQuery } from "../lib/query.ts";
 import type { Member, Page as Rows, Share, User, Workspace, WorkspaceRole } from "../lib/types.ts";
@@ -160,16 +160,16 @@ function Shares({ workspace }: { workspace: Workspace }) {
   }
   if (error) return <Failure error={error} what="the shares" retry={() => (setError(null), setAsked(""))} />;
   if (integrations.length === 0) return <p class="faint">There are no integrations yet. <a href={to("/integrations/create")}>Add one</a>.</p>;
-  const toggle = async (id: string, slug: string, isOn: boolean) => {
-    const share = await attempt(() => change<Share | undefined>("PUT", `/integrations/${id}/workspaces/${workspace.id}`, { ...limitsOf(shares.get(id)), enabled: isOn }),
-      isOn ? `${slug} is shared with ${workspace.slug}` : `${slug} is not shared any more`);
+  const toggle = async (id: string, slug: string, isShared: boolean) => {
+    const share = await attempt(() => change<Share | undefined>("PUT", `/integrations/${id}/workspaces/${workspace.id}`, { ...limitsOf(shares.get(id)), enabled: isShared }),
+      isShared ? `${slug} is shared with ${workspace.slug}` : `${slug} is not shared any more`);
     if (share) setShares(new Map(shares).set(id, share));
   };
   return (
     <Table rows={integrations} label="Shares of integrations" columns={[
       { head: "Integration", class: "main", fold: "head", cell: (one) => <><a href={to(`/integrations/${one.id}`, { tab: "shares" })}>{one.slug}</a><span class="faint sub">{one.provider}</span></> },
       { head: "Shared", cell: (one) => (one.workspace ? <Badge>{one.workspace === workspace.slug ? "its own" : `of ${one.workspace}`}</Badge> : (
-        <input type="checkbox" role="switch" class="switch" aria-label={`Share ${one.slug}`} checked={Boolean(shares.get(one.id)?.enabled)} disabled={!may(...INTEGRATIONS.update)}
+        <input type="checkbox" role="switch" class="switch" aria-label={`Share ${one.slug}`} checked={isOn(shares.get(one.id))} disabled={!may(...INTEGRATIONS.update)}
           onChange={(event) => void toggle(one.id, one.slug, event.currentTarget.checked)} />
       )) },
       { head: "Spend", class: "spend-cell", cell: (one) => (shares.get(one.id) ? <SpendCell of={shares.get(one.id)!} /> : <span class="faint">–</span>) },

@@ -25,6 +25,12 @@ const shortened = (text: string) => text.replace(text.startsWith("$") ? /\.0+(?=
 /** The other charts follow the pointer; what is drawn up is zoomed into once, by the chart that it was drawn in. */
 const follows = (event: string) => event === "mousemove" || event === "mouseleave";
 
+/** Values without one beside them, which no line shows. */
+const alone = (plot: uPlot, series: number): number[] => {
+  const values = plot.data[series] ?? [];
+  return [...values.keys()].filter((at) => (values[at] ?? null) !== null && (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null);
+};
+
 export function Chart({ title, times, series, format, step_s, height = 168, pick, total, sync = "charts" }: {
   title: string; times: readonly number[]; series: readonly Series[]; format: (value: number | null) => string; step_s: number;
   height?: number; pick?: (since: number, until: number) => void; total?: string; sync?: string;
@@ -65,7 +71,7 @@ export function Chart({ title, times, series, format, step_s, height = 168, pick
             ...series.map((one) => {
               const line = colour(one.colour);
               return {
-                label: one.label, stroke: line, width: 1.5, spanGaps: false, points: { show: false },
+                label: one.label, stroke: line, width: 1.5, spanGaps: false, points: { show: true, size: 4, width: 1, fill: line, filter: alone },
                 ...(one.fill ? { fill: line.replace(/^(rgb|oklch|color)a?\((.*?)\)$/, (_all, kind: string, parts: string) => faded(kind, parts)) } : {}),
                 ...(one.dashed ? { dash: [4, 4] } : {}),
               };

@@ -1,5 +1,6 @@
 """Saved configs: Portkey's config JSON under a name, with every version of it."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Final
 
@@ -30,6 +31,7 @@ CREDENTIALS: Final = (
 )  # fmt: skip
 # Ways to sign that fall back on an identity of the machine's own.
 LENT: Final = ("aws", "google", "entra")
+ISSUE: Final = re.compile(r"path: (\S+), message: (.+)", re.DOTALL)
 INSTEAD: Final = "make an integration of it, and name that as virtual_key or as provider @SLUG"
 
 Json = dict[str, object]
@@ -108,7 +110,7 @@ class Configs(Resource):
         try:
             read = read_config(config)
         except Refused as error:
-            return [Fault("$.config", "a config as docs/portkey.md has it", issue) for issue in error.errors or (error.message,)]
+            return [located(issue) for issue in error.errors or (error.message,)]
         if found := list(foreign(read, "$.config", workspace_id is not None)):
             return found
         stored = {name: one.integration for name, one in (await known_in(call, workspace_id)).integrations.items()}
@@ -174,6 +176,14 @@ class Configs(Resource):
         workspace_id = None if draft.workspace is None else str((await find_workspace(call, draft.workspace))["id"])
         faults = await self.faults(call, draft.config, workspace_id)
         return Answer({"problems": faults, "unknown": [] if faults else read_config(draft.config).unknown})
+
+
+def located(issue: str) -> Fault:
+    """What the reference words as `path: a,0,b, message: ...`, at the member that it is about."""
+    found = ISSUE.fullmatch(issue)
+    steps, words = (found[1].split(","), found[2]) if found is not None else ([], issue)
+    path = "".join(f"[{step}]" if step.isdigit() else f".{step}" for step in steps)
+    return Fault(f"$.config{path}", "a config as docs/portkey.md has it", words)
 
 
 def foreign(one: Config, path: str, is_workspaces: bool) -> Iterator[Fault]:

@@ -22,7 +22,7 @@ class DemoTraffic:
         return [
             Endpoint(
                 method="POST", path="/demo/traffic", run=self.begin, summary="Have a demo send sample traffic through itself", status=202,
-                scope="workspaces.update", uses="none", body=TrafficWanted, tag="demo", codes=("in_use",),
+                scope="workspaces.update", uses="none", body=TrafficWanted, tag="demo", codes=("in_use", "not_found"),
             )
         ]  # fmt: skip
 

@@ -50,6 +50,14 @@ def refuse_long(annotations: object) -> None:
         raise invalid("$.annotations", f"at most {MOST_ANNOTATED_BYTES} bytes of JSON", "more")
 
 
+def refuse_unclear(written: object) -> None:
+    """raises ApiError for a budget of nothing, or of several things at once"""
+    for index, budget in enumerate(written.budgets if isinstance(written, Limited) else ()):
+        stated = [name for name in ("usd", "tokens", "requests") if getattr(budget, name) is not None]
+        if len(stated) != 1:
+            raise invalid(f"$.budgets[{index}]", "one of usd, tokens and requests", " and ".join(stated) or "none")
+
+
 def published_limits(document: Document) -> Document:
     """The limits of a document as the data plane's configuration has them."""
     limits: Document = {name: document[name] for name in ("rate", "max_parallel") if document.get(name) is not None}

@@ -103,3 +103,8 @@ class Members(Resource):
         )
         found = {user.id: {"email": user.email, "name": name_in(user.spec)} for user in users}
         return [found[row["user_id"]] for row in rows]
+
+    async def audit(self, call: Call, verb: str, row: Stored, told: Mapping[str, object]) -> None:
+        """By their address, as an id says nothing to who reads it."""
+        shown = (await self.view(call, [row]))[0]
+        await call.audit(f"{self.name}.{verb}", self.name, row["id"], str(shown["email"]), told, row["workspace_id"])

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Table, and_, delete, false, func, insert, 
 from fastgw.control.alerts.rules import drop_rules, keep_rules
 from fastgw.control.api.call import Answer, Call, lacks, moment
 from fastgw.control.api.endpoint import Endpoint
-from fastgw.control.api.limits import refuse_long
+from fastgw.control.api.limits import refuse_long, refuse_unclear
 from fastgw.control.api.problem import ApiError, invalid, missing
 from fastgw.control.api.written import Document, changes, decode, encode, merge, read_written, seal_secrets, without_secrets
 from fastgw.control.ids import make_id
@@ -279,7 +279,9 @@ class Resource:
     def accept(self, call: Call, document: Document) -> Any:
         """What a document says. raises ApiError with all that is wrong with it"""
         refuse_long(document.get("annotations"))
-        return read_written(self.written, document, call.plane.sealer, self.place(document))
+        written = read_written(self.written, document, call.plane.sealer, self.place(document))
+        refuse_unclear(written)
+        return written
 
     async def insert(self, call: Call, columns: Mapping[str, object], document: Document) -> Stored:
         """Write the first version of a row."""
