@@ -36,6 +36,8 @@ class AsgiFront:
     ) -> None: ...
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, from its scope to the last byte of its reply. raises ReplyCutOff"""
+    def leave_together(self, peer: object) -> None:
+        """A connection has ended whose server (Granian, over HTTP/2) tells one of its requests so, and only while its reply is awaited."""
     def stop(self) -> None:
         """Accepting no more is the server's part; what runs is finished."""
     def abort(self) -> None:

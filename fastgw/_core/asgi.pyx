@@ -87,6 +87,13 @@ cdef class AsgiFront:
             client.is_cut = True
             client.leave()
 
+    def leave_together(self, peer):
+        """A connection has ended whose server (Granian, over HTTP/2) tells one of its requests so, and only while its reply is awaited."""
+        cdef AsgiClient client
+        for client in list(self.clients):
+            if not client.begun and client.scope.get("client") == peer:
+                client.leave()
+
     def _tick(self):
         cdef AsgiClient client
         cdef int64_t now = monotonic_ns()
@@ -208,6 +215,8 @@ cdef class AsgiClient(Client):
                     self.body_length = -1       # the end of a body of no bytes
                     continue
                 return
+            if self.front.cut is not None and not self.begun and not self.closed:
+                self.front.leave_together(self.scope.get("client"))
             self.leave()
         except asyncio.CancelledError:
             return                              # the reply is whole

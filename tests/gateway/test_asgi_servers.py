@@ -18,7 +18,7 @@ import trustme
 
 from tests.fakes.framing import FramingError
 from tests.fakes.raw_client import RawClient
-from tests.fakes.script import chunk, close, head, json_reply, send
+from tests.fakes.script import Gate, chunk, close, head, json_reply, pause, send
 from tests.fakes.upstream import SSE_FIELDS, Upstream
 from tests.gateway.lane_gateway import REPLY, chat, config, get
 from tests.gateway.running import KEY, ROOT, RunningGateway
@@ -134,3 +134,22 @@ def test_under_granian_a_reply_that_broke_is_seen_to_have(upstream: Upstream, tm
             assert b"some" in cut_off("/v1/cut")
         assert b"data: 1\n\n" in cut_off("/v1/stream")
         assert len(list(descriptors.iterdir())) <= before + 2
+
+
+def test_an_http2_connection_that_ends_ends_all_its_requests(tmp_path: Path) -> None:
+    """Three requests that await their replies on one connection are cancelled at the provider, and recorded so, when it closes."""
+    h2 = pytest.importorskip("h2.connection", reason="h2 is in the extra `test`")
+    gate = Gate()
+    with Upstream([pause(gate)]) as waiting, RunningGateway(tmp_path, config(waiting.url), options=["--server", "granian"]) as gateway:
+        speaker = h2.H2Connection()
+        speaker.initiate_connection()
+        with RawClient(gateway.address) as client:
+            for stream in (1, 3, 5):
+                speaker.send_headers(stream, [(":method", "GET"), (":scheme", "http"), (":path", "/v1/x"), (":authority", "test"),
+                                              ("authorization", f"Bearer {KEY}")], end_stream=True)
+            client.send(speaker.data_to_send())
+            waiting.wait(3)
+        rows = gateway.records(3)
+        assert [(row["outcome"], row["error"]) for row in rows] == [("cancelled", "client_gone")] * 3
+        assert all(received.connection.closed.wait(5) for received in waiting.received)
+        gate.release()
