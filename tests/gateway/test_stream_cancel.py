@@ -39,7 +39,10 @@ from tests.gateway.asking import (
     configuration,
     integration,
 )
-from tests.gateway.running import RunningGateway
+from tests.gateway.running import SERVER, RunningGateway
+
+# Granian has buffers of its own between its threads and ours.
+GROWTH_KIB = 16_384 if SERVER else 4096
 
 OK = json_reply({"id": "ok", "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}})
 SSE_HEAD = head(200, [*SSE_FIELDS, ("transfer-encoding", "chunked")])
@@ -195,7 +198,7 @@ def test_a_slow_caller_pauses_the_provider(asker: Asker, upstream: Upstream) -> 
         client.read_until(b"\r\n\r\n")
         connection = upstream.received[-1].connection
         assert settles(lambda: connection.sent_bytes) < 32 * MIB
-        assert asker.pss_kib() < before + 4096
+        assert asker.pss_kib() < before + GROWTH_KIB
         peak, looks, got = 0, 0, len(client.unread)
         while not client.unread.endswith(b"\r\n0\r\n\r\n"):
             client.unread[:] = client.unread[-16:]
@@ -206,7 +209,7 @@ def test_a_slow_caller_pauses_the_provider(asker: Asker, upstream: Upstream) -> 
                 looks = got >> 25
                 peak = max(peak, asker.pss_kib())
     assert total * 0.999 < got < total * 1.01      # whoever merges chunks needs less framing
-    assert max(peak, asker.pss_kib()) < before + 4096
+    assert max(peak, asker.pss_kib()) < before + GROWTH_KIB
     asker.expect(trace, outcome="served", status=200)
 
 
@@ -245,14 +248,14 @@ def test_a_slow_provider_pauses_an_uploading_caller(asker: Asker, upstream: Upst
             return sent
 
         assert settles(push) < 24 * MIB
-        assert asker.pss_kib() < before + 4096
+        assert asker.pss_kib() < before + GROWTH_KIB
         gate.release()
         client.socket.settimeout(10)
         client.socket.sendall(body[sent:])
         assert client.read_response().status == 200
     received = upstream.received[-1]
     assert len(received.body) == UPLOAD_BYTES and received.body.count(b"x") == UPLOAD_BYTES
-    assert asker.pss_kib() < before + 4096
+    assert asker.pss_kib() < before + GROWTH_KIB
     asker.expect(trace, outcome="served", request_bytes=UPLOAD_BYTES, operation="files")
 
 
