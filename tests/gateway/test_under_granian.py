@@ -35,7 +35,7 @@ LEFT_OUT = {
     },
     "http2": {
         "stream_cancel.py::test_a_reply_before_the_upload_is_done_reaches_the_caller": "as with HTTP/1.1",
-        "stream_cancel.py::test_a_slow_provider_pauses_an_uploading_caller": "the bridge holds what it has sent, and chunks till whole",
+        "stream_cancel.py::test_a_slow_provider_pauses_an_uploading_caller": "the bridge keeps chunks until they are whole",
         "lane_framing.py": "HTTP/1.1's own: chunks, 100-continue, upgrades, methods that end the connection",
     },
 }
