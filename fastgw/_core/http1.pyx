@@ -470,7 +470,8 @@ cdef int read_field(const uint8_t* p, const Field* field, Head* out, Seen* seen)
         return read_length(p, field, out, seen)
     if field.id == F_TRANSFER_ENCODING:
         seen.codings += 1
-        out.chunked = seen.codings == 1 and field.value_len == 7 and same(value, b"chunked", 7)
+        # Parsers differ in whether white space behind it (a tab, to llhttp) makes it another coding.
+        out.chunked = seen.codings == 1 and field.value_len == 7 and same(value, b"chunked", 7) and value[7] == c'\r'
         return 0 if out.chunked else BAD_CODING
     if field.id == F_CONNECTION:
         return read_connection(p, field, seen)
