@@ -137,7 +137,7 @@ class PlainAccount:
             "tokens": self.used_tokens // self.settled if self.settled else 0,
             "requests": 1,
         }[self.unit]
-        return self.refused_as == self.state() and self.budget - self.spent < typical
+        return self.refused_as == self.state() and self.budget - self.spent < 8 * typical
 
     def refusal(self, now_ns: int, cost: int, tokens: int) -> str | None:
         """Why this account says no; in the order of docs/limits.md."""
