@@ -1,6 +1,6 @@
 """CPU per request beside nginx's plain proxy, in turn in one run: at 0.4 KB, 16 KiB and 128 KiB bodies, worker and process tree.
 
-usage: bench_cost.py [--secs 4] [--rounds 3] [--conns 32]
+usage: bench_cost.py [--secs 4] [--rounds 3] [--conns 32] [--python build/clean/bin/python]      (that: of a fastgw that is installed there)
 
 Key, two levels of budget and rate, cost and a record drained to SQLite and JSON lines are on. A run in which anything was answered
 otherwise than 200, or any record was dropped, prints no figure and ends with status 1.
@@ -73,10 +73,11 @@ def main() -> int:
     args.add_argument("--secs", type=int, default=4)
     args.add_argument("--rounds", type=int, default=3)
     args.add_argument("--conns", type=int, default=32)
+    args.add_argument("--python")
     opts = args.parse_args()
     print(machine())
     print(f"{'body':8} {'nginx us':>9} {'workers us':>11} {'ratio':>6} {'tree us':>8} {'ratio':>6} {'nginx rps':>10} {'fastgw rps':>11}")
-    with running() as rig:
+    with running(python=opts.python) as rig:
         for label, size in SIZES.items():
             median = {name: statistics.median(values) for name, values in measure(rig, size, opts).items()}
             print(f"{label:8} {median['nginx']:9.1f} {median['workers']:11.1f} {median['workers'] / median['nginx']:6.2f} "

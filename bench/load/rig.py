@@ -107,8 +107,9 @@ rate = {{ requests_per_minute = 600000000, tokens_per_minute = 600000000000 }}
 class Rig:
     """The running servers: their addresses and process ids."""
 
-    def __init__(self, run: Path, workers: int = 1) -> None:
+    def __init__(self, run: Path, workers: int = 1, python: str | None = None) -> None:
         self.run = run
+        self.python = python
         self.processes: list[subprocess.Popen[bytes]] = []
         self.workers = workers
         self.mock = f"http://127.0.0.1:{MOCK}/v1/chat/completions"
@@ -130,7 +131,9 @@ class Rig:
         self._spawn([sys.executable, str(ROOT / "bench/load/sse_mock.py"), str(SSE)])
         config = self.run / "fastgw.toml"
         config.write_text(CONFIG.format(run=self.run, mock=MOCK, sse=SSE, gateway=GATEWAY, key=KEY, workers=self.workers))
-        self.gateway_pid = self._spawn([sys.executable, "-m", "fastgw", "serve", "--config", str(config)])
+        serve = ["-m", "fastgw", "serve", "--config", str(config)]
+        # another interpreter has a fastgw of its own, and must not find this one
+        self.gateway_pid = self._spawn([self.python or sys.executable, *serve], place=str(ROOT) if self.python is None else "")
         for port in (PROXY, SSE, GATEWAY):
             self._await(port)
         self.worker_pids = children(self.gateway_pid)[: self.workers]
@@ -140,9 +143,10 @@ class Rig:
         path.write_text(NGINX.format(run=self.run, name=name, http=http))
         return self._spawn(["nginx", "-p", str(self.run), "-c", str(path)])
 
-    def _spawn(self, command: list[str]) -> int:
+    def _spawn(self, command: list[str], place: str = str(ROOT)) -> int:
         with (self.run / "output").open("ab") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, "PYTHONPATH": str(ROOT)})
+            process = subprocess.Popen(
+                command, stdout=output, stderr=output, env={**os.environ, "PYTHONPATH": place}, cwd=place or self.run)
         self.processes.append(process)
         return process.pid
 
@@ -182,14 +186,17 @@ class Rig:
 
 
 @contextmanager
-def running(workers: int = 1, *, only_mock: bool = False) -> Iterator[Rig]:
-    """A rig from start to end."""
+def running(workers: int = 1, *, only_mock: bool = False, python: str | None = None) -> Iterator[Rig]:
+    """A rig from start to end.
+
+    python   an interpreter that has fastgw installed, to measure that one
+    """
     for tool in ("nginx", "wrk"):
         if shutil.which(tool) is None:
             raise SystemExit(f"{tool} is missing; on Debian and Ubuntu: apt-get install nginx-light wrk")
     with tempfile.TemporaryDirectory(prefix="fastgw-bench-") as run:
         os.chmod(run, 0o755)                    # nginx gives up root, and keeps large bodies in files here
-        rig = Rig(Path(run), workers)
+        rig = Rig(Path(run), workers, python)
         try:
             if only_mock:
                 rig.start_mock()

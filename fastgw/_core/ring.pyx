@@ -634,50 +634,55 @@ def gauges_of(path):
 
 # -- the layout, for tests and for callers in Python -----------------------------------------------------------------
 
+# A function, since a tuple written out where it stands is ten times the code.
+cdef tuple field(str name, str kind, Py_ssize_t size, Py_ssize_t offset):
+    return (name, kind, size, offset)
+
+
 def record_layout():
     """Return (name, kind, size in bytes, offset) of each field of the Record; kind is int, uint, bytes or text."""
     cdef Record r
     cdef char* at = <char*>&r
     memset(&r, 0, sizeof(r))
     return (
-        ("id", "bytes", sizeof(r.id), <char*>&r.id - at),
-        ("trace", "bytes", sizeof(r.trace), <char*>&r.trace - at),
-        ("started_ns", "int", sizeof(r.started_ns), <char*>&r.started_ns - at),
-        ("read_ns", "int", sizeof(r.read_ns), <char*>&r.read_ns - at),
-        ("admitted_ns", "int", sizeof(r.admitted_ns), <char*>&r.admitted_ns - at),
-        ("sent_ns", "int", sizeof(r.sent_ns), <char*>&r.sent_ns - at),
-        ("first_byte_ns", "int", sizeof(r.first_byte_ns), <char*>&r.first_byte_ns - at),
-        ("replied_ns", "int", sizeof(r.replied_ns), <char*>&r.replied_ns - at),
-        ("finished_ns", "int", sizeof(r.finished_ns), <char*>&r.finished_ns - at),
-        ("gateway_ns", "int", sizeof(r.gateway_ns), <char*>&r.gateway_ns - at),
-        ("input_tokens", "int", sizeof(r.input_tokens), <char*>&r.input_tokens - at),
-        ("output_tokens", "int", sizeof(r.output_tokens), <char*>&r.output_tokens - at),
-        ("cache_read_tokens", "int", sizeof(r.cache_read_tokens), <char*>&r.cache_read_tokens - at),
-        ("cache_write_tokens", "int", sizeof(r.cache_write_tokens), <char*>&r.cache_write_tokens - at),
-        ("reasoning_tokens", "int", sizeof(r.reasoning_tokens), <char*>&r.reasoning_tokens - at),
-        ("audio_tokens", "int", sizeof(r.audio_tokens), <char*>&r.audio_tokens - at),
-        ("cost_nano_usd", "int", sizeof(r.cost_nano_usd), <char*>&r.cost_nano_usd - at),
-        ("saved_nano_usd", "int", sizeof(r.saved_nano_usd), <char*>&r.saved_nano_usd - at),
-        ("request_bytes", "int", sizeof(r.request_bytes), <char*>&r.request_bytes - at),
-        ("reply_bytes", "int", sizeof(r.reply_bytes), <char*>&r.reply_bytes - at),
-        ("status", "int", sizeof(r.status), <char*>&r.status - at),
-        ("upstream_status", "int", sizeof(r.upstream_status), <char*>&r.upstream_status - at),
-        ("outcome", "int", sizeof(r.outcome), <char*>&r.outcome - at),
-        ("error", "int", sizeof(r.error), <char*>&r.error - at),
-        ("flags", "uint", sizeof(r.flags), <char*>&r.flags - at),
-        ("attempts", "uint", sizeof(r.attempts), <char*>&r.attempts - at),
-        ("retries", "uint", sizeof(r.retries), <char*>&r.retries - at),
-        ("cache", "uint", sizeof(r.cache), <char*>&r.cache - at),
-        ("operation", "uint", sizeof(r.operation), <char*>&r.operation - at),
-        ("worker", "uint", sizeof(r.worker), <char*>&r.worker - at),
-        ("key", "text", sizeof(r.key), <char*>&r.key - at),
-        ("workspace", "text", sizeof(r.workspace), <char*>&r.workspace - at),
-        ("integration", "text", sizeof(r.integration), <char*>&r.integration - at),
-        ("provider", "text", sizeof(r.provider), <char*>&r.provider - at),
-        ("model", "text", sizeof(r.model), <char*>&r.model - at),
-        ("upstream_model", "text", sizeof(r.upstream_model), <char*>&r.upstream_model - at),
-        ("trace_id", "text", sizeof(r.trace_id), <char*>&r.trace_id - at),
-        ("dialect", "text", sizeof(r.dialect), <char*>&r.dialect - at),
+        field("id", "bytes", sizeof(r.id), <char*>&r.id - at),
+        field("trace", "bytes", sizeof(r.trace), <char*>&r.trace - at),
+        field("started_ns", "int", sizeof(r.started_ns), <char*>&r.started_ns - at),
+        field("read_ns", "int", sizeof(r.read_ns), <char*>&r.read_ns - at),
+        field("admitted_ns", "int", sizeof(r.admitted_ns), <char*>&r.admitted_ns - at),
+        field("sent_ns", "int", sizeof(r.sent_ns), <char*>&r.sent_ns - at),
+        field("first_byte_ns", "int", sizeof(r.first_byte_ns), <char*>&r.first_byte_ns - at),
+        field("replied_ns", "int", sizeof(r.replied_ns), <char*>&r.replied_ns - at),
+        field("finished_ns", "int", sizeof(r.finished_ns), <char*>&r.finished_ns - at),
+        field("gateway_ns", "int", sizeof(r.gateway_ns), <char*>&r.gateway_ns - at),
+        field("input_tokens", "int", sizeof(r.input_tokens), <char*>&r.input_tokens - at),
+        field("output_tokens", "int", sizeof(r.output_tokens), <char*>&r.output_tokens - at),
+        field("cache_read_tokens", "int", sizeof(r.cache_read_tokens), <char*>&r.cache_read_tokens - at),
+        field("cache_write_tokens", "int", sizeof(r.cache_write_tokens), <char*>&r.cache_write_tokens - at),
+        field("reasoning_tokens", "int", sizeof(r.reasoning_tokens), <char*>&r.reasoning_tokens - at),
+        field("audio_tokens", "int", sizeof(r.audio_tokens), <char*>&r.audio_tokens - at),
+        field("cost_nano_usd", "int", sizeof(r.cost_nano_usd), <char*>&r.cost_nano_usd - at),
+        field("saved_nano_usd", "int", sizeof(r.saved_nano_usd), <char*>&r.saved_nano_usd - at),
+        field("request_bytes", "int", sizeof(r.request_bytes), <char*>&r.request_bytes - at),
+        field("reply_bytes", "int", sizeof(r.reply_bytes), <char*>&r.reply_bytes - at),
+        field("status", "int", sizeof(r.status), <char*>&r.status - at),
+        field("upstream_status", "int", sizeof(r.upstream_status), <char*>&r.upstream_status - at),
+        field("outcome", "int", sizeof(r.outcome), <char*>&r.outcome - at),
+        field("error", "int", sizeof(r.error), <char*>&r.error - at),
+        field("flags", "uint", sizeof(r.flags), <char*>&r.flags - at),
+        field("attempts", "uint", sizeof(r.attempts), <char*>&r.attempts - at),
+        field("retries", "uint", sizeof(r.retries), <char*>&r.retries - at),
+        field("cache", "uint", sizeof(r.cache), <char*>&r.cache - at),
+        field("operation", "uint", sizeof(r.operation), <char*>&r.operation - at),
+        field("worker", "uint", sizeof(r.worker), <char*>&r.worker - at),
+        field("key", "text", sizeof(r.key), <char*>&r.key - at),
+        field("workspace", "text", sizeof(r.workspace), <char*>&r.workspace - at),
+        field("integration", "text", sizeof(r.integration), <char*>&r.integration - at),
+        field("provider", "text", sizeof(r.provider), <char*>&r.provider - at),
+        field("model", "text", sizeof(r.model), <char*>&r.model - at),
+        field("upstream_model", "text", sizeof(r.upstream_model), <char*>&r.upstream_model - at),
+        field("trace_id", "text", sizeof(r.trace_id), <char*>&r.trace_id - at),
+        field("dialect", "text", sizeof(r.dialect), <char*>&r.dialect - at),
     )
 
 
