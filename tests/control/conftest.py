@@ -10,9 +10,10 @@ from tests.fakes.postgres import Postgres
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
+def postgres(children_of_the_run: set[int]) -> Iterator[Postgres]:
     """A PostgreSQL server for all tests of a run."""
     with Postgres() as server:
+        children_of_the_run |= {server.process.pid, server.guard.pid}
         yield server
 
 
