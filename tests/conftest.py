@@ -23,7 +23,7 @@ def no_child_is_left(children_of_the_run: set[int]) -> Iterator[None]:
 
 def children() -> set[int]:
     """The children of this process, those that have ended and were not waited for included."""
-    found = set()
+    found: set[int] = set()
     for thread in Path("/proc/self/task").iterdir():
         try:
             found.update(map(int, (thread / "children").read_text().split()))

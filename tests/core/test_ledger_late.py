@@ -10,6 +10,7 @@ import pytest
 from fastgw._core.ledger import Ledger
 from tests.core.test_ledger import NOW, admitted
 from tests.core.test_ledger_processes import FORK, FUSE_BLEW, assert_nothing_is_left, exit_of, in_child
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -160,13 +161,13 @@ def test_kill_amid_moves_counts_each_request_in_one_place(tmp_path: Path) -> Non
         started = FORK.Event()
         child = FORK.Process(target=storm)
         child.start()
-        assert started.wait(20)
+        assert started.wait(PATIENCE_S)
         stop_at = ledger.read(key, now_ns=NOW).lifetime_requests + rng.randint(500, 3000)
         while ledger.read(key, now_ns=NOW).lifetime_requests < stop_at:
             ledger._bench([key, rng.choice(late)], NOW, 0, 5, 1, rng.randint(1, 20))
         assert child.pid is not None
         os.kill(child.pid, signal.SIGKILL)
-        child.join(10)
+        child.join(PATIENCE_S)
         ledger.reclaim(0, now_ns=NOW)
         assert_nothing_is_left(ledger, [*chain, *late])
         assert ledger.read(key, now_ns=NOW).spent == sum(ledger.read(index, now_ns=NOW).spent for index in late)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from fastgw._core.ledger import Denied, Ledger, Reclaimed
+from tests.patience import PATIENCE_S
 
 NOW = 1_800_000_000_000_000_000
 MINUTE_NS = 60_000_000_000
@@ -58,7 +59,7 @@ def attack_together(path: Path, workers: int, work: Callable[[Ledger], int]) -> 
     for child in children:
         child.start()
     for child in children:
-        child.join(20)
+        child.join(PATIENCE_S)
         assert child.exitcode == 0
     return [answers.get() for _ in children]
 

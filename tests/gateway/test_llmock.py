@@ -45,7 +45,7 @@ def gateway(llmock: LLMock, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     for name, (path, _) in PLACES.items():
         parts.append(
             f'[integrations.{name}]\nprovider = "{name}"\nbase_url = "{llmock.url}{path}"\napi_key = "sk-{name}-0123456789"\n'
-            "timeouts = { connect_ms = 5000, first_byte_ms = 5000, idle_ms = 250 }\n"
+            "timeouts = { connect_ms = 5000, first_byte_ms = 5000, idle_ms = 600 }\n"
         )
         others = [other for other in ("openai", "anthropic") if other != name][:1]
         targets = ", ".join(inline(integration=one, model=MODELS[one], name=one) for one in (name, *others))

@@ -30,6 +30,7 @@ from tests.fakes.upstream import (
     wait_ms,
     wrong_length,
 )
+from tests.patience import PATIENCE_S
 
 NONCE = b"0" * 16
 BODY = b'{"model":"m","messages":[{"role":"user","content":"Request ' + NONCE + b'."}]}'
@@ -166,7 +167,7 @@ def test_a_connection_closed_while_idle_is_no_error() -> None:
         # The next run must find the ends that wait in its sockets; they are there once the server's loop has turned.
         turned = threading.Event()
         upstream._loop.call_soon_threadsafe(lambda: upstream._loop.call_soon(turned.set))
-        assert turned.wait(5)
+        assert turned.wait(PATIENCE_S)
         finish(load, requests=6)
         assert (load.replies, load.faults()) == (6, {})
 
