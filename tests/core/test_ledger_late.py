@@ -11,6 +11,7 @@ from fastgw._core.ledger import Ledger
 from tests.core.test_ledger import NOW, admitted
 from tests.core.test_ledger_processes import FORK, FUSE_BLEW, assert_nothing_is_left, exit_of, in_child
 from tests.patience import PATIENCE_S
+from tests.small_process import in_small_process
 
 
 @pytest.fixture
@@ -108,10 +109,7 @@ def reclaim_until(fuse: int, path: Path) -> None:
     own.reclaim(0, now_ns=NOW)
 
 
-@pytest.mark.parametrize("meanwhile", ["nobody", "another worker"])
-@pytest.mark.parametrize("dies_twice", [False, True])
-def test_death_after_any_store_counts_each_request_in_one_place(tmp_path: Path, meanwhile: str, dies_twice: bool) -> None:
-    """A worker killed after each of its stores in turn, and whoever reclaims too: what the chain spent, one of the late accounts did."""
+def die_after_each_store(tmp_path: Path, meanwhile: str, dies_twice: bool) -> None:
     rng = random.Random(5)
     points = 0
     while True:
@@ -138,6 +136,13 @@ def test_death_after_any_store_counts_each_request_in_one_place(tmp_path: Path, 
             break
         assert status == FUSE_BLEW
     assert points > 90
+
+
+@pytest.mark.parametrize("meanwhile", ["nobody", "another worker"])
+@pytest.mark.parametrize("dies_twice", [False, True])
+def test_death_after_any_store_counts_each_request_in_one_place(tmp_path: Path, meanwhile: str, dies_twice: bool) -> None:
+    """A worker killed after each of its stores in turn, and whoever reclaims too: what the chain spent, one of the late accounts did."""
+    in_small_process(die_after_each_store, tmp_path, meanwhile, dies_twice)
 
 
 def test_kill_amid_moves_counts_each_request_in_one_place(tmp_path: Path) -> None:
