@@ -1,5 +1,6 @@
 """What holds for every module of tests: it ends the processes that it started."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,3 +39,9 @@ def command_of(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip()
     except OSError:
         return ""
+
+
+def pytest_collection_finish() -> None:
+    """What collecting has made stays to the end of the run: the collector of garbage need not look at it again and again."""
+    gc.collect()
+    gc.freeze()

@@ -58,7 +58,7 @@ def events_of(recording: Recording) -> list[Any]:
 
 @cache
 def said_by_provider(recording: Recording) -> Said:
-    """The view of a recording with status 200, made once for all clients that are held to it. raises Refused where its stream is an error; Unreadable"""
+    """The view of a recording with status 200, made once for all. raises Refused where its stream is an error; Unreadable"""
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".* is not a valid ", UserWarning)  # google-genai, of words that are newer than itself
