@@ -20,7 +20,7 @@ import trustme
 
 from tests.fakes.mock import RunningMock, running_mock
 from tests.gateway.running import KEY, ROOT, RunningGateway
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, SLOW_DAY_S
 
 CONFIG = """
 [integrations.main]
@@ -362,7 +362,7 @@ def test_a_killed_demo_leaves_no_process_behind(tmp_path: Path) -> None:
         family = descendants(process.pid)
         process.kill()
         process.wait()
-        wait_until(lambda: not [pid for pid in family if is_alive(pid)], "no process of the gateway", PATIENCE_S)
+        wait_until(lambda: not [pid for pid in family if is_alive(pid)], "no process of the gateway", 5 + SLOW_DAY_S)
     with serving(tmp_path, "--demo", "--listen", "127.0.0.1:0") as (process, said):
         assert json.loads(subprocess.check_output([*printed_curl(said), "-s"]))["choices"]
 
