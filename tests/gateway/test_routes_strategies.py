@@ -6,6 +6,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 
 import pytest
 
@@ -35,7 +36,7 @@ from tests.patience import PATIENCE_S
 OTHER_KEY = f"fgw-routes-other-{'0' * 24}"
 NAMES = "abcd"
 # what is known of how fast a target is belongs to the target: these have nothing else to do
-MEASURED = {"latency": "ef", "throughput": "gh"}
+MEASURED = {"latency": ("e", "f"), "throughput": ("g", "h")}
 SLOW_MS = 600      # a faster one that a busy machine holds up for half a second is the faster one still
 
 
@@ -97,7 +98,8 @@ def upstream() -> Iterator[Upstream]:
 @pytest.fixture(scope="module")
 def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoutedGateway]:
     keys = key_lines() + key_lines("other", OTHER_KEY, workspace='"team"')
-    config = "".join([targets_at(upstream.url, [*NAMES, *"".join(MEASURED.values())]), *CONFIG, PRICES, "[workspaces.team]\n", keys])
+    names = [*NAMES, *chain.from_iterable(MEASURED.values())]
+    config = "".join([targets_at(upstream.url, names), *CONFIG, PRICES, "[workspaces.team]\n", keys])
     with RoutedGateway(tmp_path_factory.mktemp("strategies"), config) as running:
         yield running
         running.check_records()
