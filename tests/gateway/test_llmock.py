@@ -49,7 +49,9 @@ def gateway(llmock: LLMock, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         )
         others = [other for other in ("openai", "anthropic") if other != name][:1]
         targets = ", ".join(inline(integration=one, model=MODELS[one], name=one) for one in (name, *others))
-        routes = {"to": f"targets = [{targets}]", "hasty": f"targets = [{targets}]\ntimeouts = {{ first_byte_ms = 300 }}"}
+        patient = ", ".join(inline(integration=one, model=MODELS[one], name=one, timeouts="{ first_byte_ms = 5000 }") for one in others)
+        first = inline(integration=name, model=MODELS[name], name=name)
+        routes = {"to": f"targets = [{targets}]", "hasty": f"targets = [{first}, {patient}]\ntimeouts = {{ first_byte_ms = 300 }}"}
         routes["only"] = f"targets = [{inline(integration=name, model=MODELS[name], name=name)}]"
         parts += [f"[models.{kind}-{name}]\n{lines}\n{RETRY}\n{NEVER_OPEN}\n" for kind, lines in routes.items()]
     with RoutedGateway(tmp_path_factory.mktemp("gateway"), "".join(parts) + key_lines()) as running:
