@@ -34,11 +34,9 @@ def children() -> set[int]:
 
 
 def command_of(pid: int) -> str:
-    """What a process runs, "" where it has ended."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip()
-    except OSError:
-        return ""
+    """What a process runs; the name alone of one that has ended and was not waited for."""
+    told = Path(f"/proc/{pid}")
+    return (told / "cmdline").read_text().replace("\0", " ").strip() or (told / "comm").read_text().strip()
 
 
 def pytest_collection_finish() -> None:
