@@ -32,6 +32,9 @@ class Recording(NamedTuple):
     model: str
     form: str = ""
 
+    def __hash__(self) -> int:
+        return hash((self.provider, self.name))
+
     @property
     def body(self) -> bytes:
         """The request's body, b"" where it had none."""

@@ -15,6 +15,7 @@ import httpx2
 from tests.fakes.raw_client import RawClient, Response
 from tests.gateway.limited import CHAT, QUESTION, bearer, chat
 from tests.gateway.running import RunningGateway
+from tests.patience import PATIENCE_S
 
 Json = dict[str, Any]
 PROVIDER_KEY = "sk-alive-0123456789abcdefghij"
@@ -91,7 +92,7 @@ class Alive(RunningGateway):
         """What requests on new connections, and so on any worker, are answered."""
         return {chat(self.url, key, model=model, max_tokens=5).status for _ in range(count)}
 
-    def seconds_until(self, key: str, statuses: set[int], model: str = MODEL, most_s: float = 10.0) -> float:
+    def seconds_until(self, key: str, statuses: set[int], model: str = MODEL, most_s: float = PATIENCE_S) -> float:
         """How long it takes until every worker answers so."""
         began = time.monotonic()
         self.wait_until(lambda: self.statuses(key, model) == statuses, f"{statuses}, not {self.statuses(key, model)}", most_s)

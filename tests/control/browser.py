@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from tests.patience import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parents[2]
 DRIVER = ROOT / "console" / "tools" / "drive.js"
 PLAYWRIGHT = ROOT / "console" / "node_modules" / "playwright-core"
@@ -176,7 +178,7 @@ class Browser:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         assert self.node is not None and self.node.stdin is not None and self.node.stdout is not None
         self.node.stdin.close()
-        self.node.wait(20)
+        self.node.wait(PATIENCE_S)
         self.node.stdout.close()
 
     def ask(self, what: dict[str, object]) -> Any:

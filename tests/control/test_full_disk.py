@@ -21,6 +21,7 @@ from tests.control.test_killed import COST_NANO, accounts, is_written_through
 from tests.fakes.mock import running_mock
 from tests.fakes.raw_client import RawClient, json_request
 from tests.gateway.limited import CHAT, QUESTION, bearer
+from tests.patience import PATIENCE_S
 
 ROOM = "64m"
 MANY = 200
@@ -63,21 +64,21 @@ def test_full_disk_stops_no_traffic_and_corrupts_nothing(small: Path) -> None:
             before = len(load.statuses)
             ballast = fill(alive.state)
             seen = [alive.send("POST", "/integrations", integration(mock.url, number)) for number in range(12)]
-            alive.wait_until(lambda: "disk" in alive.log().lower() or "full" in alive.log().lower(), "the log to say so", 20)
+            alive.wait_until(lambda: "disk" in alive.log().lower() or "full" in alive.log().lower(), "the log to say so", PATIENCE_S)
             alive.wait_until(lambda: 'fastgw_exporter_up{exporter="sqlite"} 0' in metrics(alive), "the metrics to say so", 30)
             refused = [answer for answer in seen if answer.status_code != 201]
             assert refused and {answer.status_code for answer in refused} == {503}, [answer.text for answer in refused]
             assert {answer.json()["error"]["code"] for answer in refused} == {"unavailable"}
             assert at_once(alive, key) == {200}, "many at once write where nobody has written before"
             alive.kill_control()
-            alive.wait_until(lambda: len(load.statuses) > before + 20, "traffic", 20)
+            alive.wait_until(lambda: len(load.statuses) > before + 20, "traffic", PATIENCE_S)
             ballast.unlink()
             alive.wait_until(lambda: alive.send("GET", "/keys").status_code == 200, "the API again", 30)
             alive.wait_until(lambda: 'fastgw_exporter_up{exporter="sqlite"} 1' in metrics(alive), "records to be kept again", 30)
             _, later = alive.make_key("later")
             alive.seconds_until(later, {200})
         assert set(load.statuses) == {200}
-        alive.wait_until(lambda: is_written_through(alive, f"key:{key_id}"), "the store to say what the account says", 20)
+        alive.wait_until(lambda: is_written_through(alive, f"key:{key_id}"), "the store to say what the account says", PATIENCE_S)
         assert accounts(alive, f"key:{key_id}")[0].spent >= len(load.statuses) * COST_NANO
         alive.stop()
         sound(alive)

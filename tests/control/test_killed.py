@@ -24,6 +24,7 @@ from tests.fakes.framing import FramingError
 from tests.fakes.mock import RunningMock, running_mock
 from tests.fakes.raw_client import RawClient, json_request
 from tests.gateway.limited import CHAT, QUESTION, bearer
+from tests.patience import PATIENCE_S
 
 KILLS = int(os.environ.get("FASTGW_KILLS", "6"))
 SEED = int(os.environ.get("FASTGW_KILL_SEED", "7"))
@@ -101,7 +102,7 @@ class Victims:
             # those that listen: the others that were forked are the drain and the control process
             self.workers += 1
             os.kill(random.choice(listeners(self.alive)), signal.SIGKILL)
-            self.alive.wait_until(lambda: self.alive.ready() == WORKERS, "two workers", 20)
+            self.alive.wait_until(lambda: self.alive.ready() == WORKERS, "two workers", PATIENCE_S)
         elif pid := self.alive.control_pid():
             os.kill(pid, signal.SIGKILL)
 
@@ -170,7 +171,7 @@ def test_sums_agree_whatever_is_killed(mock: RunningMock, tmp_path: Path) -> Non
                 assert accounts(alive, names[0])[0].spent <= SMALL * COST_NANO
             time.sleep(0.3)
         alive.wait_until(lambda: all(view.in_flight == 0 for view in accounts(alive, *names)), "nothing in flight")
-        alive.wait_until(lambda: is_written_through(alive, *names), "the store to say what the accounts say", 20)
+        alive.wait_until(lambda: is_written_through(alive, *names), "the store to say what the accounts say", PATIENCE_S)
         assert alive.stop() == 0, alive.log()[-2000:]
         views = accounts(alive, *names)
         charged = [view.lifetime for view in views]

@@ -19,6 +19,7 @@ from tests.fakes.mock import RunningMock, running_mock
 from tests.fakes.upstream import Upstream, json_reply
 from tests.gateway.limited import CHAT, QUESTION, ask, bearer, chat
 from tests.gateway.running import ROOT
+from tests.patience import PATIENCE_S
 
 RECORDED = '[gateway.record]\npayloads = "all"\n[gateway.inline_hosts]\nallow = ["127.0.0.0/8"]\n'
 
@@ -59,7 +60,7 @@ def test_no_secret_stands_anywhere_in_the_clear(mock: RunningMock, tmp_path: Pat
         seen.append(alive.send("POST", "/login", {"email": "a@example.com", "password": secrets["password"] + "x"}).text)
         seen.append(json.dumps(alive.ask("POST", "/integrations/broken/test")) + json.dumps(alive.ask("POST", "/channels/hook/test")))
         alive.kill_control()
-        alive.wait_until(lambda: alive.send("GET", "/keys").status_code == 200, "the API again", 20)
+        alive.wait_until(lambda: alive.send("GET", "/keys").status_code == 200, "the API again", PATIENCE_S)
         for path in ("/keys", f"/keys/{key_id_}", "/integrations", "/channels", "/users", "/tokens", "/audit", "/alerts", "/me"):
             seen.append(alive.send("GET", path).text)
         seen.append(alive.log())
@@ -103,13 +104,13 @@ def test_key_of_the_installation_is_changed_while_the_gateway_runs(mock: Running
             keys = installation_keys(f"file:{alive.state / KEY_FILE}", {})
             assert len(keys) == 2 and keys[1] == first and (alive.state / KEY_FILE).stat().st_mode & 0o777 == 0o600
             published = alive.state / "published.json"
-            alive.wait_until(lambda: key_id(keys[0]) in published.read_text(), "publishing", 5)
+            alive.wait_until(lambda: key_id(keys[0]) in published.read_text(), "publishing", PATIENCE_S)
             assert key_id(first) not in published.read_text()
             alive.ask("POST", "/channels", {"name": "later", "kind": "webhook", "url": "http://127.0.0.1:9/x"}, 201)
             done = rotate(alive, "--drop")
             assert done.returncode == 0 and "0 rows" in done.stdout and "1 keys are dropped" in done.stdout, done.stderr
             assert installation_keys(f"file:{alive.state / KEY_FILE}", {}) == keys[:1]
-            alive.wait_until(lambda: "config_refused" not in alive.ready_says(), "no refusal", 3)
+            alive.wait_until(lambda: "config_refused" not in alive.ready_says(), "no refusal", PATIENCE_S)
             alive.restart()
             assert alive.statuses(key) == {200}
             sent = dict(upstream.received[-1].fields)

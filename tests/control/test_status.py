@@ -16,6 +16,7 @@ from fastgw.record.names import GAUGES
 from tests.control.callers import organisation_of, put
 from tests.control.plane import Control
 from tests.control.records import many, write
+from tests.patience import PATIENCE_S
 
 
 @contextmanager
@@ -53,7 +54,7 @@ def test_the_status_is_what_is(control: Control) -> None:
     for channel, state in (("one", "pending"), ("two", "sent")):
         put(control, DELIVERIES, alert_id=alert, channel_id=channel, state=state, attempts=1, due_ns=0)
     with draining(control, rings):
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE_S
         while (status := control.ask("GET", "/status"))["records"]["error"] is not None and time.monotonic() < deadline:
             pass
     writers[0].close()

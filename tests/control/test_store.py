@@ -160,7 +160,7 @@ def test_writers_take_turns(store_url: str, tmp_path: Path) -> None:
 
 def test_a_writer_waits_for_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite has one writer at a time: the next one waits, and says so when it has waited long enough."""
-    monkeypatch.setattr(engine, "BUSY_SECONDS", 0.5)
+    monkeypatch.setattr(engine, "BUSY_SECONDS", 1.5)
 
     async def contend(store: Store) -> None:
         with sqlite3.connect(tmp_path / "store.db", isolation_level=None) as other:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from fastgw._core.keyfile import KeyFile, KeyFileWriter
+from tests.small_process import in_small_process
 
 FUSE_BLEW = 9
 Rows = dict[bytes, tuple[bytes, bool, int]]
@@ -93,8 +94,7 @@ def play_until(fuse: int, path: Path) -> None:
         act(writer, *row)
 
 
-def test_death_after_any_store_leaves_a_file_of_before_or_after(tmp_path: Path) -> None:
-    """A writer killed after each of its stores in turn leaves what one act has made of it, whole; the next writer goes on from there."""
+def die_after_each_store(tmp_path: Path) -> None:
     expected = states()
     points = 0
     while True:
@@ -117,6 +117,11 @@ def test_death_after_any_store_leaves_a_file_of_before_or_after(tmp_path: Path) 
             break
         assert status == FUSE_BLEW
     assert points > 60
+
+
+def test_death_after_any_store_leaves_a_file_of_before_or_after(tmp_path: Path) -> None:
+    """A writer killed after each of its stores in turn leaves what one act has made of it, whole; the next writer goes on from there."""
+    in_small_process(die_after_each_store, tmp_path)
 
 
 def churn(path: Path, ready: int, gone: int) -> None:

@@ -10,6 +10,8 @@ import pytest
 from fastgw._core.ledger import Ledger
 from tests.core.test_ledger import NOW, admitted
 from tests.core.test_ledger_processes import FORK, FUSE_BLEW, assert_nothing_is_left, exit_of, in_child
+from tests.patience import PATIENCE_S
+from tests.small_process import in_small_process
 
 
 @pytest.fixture
@@ -107,10 +109,7 @@ def reclaim_until(fuse: int, path: Path) -> None:
     own.reclaim(0, now_ns=NOW)
 
 
-@pytest.mark.parametrize("meanwhile", ["nobody", "another worker"])
-@pytest.mark.parametrize("dies_twice", [False, True])
-def test_death_after_any_store_counts_each_request_in_one_place(tmp_path: Path, meanwhile: str, dies_twice: bool) -> None:
-    """A worker killed after each of its stores in turn, and whoever reclaims too: what the chain spent, one of the late accounts did."""
+def die_after_each_store(tmp_path: Path, meanwhile: str, dies_twice: bool) -> None:
     rng = random.Random(5)
     points = 0
     while True:
@@ -139,6 +138,13 @@ def test_death_after_any_store_counts_each_request_in_one_place(tmp_path: Path, 
     assert points > 90
 
 
+@pytest.mark.parametrize("meanwhile", ["nobody", "another worker"])
+@pytest.mark.parametrize("dies_twice", [False, True])
+def test_death_after_any_store_counts_each_request_in_one_place(tmp_path: Path, meanwhile: str, dies_twice: bool) -> None:
+    """A worker killed after each of its stores in turn, and whoever reclaims too: what the chain spent, one of the late accounts did."""
+    in_small_process(die_after_each_store, tmp_path, meanwhile, dies_twice)
+
+
 def test_kill_amid_moves_counts_each_request_in_one_place(tmp_path: Path) -> None:
     """Twelve workers killed in full flight between two integrations, beside one that goes on with the same accounts."""
     rng = random.Random(13)
@@ -160,13 +166,13 @@ def test_kill_amid_moves_counts_each_request_in_one_place(tmp_path: Path) -> Non
         started = FORK.Event()
         child = FORK.Process(target=storm)
         child.start()
-        assert started.wait(20)
+        assert started.wait(PATIENCE_S)
         stop_at = ledger.read(key, now_ns=NOW).lifetime_requests + rng.randint(500, 3000)
         while ledger.read(key, now_ns=NOW).lifetime_requests < stop_at:
             ledger._bench([key, rng.choice(late)], NOW, 0, 5, 1, rng.randint(1, 20))
         assert child.pid is not None
         os.kill(child.pid, signal.SIGKILL)
-        child.join(10)
+        child.join(PATIENCE_S)
         ledger.reclaim(0, now_ns=NOW)
         assert_nothing_is_left(ledger, [*chain, *late])
         assert ledger.read(key, now_ns=NOW).spent == sum(ledger.read(index, now_ns=NOW).spent for index in late)

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from fastgw._core.ledger import Denied, Ledger, Reclaimed
+from tests.patience import PATIENCE_S
+from tests.small_process import in_small_process
 
 NOW = 1_800_000_000_000_000_000
 MINUTE_NS = 60_000_000_000
@@ -58,7 +60,7 @@ def attack_together(path: Path, workers: int, work: Callable[[Ledger], int]) -> 
     for child in children:
         child.start()
     for child in children:
-        child.join(20)
+        child.join(PATIENCE_S)
         assert child.exitcode == 0
     return [answers.get() for _ in children]
 
@@ -171,13 +173,7 @@ def define_accounts(ledger: Ledger) -> tuple[list[int], list[int]]:
     return chain, [*chain[:2], ledger.define("closed", budget=0)]
 
 
-@pytest.mark.parametrize("meanwhile", ["nobody", "another worker"])
-@pytest.mark.parametrize("dies_twice", [False, True])
-def test_death_after_any_store_is_put_right(tmp_path: Path, meanwhile: str, dies_twice: bool) -> None:
-    """A worker killed after each of its stores in turn leaves what reclaim puts right, though others went on meanwhile.
-
-    Also where whoever reclaims is killed in turn, at a store of its own, and another follows: every fourth store then.
-    """
+def die_after_each_store(tmp_path: Path, meanwhile: str, dies_twice: bool) -> None:
     rng = random.Random(3)
     points = 0
     while True:
@@ -203,6 +199,16 @@ def test_death_after_any_store_is_put_right(tmp_path: Path, meanwhile: str, dies
             break
         assert status == FUSE_BLEW
     assert points > 60
+
+
+@pytest.mark.parametrize("meanwhile", ["nobody", "another worker"])
+@pytest.mark.parametrize("dies_twice", [False, True])
+def test_death_after_any_store_is_put_right(tmp_path: Path, meanwhile: str, dies_twice: bool) -> None:
+    """A worker killed after each of its stores in turn leaves what reclaim puts right, though others went on meanwhile.
+
+    Also where whoever reclaims is killed in turn, at a store of its own, and another follows: every fourth store then.
+    """
+    in_small_process(die_after_each_store, tmp_path, meanwhile, dies_twice)
 
 
 def test_mark_from_long_ago_is_not_taken_for_a_step_of_now(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from fastgw._core.ledger import MAX_CHAIN, Denied, Ledger, Limits
 from tests.core.test_ledger import NOW, SECOND_NS, admitted, denied, moment
 from tests.core.test_ledger_processes import FORK, FUSE_BLEW, exit_of, in_child
+from tests.patience import PATIENCE_S
 
 DAY = moment(2026, 1, 29)
 
@@ -193,7 +194,7 @@ def test_scan_misses_nothing_that_workers_settle_meanwhile(tmp_path: Path) -> No
     found, cursor = ledger.changed(cursor)
     copy.update((index, ledger.read(index, now_ns=NOW).lifetime) for index in found)
     for child in children:
-        child.join(20)
+        child.join(PATIENCE_S)
         assert child.exitcode == 0
     assert scans > 5 and copy == {key: ledger.read(key, now_ns=NOW).lifetime for key in keys}
 
@@ -265,7 +266,7 @@ def test_worker_charges_what_another_process_defines_while_it_runs(tmp_path: Pat
     assert mine.recv() == "open"
     ledger.define_many([f"key:{number}" for number in range(10_000)], Limits(budget=1000))
     mine.send("defined")
-    child.join(20)
+    child.join(PATIENCE_S)
     assert child.exitcode == 0
     assert spent(ledger, [9999]) == [30]
 

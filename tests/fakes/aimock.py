@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from tests.fakes.raw_client import RawClient
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = ROOT / "build/npm/node_modules/@copilotkit/aimock/dist/cli.js"
@@ -59,10 +60,10 @@ class AIMock:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.process.terminate()
         try:
-            self.process.wait(10)
+            self.process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(PATIENCE_S)
 
     def _is_there(self) -> bool:
         try:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.fakes.framing import BodyReader, split_head, values
+from tests.patience import PATIENCE_S
 
 HOPS = ("connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "host", "te")
 PHRASES = {one.value: one.phrase for one in HTTPStatus}
@@ -25,12 +26,12 @@ class H2Bridge:
         self.is_up = threading.Event()
         self.thread = threading.Thread(target=self._run, name="h2-bridge", daemon=True)
         self.thread.start()
-        assert self.is_up.wait(5)
+        assert self.is_up.wait(PATIENCE_S)
 
     def close(self) -> None:
         """Stop, and end every connection."""
         self.loop.call_soon_threadsafe(self.stopping.set)
-        self.thread.join(5)
+        self.thread.join(PATIENCE_S)
 
     def _run(self) -> None:
         self.loop.run_until_complete(self._serve())

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from tests.fakes.raw_client import RawClient
+from tests.patience import PATIENCE_S
 
 START_SECONDS = 30.0
 
@@ -45,10 +46,10 @@ class LLMock:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.process.terminate()
         try:
-            self.process.wait(10)
+            self.process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(PATIENCE_S)
 
     def _is_there(self) -> bool:
         try:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import uvloop
 
 from fastgw.mock import MockOptions, MockServer, open_listener
+from tests.patience import PATIENCE_S
 
 
 class RunningMock:
@@ -38,7 +39,7 @@ def running_mock(options: MockOptions | None = None) -> Iterator[RunningMock]:
     try:
         yield RunningMock(f"http://127.0.0.1:{listener.getsockname()[1]}", server)
     finally:
-        asyncio.run_coroutine_threadsafe(server.close(), loop).result(5)
+        asyncio.run_coroutine_threadsafe(server.close(), loop).result(PATIENCE_S)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

@@ -12,6 +12,8 @@ from typing import Any
 
 import httpx2
 
+from tests.patience import PATIENCE_S
+
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = ROOT / "build/npm/node_modules/oidc-provider/lib/index.js"
 SCRIPT = ROOT / "tests/npm/provider.mjs"
@@ -53,10 +55,10 @@ class RealProvider:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.process.terminate()
         try:
-            self.process.wait(10)
+            self.process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(PATIENCE_S)
         assert self.process.stdout is not None
         self.process.stdout.close()
 

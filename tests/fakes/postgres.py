@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
@@ -59,14 +60,14 @@ class Postgres:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.stop()
+        self.stop(signal.SIGQUIT, signal.SIGKILL)  # what it would write before an orderly end is removed anyway
         shutil.rmtree(self.directory)
 
-    def stop(self) -> None:
+    def stop(self, *hows: signal.Signals) -> None:
         """End connections; where that takes too long, end at once."""
         with self.guard:  # closes its input, once it is gone
             self.guard.kill()
-        for how in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+        for how in hows or (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
             self.process.send_signal(how)
             try:
                 self.process.wait(STOP_SECONDS)
@@ -115,12 +116,18 @@ class Postgres:
         """The URL of a database of its own, empty."""
         name = f"t{uuid4().hex}"
 
-        async def create() -> None:
-            connection = await asyncpg.connect(host=str(self.directory), user="postgres", database="postgres", timeout=START_SECONDS)
+        self.execute(f"CREATE DATABASE {name}")
+        return f"postgresql://postgres@/{name}?host={self.directory}"
+
+    def execute(self, statements: str, url: str = "") -> None:
+        """Carry out SQL in the database at a URL."""
+
+        async def run() -> None:
+            name = urlsplit(url).path[1:] or "postgres"
+            connection = await asyncpg.connect(host=str(self.directory), user="postgres", database=name, timeout=START_SECONDS)
             try:
-                await connection.execute(f"CREATE DATABASE {name}")
+                await connection.execute(statements)
             finally:
                 await connection.close()
 
-        asyncio.run(create())
-        return f"postgresql://postgres@/{name}?host={self.directory}"
+        asyncio.run(run())

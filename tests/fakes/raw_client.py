@@ -12,6 +12,7 @@ from types import TracebackType
 from urllib.parse import urlsplit
 
 from tests.fakes.framing import BodyReader, Fields, FramingError, split_head, values
+from tests.patience import PATIENCE_S, SLOW_DAY_S
 
 
 @dataclass
@@ -67,7 +68,7 @@ def json_request(target: str, obj: object, fields: Fields | None = None, method:
 class RawClient:
     """One connection; a context manager. Every wait has a limit, and running into it fails the test."""
 
-    def __init__(self, url: str, *, timeout_s: float = 10.0, tls: ssl.SSLContext | None = None,
+    def __init__(self, url: str, *, timeout_s: float = PATIENCE_S, tls: ssl.SSLContext | None = None,
                  receive_buffer_bytes: int | None = None) -> None:
         where = urlsplit(url)
         assert where.hostname is not None and where.port is not None
@@ -156,10 +157,10 @@ class RawClient:
         if ready:
             raise AssertionError(f"expected nothing for {time_ms} ms, got {self.socket.recv(4096)!r}")
 
-    def expect_close(self, within_ms: float) -> None:
+    def expect_close(self, within_s: float = SLOW_DAY_S) -> None:
         """Fail the test where the peer does not end the connection within a time, or sends anything before."""
-        deadline = time.monotonic() + within_ms / 1000
-        self.socket.settimeout(within_ms / 1000)
+        deadline = time.monotonic() + within_s
+        self.socket.settimeout(within_s)
         try:
             got = self.socket.recv(4096)
         except ConnectionError:

@@ -3,7 +3,7 @@
     with Upstream(json_reply({"ok": True})) as upstream:
         ...                                  # point the gateway at upstream.url
         received = upstream.wait(1)[0]       # what came in
-        received.connection.closed.wait(1)   # and when the gateway let go of it
+        received.connection.closed.wait(30)  # and when the gateway let go of it
 
 One thread with one event loop serves all connections. A script is a list of steps (tests/fakes/script.py); it is played
 for each request, chosen by path, and the connection stays open after it unless a step closed it.
@@ -57,6 +57,7 @@ from tests.fakes.script import (
     wait_ms,
     wrong_length,
 )
+from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from trustme import CA
@@ -330,7 +331,7 @@ class Upstream:
         else:
             self._turns[path] = [script]
 
-    def wait(self, count: int, timeout_s: float = 5.0) -> list[Received]:
+    def wait(self, count: int, timeout_s: float = PATIENCE_S) -> list[Received]:
         """Return the requests once `count` of them are whole; fails the test after the timeout."""
         deadline = time.monotonic() + timeout_s
         with self._changed:
@@ -345,7 +346,7 @@ class Upstream:
             )
         return found
 
-    def wait_for_connections(self, count: int, timeout_s: float = 5.0) -> list[Connection]:
+    def wait_for_connections(self, count: int, timeout_s: float = PATIENCE_S) -> list[Connection]:
         """Return the connections once there are `count`."""
         deadline = time.monotonic() + timeout_s
         with self._changed:
@@ -364,13 +365,13 @@ class Upstream:
             for connection in self.connections:
                 connection._transport.abort()
 
-        asyncio.run_coroutine_threadsafe(stop(), self._loop).result(5)
+        asyncio.run_coroutine_threadsafe(stop(), self._loop).result(PATIENCE_S)
 
     def revive(self) -> None:
         """Listen at the same place again."""
         listener = socket.create_server(("127.0.0.1", self.port), backlog=self._backlog)
         self._server = asyncio.run_coroutine_threadsafe(
-            self._loop.create_server(lambda: Connection(self), sock=listener), self._loop).result(5)
+            self._loop.create_server(lambda: Connection(self), sock=listener), self._loop).result(PATIENCE_S)
 
     def __enter__(self) -> Upstream:
         context = None

@@ -15,7 +15,7 @@ from tests.fakes.framing import BodyReader, Fields, split_head
 from tests.fakes.raw_client import RawClient, Response, request
 from tests.gateway.running import KEY, RunningGateway
 
-TIMES = {"connect_ms": 300, "first_byte_ms": 300, "idle_ms": 300, "total_ms": 3000}
+TIMES = {"connect_ms": 700, "first_byte_ms": 700, "idle_ms": 700, "total_ms": 10_000}
 LONG_TIMES = {"connect_ms": 5000, "first_byte_ms": 30_000, "idle_ms": 30_000, "total_ms": 60_000}
 PRICE = "price = { input = 1, output = 2 }"
 QUESTION = "Which city is the capital of France?"

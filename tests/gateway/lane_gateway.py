@@ -10,6 +10,7 @@ from typing import Any
 from tests.fakes.raw_client import RawClient, Response, json_request, request
 from tests.fakes.upstream import Received, Upstream
 from tests.gateway.running import KEY, RunningGateway
+from tests.patience import PATIENCE_S
 
 CHAT = "/v1/chat/completions"
 REPLY = {"id": "c", "object": "chat.completion", "choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}
@@ -103,7 +104,7 @@ def cpu_seconds(pid: int) -> float:
 
 def arrived(upstream: Upstream, before: int) -> Received:
     """The next request after `before` of them, as soon as its head is there."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_S
     while len(upstream.received) <= before:
         assert time.monotonic() < deadline, f"expected a request, got {upstream!r}"
         time.sleep(0.002)

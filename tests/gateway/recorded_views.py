@@ -56,8 +56,9 @@ def events_of(recording: Recording) -> list[Any]:
     return found
 
 
+@cache
 def said_by_provider(recording: Recording) -> Said:
-    """The view of a recording with status 200. raises Refused where its stream is an error; Unreadable"""
+    """The view of a recording with status 200, made once for all. raises Refused where its stream is an error; Unreadable"""
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".* is not a valid ", UserWarning)  # google-genai, of words that are newer than itself

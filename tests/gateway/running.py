@@ -11,10 +11,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.fakes.h2_bridge import H2Bridge
+from tests.patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "fgw-test-0123456789abcdef0123456789abcdef"
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 # What all gateways of a run are reached by: nothing is the lane; "http1" and "http2" are Granian's (see test_under_granian).
 SERVER = os.environ.get("FASTGW_TEST_SERVER", "")
 
@@ -64,7 +65,7 @@ class RunningGateway:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if "serves" not in line:
-            self.process.wait(5)
+            self.process.wait(PATIENCE_S)
             self.process.stdout.close()
             raise AssertionError(f"the gateway did not start: {line}{self.log_path.read_text()}")
         self.url = self.address = line.split("serves ")[1].split(" ")[0]
@@ -86,7 +87,7 @@ class RunningGateway:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [int(pid) for pid in children][: self.workers]
 
-    def records(self, at_least: int = 0, timeout_s: float = 10.0) -> list[dict[str, Any]]:
+    def records(self, at_least: int = 0, timeout_s: float = PATIENCE_S) -> list[dict[str, Any]]:
         """All records so far, oldest first, once there are at least so many."""
         self.wait_until(lambda: len(self._lines()) >= at_least, f"{at_least} records", timeout_s)
         return self._lines()
@@ -99,7 +100,7 @@ class RunningGateway:
     def log(self) -> str:
         return self.log_path.read_text()
 
-    def wait_until(self, is_true: Any, what: str, timeout_s: float = 10.0) -> None:
+    def wait_until(self, is_true: Any, what: str, timeout_s: float = PATIENCE_S) -> None:
         deadline = time.monotonic() + timeout_s
         while not is_true():
             if time.monotonic() > deadline:
@@ -109,7 +110,7 @@ class RunningGateway:
     def kill_everything(self) -> None:
         """SIGKILL to every process of the gateway at once."""
         os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(PATIENCE_S)
         if self.process.stdout:
             self.process.stdout.close()
         self.wait_until(lambda: self.ready() == 0, "no listener")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,12 +23,12 @@ from tests.fakes.script import Gate, chunk, close, head, json_reply, pause, send
 from tests.fakes.upstream import SSE_FIELDS, Upstream
 from tests.gateway.lane_gateway import REPLY, chat, config, get
 from tests.gateway.running import KEY, ROOT, RunningGateway
+from tests.patience import PATIENCE_S
 
-PORT = 18731
 COMMANDS = {
-    "uvicorn": ["uvicorn", "--port", str(PORT), "--log-level", "warning", "fastgw.asgi:app"],
-    "uvicorn, two processes": ["uvicorn", "--port", str(PORT), "--workers", "2", "--log-level", "warning", "fastgw.asgi:app"],
-    "granian": ["granian", "--interface", "asgi", "--port", str(PORT), "--workers", "2", "--no-ws", "fastgw.asgi:app"],
+    "uvicorn": ["uvicorn", "--log-level", "warning", "fastgw.asgi:app"],
+    "uvicorn, two processes": ["uvicorn", "--workers", "2", "--log-level", "warning", "fastgw.asgi:app"],
+    "granian": ["granian", "--interface", "asgi", "--workers", "2", "--no-ws", "fastgw.asgi:app"],
 }
 ROUTES = {
     "/v1/cut": [send(head(200, [("transfer-encoding", "chunked")]) + chunk(b"some")), close()],
@@ -47,27 +48,31 @@ def under(command: list[str], directory: Path, url: str) -> Iterator[str]:
     path = directory / "fastgw.toml"
     path.write_text(config(url, f'[gateway]\nstate = "{directory / "state"}"\n[gateway.record.jsonl]\n'
                                 f'path = "{directory / "records.jsonl"}"\n'))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
     process = subprocess.Popen(
-        [sys.executable, "-m", *command], cwd=directory, start_new_session=True,
+        [sys.executable, "-m", *command, "--port", str(port)], cwd=directory, start_new_session=True,
         env={**os.environ, "PYTHONPATH": str(ROOT), "FASTGW_CONFIG": str(path)}, stdout=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             try:
-                with RawClient(f"http://127.0.0.1:{PORT}") as client:
+                with RawClient(address) as client:
                     client.send(get("/healthz"))
                     assert client.read_response().status == 200
                     break
             except OSError:
                 assert time.monotonic() < deadline and process.poll() is None
                 time.sleep(0.05)
-        yield f"http://127.0.0.1:{PORT}"
+        yield address
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(PATIENCE_S)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait(5)
+            process.wait(PATIENCE_S)
 
 
 def rows_of(directory: Path) -> list[dict[str, Any]]:
@@ -151,5 +156,5 @@ def test_an_http2_connection_that_ends_ends_all_its_requests(tmp_path: Path) -> 
             waiting.wait(3)
         rows = gateway.records(3)
         assert [(row["outcome"], row["error"]) for row in rows] == [("cancelled", "client_gone")] * 3
-        assert all(received.connection.closed.wait(5) for received in waiting.received)
+        assert all(received.connection.closed.wait(PATIENCE_S) for received in waiting.received)
         gate.release()

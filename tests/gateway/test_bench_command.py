@@ -112,7 +112,7 @@ def test_any_url_is_measured(mock: RunningMock, tmp_path: Path, dialect: list[st
 
 def test_sweeps_are_measured(tmp_path: Path) -> None:
     """Frontier, payloads and in-flight each give a section of their own, also for a slow provider."""
-    with running_mock(MockOptions(latency_ms=20)) as slow:
+    with running_mock(MockOptions(latency_ms=8)) as slow:
         done = bench(tmp_path, slow.url, "--frontier", "--payloads", "--in-flight", "--json", "-", *SHORT)
     report = msgspec.json.decode(done.stdout, type=Report)
     assert [section.name for section in report.sections] == ["paired", "closed", "frontier", "payloads", "in-flight"]

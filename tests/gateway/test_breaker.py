@@ -18,8 +18,9 @@ from tests.fakes.upstream import SSE_FIELDS, Upstream, chunk, event
 from tests.gateway.limited import key_lines
 from tests.gateway.routed import OK, ONCE, RoutedGateway, ask, asked_of, failing, leaf, passed_over, place, route, targets_at, way
 from tests.gateway.routed import send as send_question
+from tests.patience import PATIENCE_S
 
-COOLDOWN_MS = 700
+COOLDOWN_MS = 1500
 SHORT = "{ first_byte_ms = 150, idle_ms = 150 }"
 
 
@@ -47,7 +48,7 @@ CONFIG = [
         )
         for name in OPENING
     ],
-    route("stall", leaf("stall", timeouts=SHORT), leaf("b"), lines=[ONCE, breaker(cooldown_ms=60_000)]),
+    route("stall", leaf("stall", timeouts="{ idle_ms = 150 }"), leaf("b"), lines=[ONCE, breaker(cooldown_ms=60_000)]),
     *[route(name, leaf(name), leaf("b"), lines=[ONCE, breaker()]) for name in ("cycle", "relapse", "left")],
     route(
         "percent",
@@ -94,7 +95,7 @@ def open_it(gateway: RoutedGateway, upstream: Upstream, name: str) -> None:
 
 
 def eventually(is_true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + PATIENCE_S
     while not is_true():
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -175,7 +176,7 @@ def test_probe_whose_caller_leaves_is_handed_to_another(gateway: RoutedGateway, 
         with RawClient(gateway.url) as client:
             send_question(client, "left")
             assert upstream.wait(probe + 1)[probe].path == place("left")
-        assert upstream.received[probe].connection.closed.wait(2)
+        assert upstream.received[probe].connection.closed.wait(PATIENCE_S)
     upstream.play(json_reply(OK), place("left"))
     assert [way(ask(gateway, "left"))[0].target for _ in range(2)] == ["left", "left"]
     assert {way(reply)[0].target for reply in at_once(gateway, "left", 8)} == {"left"}
@@ -201,7 +202,7 @@ def test_no_more_targets_are_left_alone_than_allowed(gateway: RoutedGateway, ups
 
 def test_thousand_requests_while_one_of_three_dies(tmp_path_factory: pytest.TempPathFactory) -> None:
     """One of three targets dies under load and comes back: no caller sees an error, and each record tells its own story."""
-    lines = ["retry = { attempts = 0 }", breaker(failures=3, probes=2), "timeouts = { connect_ms = 300, first_byte_ms = 2000 }"]
+    lines = ["retry = { attempts = 0 }", breaker(failures=3, probes=2), "timeouts = { connect_ms = 10000, first_byte_ms = 20000 }"]
     with Upstream(json_reply(OK)) as one, Upstream(json_reply(OK)) as two, Upstream(json_reply(OK)) as three:
         parts = [targets_at(up.url, [name]) for up, name in zip((one, two, three), "abc", strict=True)]
         config = "".join([*parts, route("three", leaf("a"), leaf("b"), leaf("c"), strategy="weighted", lines=lines), key_lines()])
@@ -241,10 +242,10 @@ def under_load(gateway: RoutedGateway, dying: Upstream) -> tuple[Counter[int], i
 
     with ThreadPoolExecutor(10) as pool:
         calls = [pool.submit(call, number) for number in range(10)]
-        assert moments[333].wait(20)
+        assert moments[333].wait(PATIENCE_S)
         dying.die()
         before = len(dying.received)
-        assert moments[666].wait(20)
+        assert moments[666].wait(PATIENCE_S)
         dead = len(dying.received)
         dying.revive()
         for one in calls:

@@ -18,6 +18,7 @@ from tests.fakes.mock import RunningMock, running_mock
 from tests.fakes.raw_client import RawClient, json_request
 from tests.gateway.limited import CHAT, MESSAGES, QUESTION, account, ask, bearer, chat, code_of, integrations, key_lines, price
 from tests.gateway.running import RunningGateway
+from tests.patience import PATIENCE_S
 
 CALLERS = 64
 TOKENS = 5
@@ -148,7 +149,7 @@ def test_killed_worker_is_replaced_and_its_reservations_are_settled(gateway: Run
     gateway.wait_until(lambda: load.statuses.count(200) > served + 50, "50 more served")
     gateway.wait_until(lambda: gateway.ready() == 2, "two workers")
     load.stopping.set()
-    thread.join(10)
+    thread.join(PATIENCE_S)
     assert other in gateway.worker_pids() and victim not in gateway.worker_pids()
     gateway.wait_until(lambda: account(gateway.state, "key:worker").in_flight == 0, "nothing in flight")
     view = account(gateway.state, "key:worker")
@@ -175,7 +176,7 @@ def test_nothing_more_passes_after_all_processes_were_killed(gateway: RunningGat
     gateway.wait_until(lambda: load.statuses.count(200) > 200, "200 served")
     load.stopping.set()
     gateway.kill_everything()
-    thread.join(10)
+    thread.join(PATIENCE_S)
     gateway.start()
     view = account(gateway.state, "key:killed")
     assert view.in_flight == 0 and view.committed == view.spent

@@ -17,6 +17,7 @@ from tests.fakes.upstream import SSE_FIELDS, Upstream, chunk
 from tests.gateway.lane_gateway import record_of
 from tests.gateway.limited import CHAT, ask, bearer, key_lines, price
 from tests.gateway.running import KEY, RunningGateway
+from tests.patience import PATIENCE_S
 
 OTHER_KEY = "fgw-cache-other-0123456789abcdef"
 POOR_KEY = "fgw-cache-poor-0123456789abcdef"
@@ -172,10 +173,10 @@ def test_identical_questions_at_once_are_one_flight(gateway: RunningGateway, pro
     threads = [threading.Thread(target=lambda: replies.append(chat(gateway, "five"))) for _ in range(10)]
     for thread in threads:
         thread.start()
-    assert gate.reached.wait(5)
+    assert gate.reached.wait(PATIENCE_S)
     gate.release()
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE_S)
     assert len(provider.received) == before + 1 and [reply.status for reply in replies] == [200] * 10
     assert sorted(str(reply.field("x-fastgw-cache")) for reply in replies) == ["hit"] * 9 + ["miss"]
 
@@ -187,13 +188,13 @@ def test_leader_that_leaves_hands_over(gateway: RunningGateway, provider: Upstre
     body = {"model": "kept", "messages": [{"role": "user", "content": "six"}]}
     leader = RawClient(gateway.url)
     leader.send(json_request(CHAT, body, bearer()))
-    assert gate.reached.wait(5)
+    assert gate.reached.wait(PATIENCE_S)
     replies: list[Response] = []
     follower = threading.Thread(target=lambda: replies.append(chat(gateway, "six")))
     follower.start()
     provider.play(json_reply(REPLY))
     leader.reset()
-    follower.join(10)
+    follower.join(PATIENCE_S)
     gate.release()
     assert replies[0].status == 200 and json.loads(replies[0].body)["choices"][0]["message"]["content"] == "Paris"
 

@@ -20,6 +20,7 @@ import trustme
 
 from tests.fakes.mock import RunningMock, running_mock
 from tests.gateway.running import KEY, ROOT, RunningGateway
+from tests.patience import PATIENCE_S, SLOW_DAY_S
 
 CONFIG = """
 [integrations.main]
@@ -37,7 +38,7 @@ def environ(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **more}
 
 
-def fastgw(directory: Path, *words: str, timeout_s: float = 20.0, **variables: str) -> subprocess.CompletedProcess[str]:
+def fastgw(directory: Path, *words: str, timeout_s: float = 60.0, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
         [sys.executable, "-m", "fastgw", *words],
@@ -75,11 +76,11 @@ def serving(directory: Path, *words: str, **variables: str) -> Iterator[tuple[su
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(PATIENCE_S)
         process.stdout.close()
 
 
-def wait_until(holds: Callable[[], object], what: str, seconds: float = 10.0) -> None:
+def wait_until(holds: Callable[[], object], what: str, seconds: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"expected {what}"
@@ -361,7 +362,7 @@ def test_a_killed_demo_leaves_no_process_behind(tmp_path: Path) -> None:
         family = descendants(process.pid)
         process.kill()
         process.wait()
-        wait_until(lambda: not [pid for pid in family if is_alive(pid)], "no process of the gateway", 5.0)
+        wait_until(lambda: not [pid for pid in family if is_alive(pid)], "no process of the gateway", 5 + SLOW_DAY_S)
     with serving(tmp_path, "--demo", "--listen", "127.0.0.1:0") as (process, said):
         assert json.loads(subprocess.check_output([*printed_curl(said), "-s"]))["choices"]
 
@@ -374,7 +375,7 @@ def test_ctrl_c_ends_cleanly(tmp_path: Path) -> None:
         assert json.loads(subprocess.check_output([*printed_curl(said), "-s"]))["choices"]
         family = descendants(process.pid)
         os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE_S) == 0
     assert not [pid for pid in family if is_alive(pid)]
     log = (tmp_path / "log").read_text()
     assert "Traceback" not in log and "ERROR" not in log and "WARNING" not in log

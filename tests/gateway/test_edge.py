@@ -21,6 +21,7 @@ from tests.fakes.script import Gate, json_reply, pause
 from tests.fakes.upstream import Upstream
 from tests.gateway.lane_gateway import REPLY, chat, config
 from tests.gateway.running import ROOT
+from tests.patience import PATIENCE_S
 
 RECORDS = {
     "json lines": '[gateway.record]\nsqlite = false\n[gateway.record.jsonl]\npath = "{lines}"\n',
@@ -44,7 +45,7 @@ def edge(directory: Path, text: str) -> Iterator[tuple[subprocess.Popen[str], st
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(PATIENCE_S)
         process.stdout.close()
 
 
@@ -62,7 +63,7 @@ def test_one_process_serves_and_records(tmp_path: Path, kind: str) -> None:
                 client.send(chat())
                 assert client.read_response("POST").status == 200
             assert not threads_and_children(process.pid)
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + PATIENCE_S
             while b"fastgw_requests_total{" not in client.ask("GET", "/metrics").body:
                 assert time.monotonic() < deadline
         assert process.returncode == 0
@@ -83,9 +84,9 @@ def test_a_killed_edge_leaves_a_record_of_what_it_had_in_hand(tmp_path: Path) ->
         text = config(upstream.url, RECORDS["json lines"].format(lines=lines))
         with edge(tmp_path, text) as (process, url), RawClient(url) as client:
             client.send(chat())
-            assert gate.reached.wait(5)
+            assert gate.reached.wait(PATIENCE_S)
             process.kill()
-            process.wait(5)
+            process.wait(PATIENCE_S)
         with edge(tmp_path, text) as (process, _):
             pass
         gate.release()

@@ -22,8 +22,9 @@ from tests.fakes.raw_client import RawClient
 from tests.fakes.upstream import Upstream, json_reply
 from tests.gateway.limited import CHAT, PROVIDER_KEY, QUESTION, bearer, chat, code_of, integrations, key_lines
 from tests.gateway.running import RunningGateway
+from tests.patience import SLOW_DAY_S
 
-WITHIN_SECONDS = 1.0
+WITHIN_S = 1.0 + SLOW_DAY_S      # a second is promised
 KEY_A, KEY_B, STEADY = (f"fgw-issued-{name}-0000000000000000000" for name in ("a", "b", "steady"))
 REPLY = json_reply({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}})
 MANY = 50_000
@@ -94,7 +95,7 @@ class Load(threading.Thread):
 def test_changes_under_load_count_at_once_and_fail_no_request(gateway: RunningGateway, ring: KeyRing) -> None:
     """Keys come, are disabled and go, and generations change, while others are served: each counts on both workers within a second."""
     ring.replace_all([KeyRow(digest_of(STEADY), entry(gateway, "steady"))])
-    gateway.wait_until(lambda: statuses(gateway, STEADY) == {200}, "the first key", WITHIN_SECONDS * 2)
+    gateway.wait_until(lambda: statuses(gateway, STEADY) == {200}, "the first key", WITHIN_S)
     with Load(gateway.url, STEADY) as one, Load(gateway.url, STEADY) as two:
         for turn in range(4):
             ring.put(digest_of(KEY_A), entry(gateway, "a"))
@@ -107,15 +108,16 @@ def test_changes_under_load_count_at_once_and_fail_no_request(gateway: RunningGa
             rows = {row.digest: row for row in ring.rows()} | {digest_of(KEY_B): KeyRow(digest_of(KEY_B), entry(gateway, "b"))}
             ring.replace_all(rows.values() if turn % 2 == 0 else [row for row in rows.values() if row.digest != digest_of(KEY_B)])
             status = 200 if turn % 2 == 0 else 401
-            gateway.wait_until(partial(is_answered, gateway, KEY_B, status), "the next generation", WITHIN_SECONDS * 2)
+            gateway.wait_until(partial(is_answered, gateway, KEY_B, status), "the next generation", WITHIN_S)
+        gateway.wait_until(lambda: min(load.statuses.get(200, 0) for load in (one, two)) > 50, "load")
     for load in (one, two):
-        assert set(load.statuses) == {200} and load.statuses[200] > 50 and load.longest_s < WITHIN_SECONDS
+        assert set(load.statuses) == {200} and load.longest_s < SLOW_DAY_S, "no request fails or hangs"
 
 
 def test_accounts_and_names_of_an_issued_key_hold(gateway: RunningGateway, ring: KeyRing) -> None:
     """Its limits are those of the accounts in its entry, for lists of models too; refusals and records call them as the entry does."""
     ring.put(digest_of(KEY_A), entry(gateway, "limited", 1))
-    gateway.wait_until(lambda: 401 not in statuses(gateway, KEY_A), "the key", WITHIN_SECONDS * 2)
+    gateway.wait_until(lambda: 401 not in statuses(gateway, KEY_A), "the key", WITHIN_S)
     assert statuses(gateway, KEY_A) == {429}
     assert "key 'limited' may make 1 requests a minute" in chat(gateway.url, KEY_A).body.decode()
     gateway.wait_until(lambda: any(row["key"] == "limited" and row["workspace"] == "default" for row in gateway.records()), "a record")
@@ -126,7 +128,7 @@ def test_accounts_and_names_of_an_issued_key_hold(gateway: RunningGateway, ring:
 def test_damaged_key_file_leaves_what_serves(gateway: RunningGateway, ring: KeyRing) -> None:
     """A foreign file in the place of the keys is refused, logged once a worker and told by /readyz; a good one ends that."""
     ring.put(digest_of(KEY_A), entry(gateway, "a"))
-    gateway.wait_until(lambda: statuses(gateway, KEY_A) == {200}, "the key", WITHIN_SECONDS * 2)
+    gateway.wait_until(lambda: statuses(gateway, KEY_A) == {200}, "the key", WITHIN_S)
     foreign = gateway.state / "foreign"
     foreign.write_bytes(b"no keys" * 1000)
     foreign.rename(gateway.state / KEYS)
@@ -134,7 +136,7 @@ def test_damaged_key_file_leaves_what_serves(gateway: RunningGateway, ring: KeyR
     assert "expected a key file" in str(ready(gateway)["keys_refused"]) and ready(gateway)["status"] == "ready"
     assert statuses(gateway, KEY_A) == {200} and gateway.log().count("is refused") == 2
     ring.replace_all([KeyRow(digest_of(KEY_B), entry(gateway, "b"))])
-    gateway.wait_until(lambda: statuses(gateway, KEY_B) == {200} and statuses(gateway, KEY_A) == {401}, "the good one", WITHIN_SECONDS * 3)
+    gateway.wait_until(lambda: statuses(gateway, KEY_B) == {200} and statuses(gateway, KEY_A) == {401}, "the good one", WITHIN_S)
     assert "keys_refused" not in ready(gateway)
 
 
@@ -158,9 +160,9 @@ def test_published_document_serves_beside_the_file(gateway: RunningGateway, upst
     team = {"budget": {"usd": Decimal("0.5")}, "unknown_price": "allow"}
     tables: dict[str, object] = {"integrations": {"stored": row, "openai": row}, "workspaces": {"team": team}}
     ring.put(digest_of(KEY_A), structs.replace(entry(gateway, "a"), workspace="team"))
-    gateway.wait_until(lambda: statuses(gateway, KEY_A) == {403}, "the key without its workspace", WITHIN_SECONDS * 2)
+    gateway.wait_until(lambda: statuses(gateway, KEY_A) == {403}, "the key without its workspace", WITHIN_S)
     publish(gateway.state, tables)
-    gateway.wait_until(lambda: statuses(gateway, KEY_A) == {200}, "the workspace", WITHIN_SECONDS * 3)
+    gateway.wait_until(lambda: statuses(gateway, KEY_A) == {200}, "the workspace", WITHIN_S)
     assert ready(gateway)["managed_by_file"] == ["integrations.openai"]
     gateway.wait_until(lambda: gateway.log().count("published, but managed by") == 2, "a line of each worker")
     with RawClient(gateway.url) as client:
@@ -168,13 +170,13 @@ def test_published_document_serves_beside_the_file(gateway: RunningGateway, upst
     assert dict(upstream.received[-1].fields)["authorization"] == f"Bearer {PROVIDER_KEY}-sealed"
     publish(gateway.state, {**tables, "workspaces": {"team": {"budjet": 1}}})
     reason = f"{PUBLISHED}: workspaces.team.budjet: expected a known name"
-    gateway.wait_until(lambda: is_told(gateway, reason), "the reason", WITHIN_SECONDS * 3)
+    gateway.wait_until(lambda: is_told(gateway, reason), "the reason", WITHIN_S)
     assert statuses(gateway, KEY_A) == {200}
     publish(gateway.state, {**tables, "configs": {"bad": {"strategy": {"mode": "none"}}}})
-    gateway.wait_until(lambda: is_told(gateway, "configs.bad"), "the reason", WITHIN_SECONDS * 3)
+    gateway.wait_until(lambda: is_told(gateway, "configs.bad"), "the reason", WITHIN_S)
     assert statuses(gateway, KEY_A) == {200} and PROVIDER_KEY not in gateway.log()
     publish(gateway.state, {})
-    gateway.wait_until(lambda: statuses(gateway, KEY_A) == {403}, "the workspace to go", WITHIN_SECONDS * 3)
+    gateway.wait_until(lambda: statuses(gateway, KEY_A) == {403}, "the workspace to go", WITHIN_S)
     assert code_of(chat(gateway.url, KEY_A)) == "key_unusable" and "names workspace 'team'" in gateway.log()
 
 
@@ -187,5 +189,5 @@ def test_start_with_many_keys_takes_no_longer(upstream: Upstream, tmp_path: Path
         ring.close()
         started = time.monotonic()
         gateway.restart()
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 2 * SLOW_DAY_S      # the second allowance is for the processes that start
         assert statuses(gateway, f"{KEY_A}-{MANY - 1}", 2) == {200} and statuses(gateway, f"{KEY_A}-{MANY}", 2) == {401}

@@ -24,6 +24,7 @@ from tests.gateway.lane_gateway import (
     trace_of,
 )
 from tests.gateway.running import ROOT, RunningGateway
+from tests.patience import PATIENCE_S
 
 STREAM = [send(head(200, SSE_FIELDS + [("transfer-encoding", "chunked")]) + chunk(event({"choices": []}))), wait_for_close()]
 
@@ -65,7 +66,7 @@ def test_a_client_that_goes_ends_its_request_at_the_provider(
     if path == "/v1/stream":
         client.read_until(b"\n\n")
     getattr(client, how)()
-    assert received.connection.closed.wait(2)
+    assert received.connection.closed.wait(PATIENCE_S)
     if how == "half_close":
         client.read_until_close()
         client.close()
@@ -81,7 +82,7 @@ def test_a_client_that_goes_while_it_uploads(gateway: RunningGateway, upstream: 
         client.send(wire[:-100])
         received = arrived(upstream, before)
         client.close()
-        assert received.connection.closed.wait(2) and not received.whole.is_set()
+        assert received.connection.closed.wait(PATIENCE_S) and not received.whole.is_set()
         assert [row["outcome"] for row in rows_of(gateway, f"upload{chunk_bytes}")] == ["cancelled"]
 
 
@@ -92,7 +93,7 @@ def test_a_client_that_goes_with_requests_in_its_queue(gateway: RunningGateway, 
     client.send(get("/v1/hang", "queue") + b"".join(get("/v1/queued", "queue") for _ in range(10)))
     hanging = arrived(upstream, before)
     client.reset()
-    assert hanging.connection.closed.wait(2)
+    assert hanging.connection.closed.wait(PATIENCE_S)
     assert [row["outcome"] for row in rows_of(gateway, "queue")] == ["cancelled"]
     assert [received.target for received in upstream.received[before:]] == ["/v1/hang"]
 

@@ -13,6 +13,7 @@ from tests.fakes.raw_client import RawClient, request
 from tests.fakes.upstream import LAST_CHUNK, SSE_FIELDS, Upstream, bytes_reply, chunk, close, flood, head, json_reply, send
 from tests.gateway.lane_gateway import CHAT, REPLY, arrived, auth, chat, code_of, config, get, pss_kib, record_of, trace_of
 from tests.gateway.running import RunningGateway
+from tests.patience import SLOW_DAY_S
 
 HEAD_MS, WRITE_MS = 500, 700
 MIB = 1 << 20
@@ -128,7 +129,7 @@ def test_plain_http_to_the_tls_port_is_told_so(gateway: RunningGateway) -> None:
 def test_a_handshake_that_stalls_or_breaks_ends(gateway: RunningGateway, garbage: bytes) -> None:
     """A client that does not get its handshake done is dropped within head_ms, without a record."""
     before = len(gateway.records())
-    with RawClient(gateway.url, timeout_s=(HEAD_MS + 1000) / 1000) as client:
+    with RawClient(gateway.url, timeout_s=HEAD_MS / 1000 + SLOW_DAY_S) as client:
         client.send(garbage)
         client.read_until_close()
     assert len(gateway.records()) == before

@@ -45,11 +45,13 @@ def gateway(llmock: LLMock, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     for name, (path, _) in PLACES.items():
         parts.append(
             f'[integrations.{name}]\nprovider = "{name}"\nbase_url = "{llmock.url}{path}"\napi_key = "sk-{name}-0123456789"\n'
-            "timeouts = { connect_ms = 5000, first_byte_ms = 5000, idle_ms = 250 }\n"
+            "timeouts = { connect_ms = 5000, first_byte_ms = 5000, idle_ms = 600 }\n"
         )
         others = [other for other in ("openai", "anthropic") if other != name][:1]
         targets = ", ".join(inline(integration=one, model=MODELS[one], name=one) for one in (name, *others))
-        routes = {"to": f"targets = [{targets}]", "hasty": f"targets = [{targets}]\ntimeouts = {{ first_byte_ms = 300 }}"}
+        patient = ", ".join(inline(integration=one, model=MODELS[one], name=one, timeouts="{ first_byte_ms = 5000 }") for one in others)
+        first = inline(integration=name, model=MODELS[name], name=name)
+        routes = {"to": f"targets = [{targets}]", "hasty": f"targets = [{first}, {patient}]\ntimeouts = {{ first_byte_ms = 300 }}"}
         routes["only"] = f"targets = [{inline(integration=name, model=MODELS[name], name=name)}]"
         parts += [f"[models.{kind}-{name}]\n{lines}\n{RETRY}\n{NEVER_OPEN}\n" for kind, lines in routes.items()]
     with RoutedGateway(tmp_path_factory.mktemp("gateway"), "".join(parts) + key_lines()) as running:

@@ -20,10 +20,11 @@ from tests.fakes.raw_client import RawClient, Response, json_request
 from tests.fakes.script import Gate, json_reply, pause
 from tests.fakes.upstream import Upstream
 from tests.gateway.running import KEY, ROOT, RunningGateway
+from tests.patience import PATIENCE_S, SLOW_DAY_S
 
 CONFIG = """
 [gateway.timeouts]
-shutdown_ms = 5000
+shutdown_ms = 60000
 
 [integrations.main]
 provider = "openai"
@@ -89,7 +90,7 @@ def rows(gateway: RunningGateway) -> list[str]:
 
 def wait_for_rows(gateway: RunningGateway, ids: set[str]) -> None:
     """Wait until logs.db has these records, each once, and no others."""
-    gateway.wait_until(lambda: len(rows(gateway)) >= len(ids), f"{len(ids)} rows", 15.0)
+    gateway.wait_until(lambda: len(rows(gateway)) >= len(ids), f"{len(ids)} rows", PATIENCE_S)
     found = rows(gateway)
     assert len(found) == len(set(found)) == len(ids) and set(found) == ids
 
@@ -122,14 +123,14 @@ def test_not_ready_while_stopping(tmp_path: Path) -> None:
         with RunningGateway(tmp_path, config(upstream.url)) as gateway, RawClient(gateway.url) as client:
             # the probe waits behind a request that runs: it is asked before the stop, and answered after it
             client.send(json_request("/v1/chat/completions", CHAT, AUTH) + b"GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n")
-            assert gate.reached.wait(5)
+            assert gate.reached.wait(PATIENCE_S)
             gateway.process.send_signal(signal.SIGTERM)
             gateway.wait_until(lambda: gateway.ready() == 0, "no listener")
             gate.release()
             assert client.read_response().status == 200
             rest = client.read_until_close()
             assert rest == b"" or rest.startswith(b"HTTP/1.1 503 ")
-            assert gateway.process.wait(10) == 0
+            assert gateway.process.wait(PATIENCE_S) == 0
         assert len(gateway.records()) == 1
 
 
@@ -141,13 +142,11 @@ def test_a_second_signal_cuts_off(tmp_path: Path) -> None:
     with Upstream([pause(gate)]) as upstream:
         with RunningGateway(tmp_path, config(upstream.url)) as gateway, RawClient(gateway.url) as client:
             client.send(json_request("/v1/chat/completions", CHAT, AUTH))
-            assert gate.reached.wait(5)
+            assert gate.reached.wait(PATIENCE_S)
             os.killpg(gateway.process.pid, signal.SIGINT)
             gateway.wait_until(lambda: gateway.ready() == 0, "no listener")
-            began = time.monotonic()
             os.killpg(gateway.process.pid, signal.SIGINT)
-            assert gateway.process.wait(10) == 1
-            assert time.monotonic() - began < 3
+            assert gateway.process.wait(PATIENCE_S) == 1, "long before shutdown_ms"
             assert client.read_until_close() == b""
             (row,) = gateway.records()
             assert (row["outcome"], row["error"]) == ("cancelled", "client_gone")
@@ -223,7 +222,7 @@ def test_a_locked_log_does_not_slow_the_lane(mock: RunningMock, tmp_path: Path) 
             holder.execute("BEGIN EXCLUSIVE")
             began = time.monotonic()
             ids |= send_chats(gateway, 300)
-            assert time.monotonic() - began < 3 * usual_s + 0.5
+            assert time.monotonic() - began < 3 * usual_s + SLOW_DAY_S
             gateway.wait_until(lambda: len(gateway.records()) == len(ids), "JSON lines")
             gateway.wait_until(lambda: "exporter sqlite fails" in gateway.log(), "the trouble in the log")
             assert b'fastgw_exporter_up{exporter="sqlite"} 0.0' in get(gateway, "/metrics").body
@@ -309,7 +308,7 @@ def test_logs_list_filter_and_follow(mock: RunningMock, tmp_path: Path) -> None:
             seen += [json.loads(follower.stdout.readline())["id"] for _ in more]
             assert set(seen) == first | more and len(seen) == 35
             follower.send_signal(signal.SIGINT)
-            assert follower.wait(5) == 0
+            assert follower.wait(PATIENCE_S) == 0
         finally:
             follower.kill()
             follower.wait()
@@ -329,7 +328,7 @@ def test_a_dead_worker_is_replaced_at_once(mock: RunningMock, tmp_path: Path) ->
             lambda: f"worker 0 (pid {worker}) died: killed by SIGKILL" in gateway.log() and not is_refused(port),
             "service",
         )
-        assert time.monotonic() - began < 2.0
+        assert time.monotonic() - began < 1 + SLOW_DAY_S
         ids |= send_chats(gateway, 10)
         wait_for_rows(gateway, ids)
 

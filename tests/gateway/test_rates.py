@@ -1,6 +1,7 @@
 """Requests a minute, tokens a minute and requests at once: refused with a time to come back, and let go again."""
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,7 @@ from tests.fakes.raw_client import RawClient, Response, json_request
 from tests.fakes.upstream import Gate, Upstream, hang, json_reply, pause, sse_reply
 from tests.gateway.limited import CHAT, QUESTION, account, bearer, chat, code_of, integrations, key_lines, message_of
 from tests.gateway.running import RunningGateway
+from tests.patience import PATIENCE_S, SLOW_DAY_S
 
 NAMES = ("requests", "tokens", "truth", "parallel", "pair", "team", "quick", "wide")
 KEYS = {name: f"fgw-rates-{name}-{'0' * 24}" for name in NAMES}
@@ -60,7 +62,7 @@ def test_request_rate_recovers(gateway: RunningGateway) -> None:
     while not replies or replies[-1].status == 200:
         replies.append(chat(gateway.url, KEYS["quick"]))
     assert len(replies) > 120 and replies[-1].field("retry-after") == "1"
-    gateway.wait_until(lambda: chat(gateway.url, KEYS["quick"]).status == 200, "the rate to recover", 2)
+    gateway.wait_until(lambda: chat(gateway.url, KEYS["quick"]).status == 200, "the rate to recover", 1 + SLOW_DAY_S)
 
 
 def test_token_rate_takes_the_estimate_first(gateway: RunningGateway) -> None:
@@ -69,7 +71,7 @@ def test_token_rate_takes_the_estimate_first(gateway: RunningGateway) -> None:
     reply = chat(gateway.url, KEYS["tokens"], max_tokens=8000)
     assert (reply.status, code_of(reply)) == (429, "token_rate_limited")
     assert reply.field("x-ratelimit-limit-tokens") == "10000"
-    assert 5000 <= int(reply.field("x-ratelimit-remaining-tokens") or 0) <= 6100
+    assert 5000 <= int(reply.field("x-ratelimit-remaining-tokens") or 0) < 8000
     assert 1 <= int(reply.field("retry-after") or 0) <= 60
     # 4,000 of the 8,000 were given back by the truth, so a smaller one fits
     assert chat(gateway.url, KEYS["tokens"], max_tokens=5000).status == 200
@@ -79,12 +81,11 @@ def test_token_rate_settles_the_truth(gateway: RunningGateway) -> None:
     """What the reply used replaces the estimate, be it more or less."""
     full = account(gateway.state, "key:truth", 1).tokens_left
     assert full == 100_000
-    assert chat(gateway.url, KEYS["truth"], max_tokens=1).status == 200
-    left = account(gateway.state, "key:truth", 1).tokens_left
-    assert left is not None and 96_000 <= left <= 96_200
-    assert chat(gateway.url, KEYS["truth"], max_tokens=90_000).status == 200
-    left = account(gateway.state, "key:truth", 1).tokens_left
-    assert left is not None and 92_000 <= left <= 92_500
+    began = time.monotonic()
+    for limit, expected in ((1, 96_000), (90_000, 92_000)):
+        assert chat(gateway.url, KEYS["truth"], max_tokens=limit).status == 200
+        left = account(gateway.state, "key:truth", 1).tokens_left
+        assert left is not None and expected <= left <= expected + (time.monotonic() - began) * 100_000 / 60 + 1
 
 
 def test_request_larger_than_the_whole_minute_passes_when_it_is_full(gateway: RunningGateway) -> None:
@@ -136,7 +137,7 @@ def test_place_is_released_whatever_the_end(gateway: RunningGateway, upstream: U
                 upstream.wait(before + turn + 1)
                 if len(script) > 1 or script[0].__qualname__.startswith("send"):  # type: ignore[attr-defined]  # steps are functions
                     client.read_response("POST")
-            gateway.wait_until(lambda: in_flight(gateway) == 0, "the place to be free", 2)
+            gateway.wait_until(lambda: in_flight(gateway) == 0, "the place to be free", PATIENCE_S)
     finally:
         upstream.play(REPLY)
 

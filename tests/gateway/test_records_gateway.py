@@ -16,6 +16,7 @@ from tests.fakes.raw_client import RawClient, Response, json_request, request
 from tests.fakes.script import Gate, event, hang, json_reply, pause, reset, reset_in_chunk, slow, sse_reply
 from tests.fakes.upstream import Upstream
 from tests.gateway.running import KEY, RunningGateway
+from tests.patience import PATIENCE_S
 
 USAGE = {
     "prompt_tokens": 20,
@@ -25,11 +26,12 @@ USAGE = {
     "completion_tokens_details": {"reasoning_tokens": 3},
 }
 REPLY = {"id": "c", "object": "chat.completion", "model": "real-1", "choices": [], "usage": USAGE}
+BODY_MS = 1000
 # 12 * 2 + 8 * 0.5 + 4 * 8 dollars a million, in nano-dollars
 COST = 12 * 2000 + 8 * 500 + 4 * 8000
 CONFIG = """
 [gateway.timeouts]
-body_ms = 300
+body_ms = {body_ms}
 
 [gateway.record]
 payloads = "{payloads}"
@@ -39,7 +41,7 @@ max_payload_bytes = 400
 provider = "openai"
 base_url = "{url}/v1"
 api_key = "sk-of-the-provider-0123456789"
-timeouts = {{ first_byte_ms = 400, idle_ms = 400 }}
+timeouts = {{ first_byte_ms = 1500, idle_ms = 1500 }}
 
 [integrations.second]
 provider = "openai"
@@ -88,7 +90,7 @@ def upstream() -> Iterator[Upstream]:
 
 @pytest.fixture(scope="module")
 def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
-    config = CONFIG.format(url=upstream.url, key=KEY, payloads="all")
+    config = CONFIG.format(url=upstream.url, key=KEY, body_ms=BODY_MS, payloads="all")
     with RunningGateway(tmp_path_factory.mktemp("gateway"), config, workers=2) as running:
         yield running
 
@@ -166,7 +168,7 @@ def test_times_follow_one_another(gateway: RunningGateway, upstream: Upstream) -
     times = points(row)
     assert times == sorted(times) and times[0] >= 0
     assert row["first_byte_ns"] - row["sent_ns"] >= 110_000_000
-    assert 0 < row["gateway_ns"] < 50_000_000 and row["gateway_ns"] < row["finished_ns"] - 100_000_000
+    assert 0 < row["gateway_ns"] <= row["finished_ns"] - (row["first_byte_ns"] - row["sent_ns"])
 
 
 def test_the_share_of_a_second_attempt_leaves_the_first_one_out(gateway: RunningGateway, upstream: Upstream) -> None:
@@ -183,7 +185,7 @@ def test_the_share_of_a_second_attempt_leaves_the_first_one_out(gateway: Running
         "real-2",
     )
     assert points(row) == sorted(points(row))
-    assert row["finished_ns"] > 140_000_000 and 0 < row["gateway_ns"] < 70_000_000
+    assert 0 < row["gateway_ns"] < row["finished_ns"] - 140_000_000
 
 
 def test_detail_tells_the_attempts_and_the_metadata(gateway: RunningGateway, upstream: Upstream) -> None:
@@ -216,7 +218,7 @@ def test_the_share_of_a_refused_upload_leaves_the_wait_out(gateway: RunningGatew
         client.send(json_request("/v1/chat/completions", CHAT, AUTH)[:-5])
         row = record_of(gateway, client.read_response())
     assert (row["outcome"], row["error"], row["status"], row["read_ns"]) == ("refused", "request_timeout", 408, -1)
-    assert row["finished_ns"] > 250_000_000 and row["gateway_ns"] < 100_000_000
+    assert row["finished_ns"] > BODY_MS * 1_000_000 and row["gateway_ns"] < row["finished_ns"] - (BODY_MS - 50) * 1_000_000
 
 
 def test_a_stream_is_recorded_when_it_ends(gateway: RunningGateway, upstream: Upstream) -> None:
@@ -319,7 +321,7 @@ def mixed_run(gateway: RunningGateway, upstream: Upstream) -> tuple[list[str], i
     upstream.play([pause(gate)])
     with RawClient(gateway.url) as client:  # gone while the provider thinks
         client.send(json_request("/v1/chat/completions", CHAT, AUTH))
-        assert gate.reached.wait(5)
+        assert gate.reached.wait(PATIENCE_S)
     silent += 1
     with RawClient(gateway.url) as client:  # gone while the body comes
         client.send(json_request("/v1/chat/completions", CHAT, AUTH)[:-3])
@@ -381,7 +383,7 @@ def test_only_errors_keep_their_payloads_where_that_is_asked(upstream: Upstream,
     for payloads, kept in (("errors", True), ("none", False)):
         directory = tmp_path / payloads
         directory.mkdir()
-        with RunningGateway(directory, CONFIG.format(url=upstream.url, key=KEY, payloads=payloads)) as gateway:
+        with RunningGateway(directory, CONFIG.format(url=upstream.url, key=KEY, body_ms=BODY_MS, payloads=payloads)) as gateway:
             good, bad = ask(gateway), ask(gateway, {**CHAT, "model": "none"})
             assert (good.status, bad.status) == (200, 404)
             row = record_of(gateway, good)

@@ -30,28 +30,35 @@ from tests.gateway.routed import (
     way,
 )
 from tests.gateway.routed import send as send_question
+from tests.patience import SLOW_DAY_S
 
 MS = 1_000_000
-RETRY = "retry = { attempts = 2, base_ms = 20, max_ms = 400 }"
-GONE: Script = failing(503, fields=[("retry-after-ms", "100")])
+SLOW_DAY_MS = SLOW_DAY_S * 1000
+RETRY = "retry = { attempts = 2, base_ms = 20, max_ms = 1000 }"
+WAIT_MS, DEADLINE_MS = 1000, 1700
+LONG = "{ connect_ms = 30000, total_ms = 30000 }"
+GONE: Script = failing(503, fields=[("retry-after-ms", str(WAIT_MS))])
 CONFIG = [
     route("again", leaf("a"), leaf("b"), lines=[RETRY, NEVER_OPEN]),
     route("alone", leaf("a"), lines=[RETRY, NEVER_OPEN]),
     route("deaf", leaf("a"), lines=["retry = { attempts = 1, base_ms = 1, honour_retry_after = false }", NEVER_OPEN]),
     route("picky", leaf("a"), lines=["retry = { attempts = 3, on_status = [500], on_errors = [], base_ms = 1 }", NEVER_OPEN]),
-    route("hasty", leaf("a"), leaf("b"), lines=["deadline_ms = 600", "retry = { attempts = 9, base_ms = 1, max_ms = 10000 }", NEVER_OPEN]),
+    route(
+        "hasty", leaf("a"), leaf("b"),
+        lines=[f"deadline_ms = {DEADLINE_MS}", "retry = { attempts = 9, base_ms = 1, max_ms = 10000 }", NEVER_OPEN],
+    ),
     route(
         "timed",
         leaf("a", timeouts="{ first_byte_ms = 60 }"),
         leaf("b", timeouts="{ idle_ms = 60 }"),
-        leaf("c"),
+        leaf("c", timeouts=LONG),
         lines=["timeouts = { total_ms = 150 }", ONCE, NEVER_OPEN],
     ),
-    route("total", leaf("a"), leaf("c"), lines=["timeouts = { total_ms = 100 }", ONCE, NEVER_OPEN]),
-    route("unreachable", leaf("far"), leaf("c"), lines=["timeouts = { connect_ms = 60 }", ONCE, NEVER_OPEN]),
+    route("total", leaf("a"), leaf("c", timeouts=LONG), lines=["timeouts = { total_ms = 100 }", ONCE, NEVER_OPEN]),
+    route("unreachable", leaf("far"), leaf("c", timeouts=LONG), lines=["timeouts = { connect_ms = 60 }", ONCE, NEVER_OPEN]),
 ]
 # nothing answers there: TEST-NET-1, RFC 5737
-FAR = targets_at("http://192.0.2.1:9", ["far"])
+FAR = targets_at("http://192.0.2.1:9", ["far"], times=LONG)
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +110,7 @@ def test_waits_are_random_and_grow(gateway: RoutedGateway, upstream: Upstream) -
         before = in_turn(upstream, failing(500), failing(500), json_reply(OK))
         assert ask(gateway, "alone").status == 200
         waits.append(gaps_ms(upstream, before))
-    # a busy machine adds to each, but to none a fifth of a second
-    assert all(first <= 20 + 200 and second <= 40 + 200 for first, second in waits)
+    assert all(first <= 20 + SLOW_DAY_MS and second <= 40 + SLOW_DAY_MS for first, second in waits)
     assert len({round(first) for first, _ in waits}) > 1
 
 
@@ -122,7 +128,7 @@ def test_target_says_how_long_to_wait(gateway: RoutedGateway, upstream: Upstream
     before = in_turn(upstream, failing(429, fields=fields), json_reply(OK))
     reply = ask(gateway, "alone")
     [wait_ms] = gaps_ms(upstream, before)
-    assert reply.status == 200 and 120 <= wait_ms <= 120 + 20 + 200
+    assert reply.status == 200 and 120 <= wait_ms <= 120 + 20 + SLOW_DAY_MS
     gateway.expect(reply, attempts=2, outcome="served")
 
 
@@ -138,7 +144,7 @@ def test_longer_time_than_the_longest_wait_moves_on(gateway: RoutedGateway, upst
 def test_wish_of_the_target_can_be_passed_over(gateway: RoutedGateway, upstream: Upstream) -> None:
     """With honour_retry_after = false what the reply asks for is not looked at."""
     before = in_turn(upstream, failing(429, fields=[("retry-after", "30")]), json_reply(OK))
-    assert ask(gateway, "deaf").status == 200 and gaps_ms(upstream, before)[0] < 5000
+    assert ask(gateway, "deaf").status == 200 and gaps_ms(upstream, before)[0] < 2 * SLOW_DAY_MS
 
 
 @pytest.mark.parametrize(("script", "asked"), [(failing(500), 2), (failing(503), 1), (failing(400), 1), ([send(b"no HTTP\r\n\r\n")], 1)])
@@ -151,13 +157,14 @@ def test_only_what_retry_names_is_asked_again(gateway: RoutedGateway, upstream: 
 
 def test_deadline_holds_for_all_attempts_together(gateway: RoutedGateway, upstream: Upstream) -> None:
     """Waits and attempts share one deadline: a wait beyond it is not begun, and an attempt is cut at it."""
-    before = in_turn(upstream, failing(503, fields=[("retry-after-ms", "350")]), failing(503, fields=[("retry-after-ms", "350")]))
+    before = in_turn(upstream, GONE, GONE)
     reply = ask(gateway, "hasty")
     assert asked_of(upstream, before) == ["a", "a", "b"] and reply.status == 200
     in_turn(upstream, failing(503, fields=[("retry-after-ms", "100")]), hang())
     began = time.monotonic()
     reply = ask(gateway, "hasty")
-    assert (reply.status, code_of(reply)) == (504, "upstream_timeout") and 0.59 < time.monotonic() - began < 2
+    assert (reply.status, code_of(reply)) == (504, "upstream_timeout")
+    assert DEADLINE_MS - 10 < (time.monotonic() - began) * 1000 < DEADLINE_MS + SLOW_DAY_MS
     assert way(reply) == [("a", 503, "overloaded"), ("a", 0, "timeout")]
     gateway.expect(reply, attempts=2, outcome="failed", error="upstream_timeout", cost_nano_usd=0)
 
@@ -169,7 +176,7 @@ def test_time_limits_of_a_target_take_the_place_of_the_integration_s(gateway: Ro
     upstream.play(half, place("b"))
     began = time.monotonic()
     reply = ask(gateway, "timed")
-    assert way(reply) == [("a", 0, "timeout"), ("b", 0, "timeout"), ("c", 200, "")] and time.monotonic() - began < 5
+    assert way(reply) == [("a", 0, "timeout"), ("b", 0, "timeout"), ("c", 200, "")] and time.monotonic() - began < 1 + SLOW_DAY_S
     in_turn(
         upstream,
         [
@@ -182,10 +189,10 @@ def test_time_limits_of_a_target_take_the_place_of_the_integration_s(gateway: Ro
 
 
 def test_connection_that_is_not_made_in_time_leads_on(gateway: RoutedGateway) -> None:
-    """connect_ms of a target is how long a connection may take, not the integration's five seconds."""
+    """connect_ms of a target is how long a connection may take, not the integration's thirty seconds."""
     began = time.monotonic()
     reply = ask(gateway, "unreachable")
-    assert way(reply) == [("far", 0, "connection"), ("c", 200, "")] and time.monotonic() - began < 1
+    assert way(reply) == [("far", 0, "connection"), ("c", 200, "")] and time.monotonic() - began < SLOW_DAY_S
 
 
 def test_nothing_is_asked_again_after_the_first_byte(gateway: RoutedGateway, upstream: Upstream) -> None:
@@ -207,9 +214,9 @@ def test_caller_that_leaves_while_a_retry_waits_ends_it(gateway: RoutedGateway, 
     with RawClient(gateway.url) as client:
         send_question(client, "alone", [("x-portkey-trace-id", "left")])
         gateway.wait_until(lambda: len(upstream.received) > before, "the first attempt")
-        time.sleep(0.02)
+        client.expect_nothing(20)
     gateway.wait_until(lambda: [one for one in gateway.records() if one["trace_id"] == "left"], "a record")
-    time.sleep(0.15)
+    time.sleep((WAIT_MS + 50) / 1000)        # that nothing comes is what is tested
     assert asked_of(upstream, before) == ["a"]
     [record] = [one for one in gateway.records() if one["trace_id"] == "left"]
     assert (record["outcome"], record["error"], record["attempts"], record["cost_nano_usd"], record["flags"]) == (

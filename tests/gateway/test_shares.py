@@ -13,6 +13,7 @@ from tests.fakes.upstream import Gate, Upstream, json_reply, pause
 from tests.gateway.limited import account, chat, code_of, key_lines, message_of
 from tests.gateway.routed import OK, RoutedGateway, ask, asked_of, chosen, failing, leaf, passed_over, place, route, targets_at, way
 from tests.gateway.running import KEY, RunningGateway
+from tests.patience import PATIENCE_S
 
 NAMES = ("a", "b", "c", "dear")
 LIMITS = {
@@ -120,7 +121,7 @@ def test_integration_over_its_rate_is_passed_over(gateway: RoutedGateway, upstre
     gateway.wait_until(lambda: account(gateway.state, "integration:b@rates", 1).in_flight == 1, "the first at b")
     reply = ask(gateway, "both", key=KEYS["rates"])
     gate.release()
-    held.join(10)
+    held.join(PATIENCE_S)
     assert (reply.status, code_of(reply)) == (429, "rate_limited") and 1 <= int(reply.field("retry-after") or 0) <= 60
     assert passed_over(reply) == {"a": "over its rate", "b": "too many requests at once"}
     assert "integration 'a' in workspace 'rates' may make 1 requests a minute" in message_of(reply)

@@ -66,7 +66,7 @@ provider = "anthropic"
 base_url = "{claude.url}/v1"
 api_key = "sk-ant-0123456789abcdef"
 models = ["claude-sonnet-4-6"]
-timeouts = {{ idle_ms = 300 }}
+timeouts = {{ idle_ms = 1000 }}
 [models.strict]
 targets = [{{ {strict} }}]
 [prices]

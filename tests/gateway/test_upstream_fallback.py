@@ -12,6 +12,7 @@ from tests.fakes.script import Gate, Script, close, hang, head, json_reply, paus
 from tests.fakes.upstream import SSE_FIELDS, Upstream, chunk, event
 from tests.gateway.asking import LONG_TIMES, ONCE, OPENAI, PRICE, TIMES, Asker, alias, configuration, integration
 from tests.gateway.running import RunningGateway
+from tests.patience import PATIENCE_S
 
 OK = json_reply({"id": "ok", "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}})
 TROUBLE: dict[str, Script] = {
@@ -48,7 +49,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
         ]
         config = configuration(
             integration("first", first.url),
-            integration("second", second.url),
+            integration("second", second.url, times=LONG_TIMES),
             integration("slow", first.url, times=LONG_TIMES),
             integration("down", f"http://127.0.0.1:{reserved.getsockname()[1]}", times=TIMES),
             integration("nameless", "http://does-not-exist.invalid", times=TIMES),
@@ -153,9 +154,9 @@ def test_a_caller_that_leaves_ends_the_attempts(pair: Pair) -> None:
     pair.second.play([pause(gate), wait_for_close()])
     with pair.asker.connect() as client:
         asked = pair.asker.send(client, "both")
-        assert gate.reached.wait(2)
+        assert gate.reached.wait(PATIENCE_S)
     gate.release()
-    assert pair.second.received[-1].connection.closed.wait(1)
+    assert pair.second.received[-1].connection.closed.wait(PATIENCE_S)
     pair.second.play(OK)
     pair.asker.expect(asked.trace, attempts=2, outcome="cancelled", error="client_gone", flags="estimated")
 

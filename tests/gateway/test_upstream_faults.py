@@ -27,7 +27,7 @@ from tests.fakes.script import (
     wrong_length,
 )
 from tests.fakes.upstream import SSE_FIELDS, Upstream
-from tests.gateway.asking import ANTHROPIC, DIALECTS, GEMINI, OPENAI, Asker, Dialect, configuration, integration
+from tests.gateway.asking import ANTHROPIC, DIALECTS, GEMINI, LONG_TIMES, OPENAI, TIMES, Asker, Dialect, configuration, integration
 from tests.gateway.running import RunningGateway
 
 JSON_CHUNKED = [("content-type", "application/json"), ("transfer-encoding", "chunked")]
@@ -108,7 +108,11 @@ def upstream() -> Iterator[Upstream]:
 
 @pytest.fixture(scope="module")
 def asker(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asker]:
-    tables = [integration(dialect.name, upstream.url, dialect.provider) for dialect in DIALECTS]
+    tables = [
+        integration(f"{manner}-{dialect.name}", upstream.url, dialect.provider, times)
+        for dialect in DIALECTS
+        for manner, times in (("hasty", TIMES), ("patient", LONG_TIMES))
+    ]
     with RunningGateway(tmp_path_factory.mktemp("faults"), configuration(*tables)) as gateway:
         asker = Asker(gateway)
         workers = gateway.worker_pids()
@@ -116,6 +120,11 @@ def asker(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Itera
         asker.check_records()
         assert gateway.worker_pids() == workers
         assert "Traceback" not in gateway.log()
+
+
+def integration_for(code: str, dialect: Dialect) -> str:
+    """One that waits for long, so that what the machine takes is not taken for a fault, but where a timeout is expected."""
+    return f"{'hasty' if code == 'upstream_timeout' else 'patient'}-{dialect.name}"
 
 
 @pytest.mark.parametrize("fault", BEFORE_THE_REPLY)
@@ -126,7 +135,7 @@ def test_fault_before_a_reply_is_told_in_the_callers_dialect(asker: Asker, upstr
     # a timeout takes its time: one dialect is enough there
     for dialect in (OPENAI, ANTHROPIC, GEMINI) if status == 502 else (DIALECTS[len(fault) % 3],):
         before = len(upstream.received)
-        asker.refused(dialect.name, dialect, status, code, attempts=1)
+        asker.refused(integration_for(code, dialect), dialect, status, code, attempts=1)
         assert len(upstream.received) == before + 1
 
 
@@ -143,7 +152,7 @@ def test_fault_in_a_stream_ends_it_with_an_error_event(
     with asker.connect() as client:
         asked = asker.send(
             client,
-            dialect.name,
+            integration_for(code, dialect),
             dialect,
             stream=True,
             **({"stream_options": {"include_usage": True}} if dialect is OPENAI else {}),
@@ -172,9 +181,9 @@ def test_wrong_length_that_is_too_short_loses_nothing_of_the_next_reply(asker: A
     upstream.play(
         [send(head(200, [("content-type", "application/json"), ("content-length", "2")]) + b'{}{"stray":true}')]
     )
-    first, _ = asker.ask("openai")
+    first, _ = asker.ask("patient-openai")
     upstream.play(json_reply({"id": 2}))
-    second, _ = asker.ask("openai")
+    second, _ = asker.ask("patient-openai")
     assert (first.body, json.loads(second.body)) == (b"{}", {"id": 2})
     assert upstream.received[-1].connection is not upstream.received[-2].connection
 
@@ -184,9 +193,9 @@ def test_garbage_after_the_last_chunk_is_dropped(asker: Asker, upstream: Upstrea
     upstream.play(
         [send(head(200, JSON_CHUNKED) + chunk(b"{}") + b"0\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")]
     )
-    first, _ = asker.ask("openai")
+    first, _ = asker.ask("patient-openai")
     upstream.play(bytes_reply(b'{"id":3}', fields=[("content-type", "application/json")]))
-    second, _ = asker.ask("openai")
+    second, _ = asker.ask("patient-openai")
     assert (first.body, second.body) == (b"{}", b'{"id":3}')
     assert upstream.received[-1].connection is not upstream.received[-2].connection
 
@@ -199,6 +208,6 @@ def test_memory_stays_bounded_through_faults(asker: Asker, upstream: Upstream) -
         upstream.play(script)
         for _ in range(3):
             with asker.connect() as client:
-                asker.send(client, "openai")
+                asker.send(client, "patient-openai")
                 client.read_bytes(400)
     assert asker.pss_kib() < before + 16 * 1024

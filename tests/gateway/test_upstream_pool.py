@@ -14,9 +14,11 @@ from tests.fakes.script import Gate, bytes_reply, close, head, json_reply, pause
 from tests.fakes.upstream import Upstream
 from tests.gateway.asking import LONG_TIMES, OPENAI, Asker, configuration, integration
 from tests.gateway.running import RunningGateway
+from tests.patience import PATIENCE_S, SLOW_DAY_S
 
 LIMIT = 2
 QUEUE = 16 * LIMIT
+BUSY_MS = 1500
 OK = json_reply({"id": "ok", "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}})
 JSON_HEAD = head(200, [("content-type", "application/json"), ("content-length", "9")])
 
@@ -30,7 +32,7 @@ def upstream() -> Iterator[Upstream]:
 @pytest.fixture(scope="module")
 def asker(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asker]:
     tables = [
-        integration("small", upstream.url, times={**LONG_TIMES, "connect_ms": 400}, max_connections=LIMIT),
+        integration("small", upstream.url, times={**LONG_TIMES, "connect_ms": BUSY_MS}, max_connections=LIMIT),
         integration("wide", upstream.url, times=LONG_TIMES),
         integration("chaos", upstream.url, times={**LONG_TIMES, "connect_ms": 2000}, max_connections=LIMIT),
         integration("old", upstream.url, times={**LONG_TIMES, "connect_ms": 9000}, max_connections=LIMIT),
@@ -77,7 +79,7 @@ def test_a_connection_that_ends_is_closed_by_the_gateway(
     upstream.play(script)  # type: ignore[arg-type]  # steps of different origin
     with asker.connect() as client:
         assert asker.send(client, "wide").reply().body == b"{}"
-    assert upstream.received[-1].connection.closed.wait(1)
+    assert upstream.received[-1].connection.closed.wait(PATIENCE_S)
     upstream.play(OK)
 
 
@@ -90,7 +92,7 @@ def test_requests_beyond_the_bound_wait_their_turn(asker: Asker, upstream: Upstr
     for at in range(LIMIT):
         upstream.play([pause(gates[at]), *OK])
         asker.send(clients[at], "small")
-        assert gates[at].reached.wait(2)
+        assert gates[at].reached.wait(PATIENCE_S)
     upstream.play(OK)
     count = len(upstream.received)
     waiting = []
@@ -121,12 +123,11 @@ def test_who_waits_too_long_is_told_that_the_provider_is_busy(asker: Asker, upst
     )
     started = time.monotonic()
     asker.refused("small", OPENAI, 503, "upstream_busy", attempts=0, upstream_status=0)
-    assert 0.35 <= time.monotonic() - started < 0.8
+    assert BUSY_MS - 50 <= (time.monotonic() - started) * 1000 < BUSY_MS + SLOW_DAY_S * 1000
     crowd = [asker.connect() for _ in range(QUEUE)]
     queued = [asker.send(client, "small") for client in crowd]
-    started = time.monotonic()
     asker.refused("small", OPENAI, 503, "upstream_busy")
-    assert time.monotonic() - started < 0.3
+    assert not select([client.socket for client in crowd], [], [], 0)[0], "before anybody who waits is told"
     assert {asked.reply().status for asked in queued} == {503}
     gate.release()
     for client in holders:
@@ -144,7 +145,7 @@ def test_a_waiting_caller_that_leaves_gives_up_its_place(asker: Asker, upstream:
     holders = [asker.connect() for _ in range(LIMIT)]
     for client in holders:
         asker.send(client, "small")
-    assert gate.reached.wait(2)
+    assert gate.reached.wait(PATIENCE_S)
     count = len(upstream.wait(len(upstream.received)))
     with asker.connect() as client:
         asked = asker.send(client, "small")
@@ -240,7 +241,7 @@ def test_unsolicited_bytes_close_an_idle_connection(asker: Asker, upstream: Upst
     kept = upstream.received[-1].connection
     poison = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison"
     upstream._loop.call_soon_threadsafe(kept._transport.write, poison)
-    assert kept.closed.wait(2)
+    assert kept.closed.wait(PATIENCE_S)
     response, record = asker.ask("wide")
     assert response.body != b"poison" and record["flags"] == ""
     assert upstream.received[-1].connection is not kept
@@ -279,7 +280,7 @@ def test_a_reload_lets_running_requests_end_and_closes_their_connections(asker: 
     gate.release()
     assert [client.read_response().status for client in clients] == [200] * (LIMIT + 1)
     for received in upstream.received[first_new:]:
-        assert received.connection.closed.wait(2)
+        assert received.connection.closed.wait(PATIENCE_S)
     for client in clients:
         client.close()
 
@@ -326,7 +327,7 @@ def test_no_connection_is_lost_whatever_happens(asker: Asker, upstream: Upstream
     upstream.wait(count + LIMIT)
     clients[-1].expect_nothing(20)
     assert len(upstream.received) == count + LIMIT
-    asker.gateway.wait_until(lambda: still_open(upstream) <= before + LIMIT, "no more connections than the bound", 2)
+    asker.gateway.wait_until(lambda: still_open(upstream) <= before + LIMIT, "no more connections than the bound", PATIENCE_S)
     gate.release()
     for client in clients:
         assert client.read_response().status == 200

@@ -20,14 +20,15 @@ from tests.fakes.script import (
     trickle,
 )
 from tests.fakes.upstream import SSE_FIELDS, Upstream
-from tests.gateway.asking import OPENAI, Asker, configuration, integration
+from tests.gateway.asking import LONG_TIMES, OPENAI, Asker, configuration, integration
 from tests.gateway.running import RunningGateway
+from tests.patience import SLOW_DAY_S
 
 BODY = b'{"id":"ok","usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}'
 JSON = [("content-type", "application/json")]
 CHUNKED = [*JSON, ("transfer-encoding", "chunked")]
 OK = bytes_reply(BODY, fields=JSON)
-TIMES = {"connect_ms": 1000, "first_byte_ms": 600, "idle_ms": 300, "total_ms": 900}
+HASTY = {**LONG_TIMES, "first_byte_ms": 600, "total_ms": 900}
 EXTENDED = b"%x;name=value\r\n%b\r\n0\r\nx-trailer: yes\r\n\r\n" % (len(BODY), BODY)
 
 FRAMINGS: dict[str, tuple[Script, bool]] = {
@@ -65,7 +66,8 @@ def upstream() -> Iterator[Upstream]:
 @pytest.fixture(scope="module")
 def asker(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asker]:
     with RunningGateway(
-        tmp_path_factory.mktemp("replies"), configuration(integration("openai", upstream.url, times=TIMES))
+        tmp_path_factory.mktemp("replies"),
+        configuration(integration("openai", upstream.url, times=LONG_TIMES), integration("hasty", upstream.url, times=HASTY)),
     ) as gateway:
         asker = Asker(gateway)
         yield asker
@@ -132,12 +134,12 @@ def test_a_reply_that_trickles_ends_with_total_ms(asker: Asker, upstream: Upstre
     """A provider that sends a byte now and then keeps nobody beyond total_ms or, before the head, first_byte_ms."""
     upstream.play([send(head(200, CHUNKED)), trickle(chunk(b" ") * 400, 6, gap_ms=20)])
     started = time.monotonic()
-    asker.refused("openai", OPENAI, 504, "upstream_timeout", upstream_status=200, flags="estimated")
-    assert 0.85 <= time.monotonic() - started < 1.5
+    asker.refused("hasty", OPENAI, 504, "upstream_timeout", upstream_status=200, flags="estimated")
+    assert 0.85 <= time.monotonic() - started < 0.9 + SLOW_DAY_S
     upstream.play([trickle(head(200, [("x", "y" * 400)]), 1, gap_ms=20)])
     started = time.monotonic()
-    asker.refused("openai", OPENAI, 504, "upstream_timeout", upstream_status=0, flags="", input_tokens=0)
-    assert 0.55 <= time.monotonic() - started < 1.2
+    asker.refused("hasty", OPENAI, 504, "upstream_timeout", upstream_status=0, flags="", input_tokens=0)
+    assert 0.55 <= time.monotonic() - started < 0.6 + SLOW_DAY_S
 
 
 def test_a_stream_that_breaks_where_it_could_end_is_not_taken_for_whole(asker: Asker, upstream: Upstream) -> None:

@@ -27,6 +27,7 @@ class Scripted(Supervisor):
     def __init__(self, state: Path, lives: Callable[[int, int], int]) -> None:
         super().__init__(document(state))
         self.starts = 0
+        self.pids: list[int] = []
         self.lives = lives
 
     def worker_run(self, index: int, lost: object) -> Callable[[int], int]:
@@ -43,6 +44,7 @@ class Scripted(Supervisor):
     def start(self, child: Child) -> None:
         self.starts += child.worker is not None
         super().start(child)
+        self.pids.append(child.pid)
 
 
 @pytest.fixture(autouse=True)
@@ -59,8 +61,10 @@ def test_a_first_start_that_fails_is_fatal(tmp_path: Path) -> None:
     with pytest.raises(CannotServe, match="worker 0 could not start"):
         supervisor.run()
     assert supervisor.starts == 1
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert len(supervisor.pids) == len(supervisor.children) > 1
+    for pid in supervisor.pids:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
 
 
 def test_a_crash_loop_is_bounded_and_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

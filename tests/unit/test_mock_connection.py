@@ -15,6 +15,7 @@ import pytest
 from fastgw.mock import MockOptions
 from tests.fakes.mock import RunningMock, running_mock
 from tests.fakes.raw_client import RawClient, json_request, request
+from tests.patience import PATIENCE_S
 
 SERVE = "from fastgw.mock import MockOptions, serve; raise SystemExit(serve(MockOptions({})))"
 CHAT: dict[str, object] = {"model": "gpt-4.1", "messages": [{"role": "user", "content": "four and twenty"}]}
@@ -109,7 +110,7 @@ def test_close_is_said_and_done(client: RawClient) -> None:
     """A client that says close is told so and sees the end."""
     reply = client.ask("POST", "/v1/chat/completions", json.dumps(CHAT).encode(), [("connection", "close")])
     assert reply.field("connection") == "close" and reply.status == 200
-    client.expect_close(within_ms=2000)
+    client.expect_close()
 
 
 @pytest.mark.parametrize("wish", ["", "gap-1ms"])
@@ -184,22 +185,24 @@ def test_gemini_streams_an_array_or_events(client: RawClient) -> None:
 
 def test_gap_keeps_its_pace(client: RawClient) -> None:
     """Events come one by one, at the pace told, without adding up the timer's coarseness."""
-    started = time.monotonic()
-    reply = client.ask_json("/v1/chat/completions", {**STREAM, "model": "mock-gap-10ms"})
-    took_s = time.monotonic() - started
-    assert len(reply.chunks) == 13
-    assert 0.115 <= took_s < 0.6
+    took_s: list[float] = []
+    while not took_s or (min(took_s) >= 0.6 and len(took_s) < 10):     # a busy machine may hold up some
+        started = time.monotonic()
+        reply = client.ask_json("/v1/chat/completions", {**STREAM, "model": "mock-gap-10ms"})
+        took_s.append(time.monotonic() - started)
+        assert len(reply.chunks) == 13
+    assert 0.115 <= min(took_s) < 0.6
 
 
 def test_delays_are_those_of_the_options() -> None:
     """Latency stands before the head, ttft before the first event."""
-    with running_mock(MockOptions(latency_ms=60, ttft_ms=60)) as slow, RawClient(slow.url) as client:
+    with running_mock(MockOptions(latency_ms=60, ttft_ms=600)) as slow, RawClient(slow.url) as client:
         started = time.monotonic()
         client.send(json_request("/v1/chat/completions", STREAM))
         client.read_until(b"\r\n\r\n")
         head_s = time.monotonic() - started
         client.read_until(b"[DONE]")
-        assert 0.055 <= head_s < 0.115 <= time.monotonic() - started
+        assert 0.055 <= head_s < 0.6 and time.monotonic() - started >= 0.655
 
 
 def test_cut_stream_ends_without_its_last_chunk(client: RawClient) -> None:
@@ -271,7 +274,7 @@ def test_serve_runs_until_it_is_told_to_stop(workers: int) -> None:
             assert stats["requests"] == 8
         finally:
             process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE_S) == 0
 
 
 def test_serve_says_why_it_cannot_listen() -> None:

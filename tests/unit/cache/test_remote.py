@@ -18,12 +18,13 @@ from fastgw.cache.inquiry import Inquiry, ResponseCache
 from fastgw.cache.remote import FAILURES, MOST_AT_ONCE, Circuit, RemoteStore, open_client
 from fastgw.errors import GatewayError
 from fastgw.snapshot.caching import CacheSettings, CacheTimeouts
+from tests.patience import SLOW_DAY_S
 from tests.unit.cache.asking import NOW_MS, TERMS, entry
 from tests.unit.cache.redis_server import Server, find_server, running_server
 
 KEY, OTHER = b"k" * 32, b"o" * 32
 SETTINGS = CacheSettings(max_entry_bytes=4_096, timeouts=CacheTimeouts(connect_ms=1_000, operation_ms=1_000, rest_ms=60_000))
-HASTY = CacheSettings(max_entry_bytes=4_096, timeouts=CacheTimeouts(connect_ms=20, operation_ms=20, rest_ms=60_000))
+HASTY = CacheSettings(max_entry_bytes=4_096, timeouts=CacheTimeouts(connect_ms=200, operation_ms=200, rest_ms=60_000))
 NAME = f"fastgw:cache:1:{KEY.hex()}"
 
 
@@ -137,12 +138,12 @@ def test_server_that_stalls_costs_a_bounded_time_and_never_a_wrong_answer(server
     async def act() -> None:
         async with opened(server.url, HASTY, Circuit(0)) as store:
             assert await fetched(store) == b"mine"
-            sleeping = asyncio.get_running_loop().run_in_executor(None, admin.execute_command, "DEBUG", "SLEEP", "0.3")
+            sleeping = asyncio.get_running_loop().run_in_executor(None, admin.execute_command, "DEBUG", "SLEEP", "2")
             while True:
                 began = time.monotonic()
                 if await fetched(store) is None:
                     break
-            assert time.monotonic() - began < 0.25
+            assert time.monotonic() - began < 1.9, "before the server is awake"
             await sleeping
             assert await fetched(store, OTHER) == b"other's"
             assert await fetched(store) == b"mine"
@@ -221,7 +222,7 @@ def test_server_that_never_answers_is_a_miss_in_time() -> None:
             async with opened(f"redis://127.0.0.1:{mute.getsockname()[1]}", HASTY) as store:
                 began = time.monotonic()
                 assert await fetched(store) is None
-                assert time.monotonic() - began < 0.5
+                assert time.monotonic() - began < SLOW_DAY_S
                 assert store.failures == 1
 
         run(act)

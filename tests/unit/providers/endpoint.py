@@ -8,6 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
+from tests.patience import PATIENCE_S
+
 
 class Heard(NamedTuple):
     """A request as the endpoint heard it."""
@@ -67,7 +69,7 @@ def serving() -> Iterator[Endpoint]:
             fields = {name.lower(): value for name, value in self.headers.items()}
             heard = Heard(self.command, parts.path, query, fields, self.rfile.read(length))
             endpoint.heard.append(heard)
-            endpoint.stalled.wait(10)
+            endpoint.stalled.wait(PATIENCE_S)
             answer = endpoint.answer(heard)
             self.send_response(answer.status)
             if answer.location:

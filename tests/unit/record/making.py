@@ -5,6 +5,7 @@ from typing import Any
 
 from fastgw._core.ring import pack_record
 from fastgw.record.fields import FIELDS, Record
+from tests.patience import PATIENCE_S
 
 
 def record_of(**values: Any) -> Record:
@@ -29,7 +30,7 @@ def packed(**values: Any) -> bytes:
     return pack_record(**(usual | values))
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+def wait_until(holds: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
     """Wait for a condition, not for a time."""
     deadline = time.monotonic() + seconds
     while not holds():

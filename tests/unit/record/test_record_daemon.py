@@ -13,6 +13,7 @@ from fastgw.record.daemon import SOCKET_NAME, respond
 from fastgw.record.drain import Drain
 from fastgw.record.filters import Filters
 from fastgw.record.query import list_records
+from tests.patience import PATIENCE_S
 from tests.unit.record.making import packed, wait_until
 from tests.unit.record.test_record_drain import ROOT, start_drain
 
@@ -21,12 +22,12 @@ class UnixConnection(http.client.HTTPConnection):
     """HTTP over a Unix socket."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=5)
+        super().__init__("localhost", timeout=PATIENCE_S)
         self.path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(5)
+        self.sock.settimeout(PATIENCE_S)
         self.sock.connect(str(self.path))
 
 
@@ -45,7 +46,7 @@ def test_metrics_are_served_on_a_private_socket(tmp_path: Path, writer: RingWrit
             assert response.status == status and (b"fastgw_worker_up" in body) == (status == 200)
         connection.close()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
+        assert process.wait(PATIENCE_S) == 0
     assert not path.exists()
 
 
@@ -119,7 +120,7 @@ def test_long_socket_path_costs_only_the_metrics(tmp_path: Path) -> None:
         wait_until((state / "logs.db").exists)
         wait_until(lambda: has_one(state / "logs.db"))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
+        assert process.wait(PATIENCE_S) == 0
     writer.close()
 
 

@@ -21,6 +21,7 @@ from fastgw.record.filters import Filters
 from fastgw.record.query import list_page
 from fastgw.record.schema import MIGRATIONS, SCHEMA_VERSION
 from tests.oracles.cube import summed
+from tests.patience import PATIENCE_S
 from tests.unit.record.making import packed, record_of, wait_until
 from tests.unit.record.test_record_analytics import many, placed, same
 from tests.unit.record.test_record_sqlite import make_version_1
@@ -60,7 +61,7 @@ def test_killed_drain_leaves_sums_of_just_the_records(tmp_path: Path) -> None:
     drain = start_drain(tmp_path)
     wait_until(lambda: summary(tmp_path / "logs.db", Filters()).requests == pushed)
     drain.terminate()
-    assert drain.wait(20) == 0
+    assert drain.wait(PATIENCE_S) == 0
     check_log(tmp_path / "logs.db")
     found = [one.record.input_tokens for one in list_page(tmp_path / "logs.db", Filters(limit=10_000)).records]
     assert found == list(range(pushed - 1, -1, -1))
@@ -111,7 +112,7 @@ def fill_and_free(state: Path) -> None:
     check_log(state / "logs.db")
     soft_limit(resource.RLIM_INFINITY)
     writer.push_packed(packed(key="last"))
-    wait_until(lambda: len(list_page(state / "logs.db", Filters(key="last")).records) == 1, 20)
+    wait_until(lambda: len(list_page(state / "logs.db", Filters(key="last")).records) == 1, PATIENCE_S)
     assert drain.stop() and 'fastgw_exporter_up{exporter="sqlite"} 1.0' in metrics_text(Exposition(drain)).decode()
     kept = summary(state / "logs.db", Filters()).requests
     assert kept == feed.exported_records and kept + feed.dropped_records == pushed + 1

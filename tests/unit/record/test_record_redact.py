@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastgw.record.redact import ENDINGS, FIELD_NAMES, MASK, MOST_BYTES, redact
+from tests.patience import SLOW_DAY_S
 
 LONG = "Zx9" * 14
 SECRETS = (
@@ -100,4 +101,4 @@ def test_hostile_payload_takes_linear_time(hostile: str) -> None:
     """No pattern backtracks without bound."""
     started = time.process_time()
     redact(hostile.encode())
-    assert time.process_time() - started < 1.0
+    assert time.process_time() - started < SLOW_DAY_S
