@@ -76,6 +76,26 @@ def test_rotated_key_and_the_one_before_it(alive: Alive) -> None:
     assert alive.ask("GET", f"/keys/{key_id}")["spend"]["budgets"][0]["spent"] >= 12
 
 
+def test_keys_follow_their_user_and_their_organisation(alive: Alive) -> None:
+    """Whoever is disabled has no key that serves, and those come back that nobody disabled; limits of both hold as they are changed."""
+    user_id = alive.ask("POST", "/users", {"email": "ann@example.com", "role": "admin"}, 201)["id"]
+    (key_id, key), (off_id, off) = alive.make_key("hers", user=user_id), alive.make_key("hers-off", user=user_id, enabled=False)
+    assert alive.statuses(key) == {200} and alive.statuses(off) == {403}
+    alive.ask("PATCH", f"/users/{user_id}", {"status": "disabled"})
+    assert alive.seconds_until(key, {403}) < AT_ONCE_S
+    assert [alive.ask("GET", f"/keys/{one}")["disabled_by"] for one in (key_id, off_id)] == ["user", "key"]
+    rotated = str(alive.ask("POST", f"/keys/{key_id}/rotate", {"overlap_hours": 1})["key"])
+    assert alive.statuses(rotated) == {403} and alive.statuses(key) == {403}
+    alive.ask("PATCH", f"/users/{user_id}", {"status": "active"})
+    assert alive.seconds_until(rotated, {200}) < AT_ONCE_S and alive.statuses(key) == {200} and alive.statuses(off) == {403}
+    for owner in (f"/users/{user_id}", "/organisation"):
+        alive.ask("PATCH", owner, {"budgets": [{"requests": 1, "window": "day"}]})
+        assert alive.seconds_until(key, {412}) < AT_ONCE_S
+        alive.ask("PATCH", owner, {"budgets": [{"requests": 10_000, "window": "day"}]})
+        assert alive.seconds_until(key, {200}) < AT_ONCE_S
+        alive.ask("PATCH", owner, {"budgets": None})
+
+
 def test_raised_budget_holds_at_once(alive: Alive) -> None:
     """A key whose budget is used up is served again within a second of the budget being raised, and what it has spent stays."""
     key_id, key = alive.make_key("poor", budgets=[{"requests": 3}])
