@@ -39,6 +39,7 @@ SOCKET: Final = "control.sock"
 LOOK_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 5.0
 ROTATION_SECONDS: Final = 5.0
+SETTLE_SECONDS: Final = 1.0
 
 log = logging.getLogger("fastgw.control")
 
@@ -69,7 +70,9 @@ async def recover(options: ControlOptions) -> None:
     try:
         ledger = Ledger(options.state / "ledger", workers=len(options.rings))
         CallerMaker(options.document.config, ledger).stated(options.document)
-        await StorePublisher(store, options, ring, LedgerAccounts(ledger)).publish()
+        publisher = StorePublisher(store, options, ring, LedgerAccounts(ledger))
+        await publisher.publish()
+        await publisher.settle()
         restored = await WriteThrough(store, ledger, options.state).restore()
         if restored:
             log.warning("the ledger was made afresh: %d accounts go on from what the store knows of them", restored)
@@ -117,6 +120,7 @@ async def serve(options: ControlOptions) -> int:
         print(greeting(options.url, password, demo), flush=True)
         async with listening(plane, options.state):
             works = (
+                every(SETTLE_SECONDS, publisher.settle, "keeping published keys on the disk"),
                 every(WRITE_SECONDS, through.write, "writing the ledger through"),
                 every(WRITE_SECONDS, deliverer.deliver, "delivering alerts"),
                 every(ROTATION_SECONDS, rotator.turn, "looking for keys to rotate"),
@@ -130,6 +134,7 @@ async def serve(options: ControlOptions) -> int:
                     await task
             # what workers settled on their way out
             await through.write()
+            await publisher.settle()
     finally:
         ring.close()
         await store.close()

@@ -103,7 +103,7 @@ class StorePublisher(Checker):
         self.woken = asyncio.Event()
         self.turn = asyncio.Lock()
         self.config_revision = -1
-        self.mark = read_mark(options.state)
+        self.mark = self.settled = read_mark(options.state)
         self.chains: dict[str, Chain] = {}      # of organisations, by id, that published keys lead to
         self.published_ns = 0
         self.document_ns = 0            # when the document was written: its file's time
@@ -188,9 +188,7 @@ class StorePublisher(Checker):
         total = (await connection.execute(select(func.count()).select_from(KEYS).where(KEYS.c.removed.is_(False)))).scalar_one()
         read = reader(connection)
         count = await asyncio.to_thread(self.ring.replace_all, self.all_rows(read), total)
-        # must come before the mark: it says that the keys are there, and a loss of power must not make it a lie
-        await asyncio.to_thread(self.ring.sync)
-        self.keep_mark(Mark(state.identity, self.accounts.identity, state.keys_revision))
+        self.mark = Mark(state.identity, self.accounts.identity, state.keys_revision)
         log.info("%d keys are published", count)
 
     async def put_organisations(self, connection: AsyncConnection) -> tuple[dict[str, Chain], list[str]]:
@@ -211,9 +209,7 @@ class StorePublisher(Checker):
         # by their ids, since a database that is asked for them in the order of these may go through all keys to find few
         changed = await connection.execute(changed_keys(self.mark.revision))
         await asyncio.to_thread(self.put_each, changed.scalars().all(), moved, reader(connection))
-        # must come before the mark: it says that the keys are there, and a loss of power must not make it a lie
-        await asyncio.to_thread(self.ring.sync)
-        self.keep_mark(Mark(state.identity, self.accounts.identity, state.keys_revision))
+        self.mark = Mark(state.identity, self.accounts.identity, state.keys_revision)
 
     def all_rows(self, read: Read, *wanted: ColumnElement[bool]) -> Iterator[KeyRow]:
         """All keys of which something holds; not all are in memory at once."""
@@ -230,12 +226,14 @@ class StorePublisher(Checker):
         for one in chain.from_iterable(chain(single, whole)):
             self.ring.put(one.digest, one.entry, enabled=one.enabled, until_ns=one.until_ns)
 
-    def keep_mark(self, mark: Mark) -> None:
-        path = self.options.state / MARK
-        aside = path.with_suffix(".tmp")
-        aside.write_text(json.dumps({"store": mark.store, "ledger": mark.ledger, "revision": mark.revision}))
-        os.replace(aside, path)
-        self.mark = mark
+    async def settle(self) -> None:
+        """Note up to where keys are published, once the disk has them; workers do not wait for that, and so neither does the API."""
+        mark = self.mark
+        if mark != self.settled:
+            # must come before the mark: it says that the keys are there, and a loss of power must not make it a lie
+            await asyncio.to_thread(self.ring.sync)
+            keep_mark(self.options.state, mark)
+            self.settled = mark
 
 
 def changed_keys(revision: int) -> CompoundSelect[str]:
@@ -257,6 +255,13 @@ def worker_gauge(ring: Path, name: str) -> int | None:
     except (OSError, RingError):
         return None
     return None if gauges is None else gauges[GAUGES.index(name)]
+
+
+def keep_mark(state: Path, mark: Mark) -> None:
+    path = state / MARK
+    aside = path.with_suffix(".tmp")
+    aside.write_text(json.dumps({"store": mark.store, "ledger": mark.ledger, "revision": mark.revision}))
+    os.replace(aside, path)
 
 
 def read_mark(state: Path) -> Mark:

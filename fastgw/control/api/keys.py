@@ -64,10 +64,11 @@ class Keys(Resource):
     def visible(self, call: Call, verb: str) -> ColumnElement[bool]:
         """Whole workspaces; where only the caller's own keys are theirs to see, the names of the others'."""
         columns, reaches = KEYS.c, [call.principal.reach(f"{scope}.{one}") for scope in (SERVICE, USER) for one in ("list", verb)]
-        own = and_(columns.organisation_id == call.principal.organisation_id, columns.removed.is_(False))
         if None in reaches:
-            return own
-        return and_(own, columns.workspace_id.in_(frozenset().union(*(reach for reach in reaches if reach is not None))))
+            return and_(columns.organisation_id == call.principal.organisation_id, columns.removed.is_(False))
+        # not by the organisation, whose these workspaces are: a database might go through all of its keys for them
+        reach = frozenset[str]().union(*(reach for reach in reaches if reach is not None))
+        return and_(columns.workspace_id.in_(reach), columns.removed.is_(False))
 
     def permit(self, call: Call, verb: str, columns: Mapping[str, object]) -> None:
         if not self.may(call, verb, columns):
@@ -115,6 +116,7 @@ class Keys(Resource):
         # writers take turns from here on, so that of two with one name the later sees the earlier
         await call.writing.revision(*self.touches)
         same = [KEYS.c[name] == columns[name] for name in ("workspace_id", "name")]
+        same.append(KEYS.c.organisation_id == call.principal.organisation_id)
         if (await call.reading.execute(select(KEYS.c.id).where(*same, KEYS.c.removed.is_(False), KEYS.c.id != own_id))).first() is not None:
             found = f"expected a name that no other key of the workspace has, found {columns['name']!r}"
             raise ApiError("exists", found, path="$.name")
@@ -209,11 +211,13 @@ class Keys(Resource):
     async def find(self, call: Call, verb: str, name: str | None = None) -> Stored:
         """By id, or by a name that one key alone has in ?workspace= or in all that the caller sees."""
         name = call.path[self.noun] if name is None else name
-        query = select(KEYS).where(or_(KEYS.c.id == name, KEYS.c.name == name), self.visible(call, "read"), *self.filters(call))
-        if call.transaction is not None and call.plane.store.kind == "postgresql":
-            query = query.with_for_update()
-        found = [dict(row) for row in (await call.reading.execute(query.limit(3))).mappings()]
-        rows = [row for row in found if row["id"] == name] or found
+        rows: list[Stored] = []
+        # one after the other: asked for both at once, a database may go through all keys
+        for named in (KEYS.c.id == name, KEYS.c.name == name):
+            query = select(KEYS).where(named, self.visible(call, "read"), *self.filters(call)).limit(2)
+            if call.transaction is not None and call.plane.store.kind == "postgresql":
+                query = query.with_for_update()
+            rows = rows or [dict(row) for row in (await call.reading.execute(query)).mappings()]
         if not rows:
             raise missing(self.noun, name)
         if len(rows) > 1:
