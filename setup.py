@@ -23,7 +23,7 @@ ONLY = {name for name in os.environ.get("FASTGW_ONLY", "").split(",") if name}
 IS_IN_PLACE = bool(ONLY) or any(word in sys.argv for word in ("--inplace", "editable_wheel", "develop"))
 LIBRARY = "fastgw._kernels"
 # Where bytes are looked at one by one, and accounts and targets in loops: there -O2 pays, as bench/kernels shows.
-HOT = {"digest", "http1", "ledger", "price", "ring", "route", "scan", "splice", "usage"}
+HOT = {"cube", "digest", "http1", "ledger", "price", "ring", "route", "scan", "splice", "usage"}
 # Of these, what Python calls: tests, tools and set-up.
 PYTHON_FACE = re.compile(r"^static (PyObject \*|int )(?=__pyx_p[wf]_)", re.M)
 SIZED = ["-Os", "-g0", "-fno-semantic-interposition", "-fno-asynchronous-unwind-tables", "-fvisibility=hidden"]
