@@ -5,10 +5,10 @@ import logging
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import uvloop
 from granian.constants import Interfaces
@@ -28,7 +28,9 @@ from fastgw.control.rotating import Rotator
 from fastgw.control.sample import Traffic, prepare
 from fastgw.control.store.engine import StoreUnavailable, open_store
 from fastgw.control.through import WRITE_SECONDS, WriteThrough
-from fastgw.control.turns import every
+from fastgw.control.turns import Trouble, every
+from fastgw.record.vitals import WRITE_SECONDS as VITALS_SECONDS
+from fastgw.record.vitals import Vitals, Work, write_vitals
 from fastgw.snapshot.callers import CallerMaker
 from fastgw.snapshot.config import Config
 from fastgw.snapshot.keyring import KeyRing
@@ -42,6 +44,15 @@ ROTATION_SECONDS: Final = 5.0
 SETTLE_SECONDS: Final = 1.0
 
 log = logging.getLogger("fastgw.control")
+
+
+class Turn(NamedTuple):
+    """What is done again and again, by the name that metrics have for it."""
+
+    name: str
+    seconds: float
+    act: Callable[[], Awaitable[object]]
+    trouble: Trouble
 
 
 def run_control(options: ControlOptions) -> int:
@@ -119,12 +130,14 @@ async def serve(options: ControlOptions) -> int:
             await traffic.ready()
         print(greeting(options.url, password, demo), flush=True)
         async with listening(plane, options.state):
-            works = (
-                every(SETTLE_SECONDS, publisher.settle, "keeping published keys on the disk"),
-                every(WRITE_SECONDS, through.write, "writing the ledger through"),
-                every(WRITE_SECONDS, deliverer.deliver, "delivering alerts"),
-                every(ROTATION_SECONDS, rotator.turn, "looking for keys to rotate"),
-                orphaned(options.parent_pid, stopping))
+            turns = (
+                Turn("settle", SETTLE_SECONDS, publisher.settle, Trouble("keeping published keys on the disk")),
+                Turn("through", WRITE_SECONDS, through.write, Trouble("writing the ledger through")),
+                Turn("alerts", WRITE_SECONDS, deliverer.deliver, Trouble("delivering alerts")),
+                Turn("rotation", ROTATION_SECONDS, rotator.turn, Trouble("looking for keys to rotate")))
+            works = [every(turn.seconds, turn.act, turn.trouble) for turn in turns]
+            told = {"publish": publisher.trouble, **{turn.name: turn.trouble for turn in turns}}
+            works += [telling(options.state, publisher, told), orphaned(options.parent_pid, stopping)]
             tasks = [publishing, *(loop.create_task(work) for work in works)]
             await stopping.wait()
             for task in tasks:
@@ -166,6 +179,16 @@ async def listening(plane: Plane, state: Path) -> AsyncIterator[None]:
         with suppress(TimeoutError):
             await asyncio.wait_for(serving, STOP_SECONDS)
         path.unlink(missing_ok=True)
+
+
+async def telling(state: Path, publisher: StorePublisher, troubles: Mapping[str, Trouble]) -> None:
+    """Say again and again how all goes, for the metrics."""
+
+    async def tell() -> None:
+        works = {name: Work(trouble.failures, bool(trouble.text)) for name, trouble in troubles.items()}
+        await asyncio.to_thread(write_vitals, state, Vitals(os.getpid(), time.time(), publisher.found_s, works))
+
+    await every(VITALS_SECONDS, tell, Trouble("telling how the control process is"))
 
 
 async def orphaned(parent_pid: int, stopping: asyncio.Event) -> None:

@@ -107,6 +107,7 @@ class StorePublisher(Checker):
         self.chains: dict[str, Chain] = {}      # of organisations, by id, that published keys lead to
         self.published_ns = 0
         self.document_ns = 0            # when the document was written: its file's time
+        self.found_s = 0.0              # when all there was had been published
         self.seen_revision = -1         # of the store, up to which everything is published
         self.trouble = Trouble("publishing what administrators changed")
 
@@ -174,7 +175,7 @@ class StorePublisher(Checker):
                 await self.put_changed_keys(connection, state, moved)
             # only now: what could not be published is so the next time
             self.chains |= chains
-        self.seen_revision = state.revision
+        self.seen_revision, self.found_s = state.revision, time.time()
 
     def put_config(self, tables: Tables) -> None:
         publish(self.options.state, tables)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from fastgw.snapshot.published import published_path
 from tests.control.alive import Alive, Load
 from tests.fakes.mock import RunningMock, running_mock
 from tests.fakes.postgres import Postgres
+from tests.fakes.raw_client import RawClient
 from tests.fakes.upstream import Upstream, json_reply
 
 AT_ONCE_S = 1.0
@@ -120,6 +122,21 @@ def test_integration_serves_once_it_is_shared_and_as_it_is_changed(alive: Alive)
         assert dict(other.received[-1].fields)["authorization"] == "Bearer sk-another-0123456789"
         alive.ask("DELETE", "/integrations/second/workspaces/default", status=204)
         alive.wait_until(lambda: alive.statuses(key, "second-model", 4) <= {403, 404}, "nobody to be served", 3.0)
+
+
+def test_metrics_tell_how_the_control_process_is(alive: Alive) -> None:
+    """Whether it runs, that it publishes, and what it fails at."""
+
+    def metrics() -> str:
+        with RawClient(alive.url) as client:
+            return client.ask("GET", "/metrics").body.decode()
+
+    alive.wait_until(lambda: "fastgw_control_up 1.0" in metrics(), "a control process that is up")
+    found = metrics()
+    for work in ("publish", "settle", "through", "alerts", "rotation"):
+        assert f'fastgw_control_failing{{work="{work}"}} 0.0' in found
+    published = re.search(r"^fastgw_control_last_publish_timestamp_seconds (.*)$", found, re.MULTILINE)
+    assert published is not None and abs(time.time() - float(published[1])) < 20
 
 
 def test_traffic_flows_while_the_control_process_is_dead(alive: Alive, url: str) -> None:
