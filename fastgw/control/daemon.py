@@ -23,10 +23,11 @@ from fastgw.control.bootstrap import OWNER_EMAIL, bootstrap
 from fastgw.control.demo import Demo, demo_lines
 from fastgw.control.options import ControlOptions
 from fastgw.control.plane import Plane
+from fastgw.control.pruning import Pruner
 from fastgw.control.publish import StorePublisher
 from fastgw.control.rotating import Rotator
 from fastgw.control.sample import Traffic, prepare
-from fastgw.control.store.engine import StoreUnavailable, open_store
+from fastgw.control.store.engine import Store, StoreUnavailable, open_store
 from fastgw.control.through import WRITE_SECONDS, WriteThrough
 from fastgw.control.turns import Trouble, every
 from fastgw.record.vitals import WRITE_SECONDS as VITALS_SECONDS
@@ -42,6 +43,7 @@ LOOK_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 5.0
 ROTATION_SECONDS: Final = 5.0
 SETTLE_SECONDS: Final = 1.0
+PRUNE_SECONDS: Final = 3600.0
 
 log = logging.getLogger("fastgw.control")
 
@@ -119,8 +121,6 @@ async def serve(options: ControlOptions) -> int:
             traffic=traffic,
         )
         through = WriteThrough(store, ledger, options.state, AlertFinder(store).look)
-        deliverer = Deliverer(store, options.document.config, options.vault)
-        rotator = Rotator(store)
         # must come before anything is changed: who changes something waits until it is published
         publishing = loop.create_task(publisher.run())
         if demo is not None:
@@ -130,11 +130,7 @@ async def serve(options: ControlOptions) -> int:
             await traffic.ready()
         print(greeting(options.url, password, demo), flush=True)
         async with listening(plane, options.state):
-            turns = (
-                Turn("settle", SETTLE_SECONDS, publisher.settle, Trouble("keeping published keys on the disk")),
-                Turn("through", WRITE_SECONDS, through.write, Trouble("writing the ledger through")),
-                Turn("alerts", WRITE_SECONDS, deliverer.deliver, Trouble("delivering alerts")),
-                Turn("rotation", ROTATION_SECONDS, rotator.turn, Trouble("looking for keys to rotate")))
+            turns = turns_of(store, options, publisher, through)
             works = [every(turn.seconds, turn.act, turn.trouble) for turn in turns]
             told = {"publish": publisher.trouble, **{turn.name: turn.trouble for turn in turns}}
             works += [telling(options.state, publisher, told), orphaned(options.parent_pid, stopping)]
@@ -152,6 +148,17 @@ async def serve(options: ControlOptions) -> int:
         ring.close()
         await store.close()
     return 0
+
+
+def turns_of(store: Store, options: ControlOptions, publisher: StorePublisher, through: WriteThrough) -> tuple[Turn, ...]:
+    deliverer = Deliverer(store, options.document.config, options.vault)
+    return (
+        Turn("settle", SETTLE_SECONDS, publisher.settle, Trouble("keeping published keys on the disk")),
+        Turn("through", WRITE_SECONDS, through.write, Trouble("writing the ledger through")),
+        Turn("alerts", WRITE_SECONDS, deliverer.deliver, Trouble("delivering alerts")),
+        Turn("rotation", ROTATION_SECONDS, Rotator(store).turn, Trouble("looking for keys to rotate")),
+        Turn("pruning", PRUNE_SECONDS, Pruner(store).turn, Trouble("letting go of old rows")),
+    )
 
 
 def file_of(options: ControlOptions) -> Config | None:

@@ -169,7 +169,7 @@ class StorePublisher(Checker):
                 self.config_revision = state.config_revision
                 self.published_ns = time.time_ns()
             chains, moved = await self.put_organisations(connection) if not self.chains or is_behind else ({}, [])
-            if self.is_strange(state.identity):
+            if self.is_strange(state):
                 await self.put_all_keys(connection, state)
             elif is_behind:
                 await self.put_changed_keys(connection, state, moved)
@@ -181,9 +181,10 @@ class StorePublisher(Checker):
         publish(self.options.state, tables)
         self.document_ns = published_path(self.options.state).stat().st_mtime_ns
 
-    def is_strange(self, identity: str) -> bool:
-        """Whether what is published came from another store, or leads into another ledger."""
-        return self.mark.store != identity or self.mark.ledger != self.accounts.identity or bool(self.ring.damage)
+    def is_strange(self, state: Any) -> bool:
+        """Whether what is published came from another store, leads into another ledger, or may have what nobody remembers to revoke."""
+        is_other = self.mark.store != state.identity or self.mark.ledger != self.accounts.identity
+        return is_other or self.mark.revision < state.forgotten_revision or bool(self.ring.damage)
 
     async def put_all_keys(self, connection: AsyncConnection, state: Any) -> None:
         total = (await connection.execute(select(func.count()).select_from(KEYS).where(KEYS.c.removed.is_(False)))).scalar_one()

@@ -3,30 +3,29 @@
 import asyncio
 import re
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, update
 
 from fastgw._core.ledger import Ledger
 from fastgw.control.accounts import LedgerAccounts
 from fastgw.control.options import ControlOptions
+from fastgw.control.pruning import DAY_NS, Pruner
 from fastgw.control.publish import MARK, StorePublisher, read_mark
+from fastgw.control.rotating import ROTATION_DUE
+from fastgw.control.store.tables import ALERTS, KEYS, REVOCATIONS
 from fastgw.snapshot.keyring import KeyRing
 from fastgw.snapshot.load import load
 from fastgw.snapshot.seal import Vault
+from tests.control.callers import organisation_of, put, rows_of
 from tests.control.plane import Control, running
 
 THROUGH_ALL = re.compile(r"SCAN keys|ix_keys_(?:organisation|workspace)_id")
-
-
-@pytest.fixture
-def control(tmp_path: Path) -> Iterator[Control]:
-    """In SQLite, which says how it would find what it is asked for."""
-    with running("", tmp_path) as control:
-        yield control
 
 
 @contextmanager
@@ -43,9 +42,10 @@ def statements(control: Control) -> Iterator[list[tuple[str, Sequence[object]]]]
     event.remove(engine, "before_cursor_execute", note)
 
 
-def test_one_key_is_found_and_changed_without_looking_through_the_others(control: Control, tmp_path: Path) -> None:
+def test_one_key_is_found_and_changed_without_looking_through_the_others(tmp_path: Path) -> None:
     """By id, by name, by hash; made, read, changed, rotated and revoked: no statement goes through the keys of an organisation."""
-    with statements(control) as asked:
+    # in SQLite, which says how it would find what it is asked for
+    with running("", tmp_path) as control, statements(control) as asked:
         made = control.ask("POST", "/keys", {"name": "app", "workspace": "default", "budgets": [{"usd": 1}]}, 201)
         for name in (made["id"], "app"):
             control.ask("GET", f"/keys/{name}")
@@ -101,3 +101,57 @@ def test_published_keys_are_noted_once_the_disk_has_them(control: Control, tmp_p
     published(control, tmp_path, settle)
     published(control, tmp_path, lambda publisher, ring: publisher.settle())
     assert synced == [False]
+
+
+def test_a_machine_that_was_away_for_long_has_no_revoked_key(control: Control, tmp_path: Path) -> None:
+    """Revocations are kept for a week; whoever has not heard of those that went publishes all keys anew."""
+    made = [control.ask("POST", "/keys", {"name": name, "workspace": "default"}, 201) for name in ("stays", "old", "fresh")]
+    published(control, tmp_path, lambda publisher, ring: publisher.settle())
+    for one in made[1:]:
+        control.ask("DELETE", f"/keys/{one['id']}", status=204)
+
+    async def prune() -> None:
+        old = update(REVOCATIONS).where(REVOCATIONS.c.digest == sha256(made[1]["key"].encode()).digest())
+        async with control.plane.store.write() as transaction:
+            await transaction.execute(old.values(at_ns=REVOCATIONS.c.at_ns - 8 * DAY_NS))
+        assert await Pruner(control.plane.store).turn() == (1, 0)
+        assert await Pruner(control.plane.store).turn() == (0, 0)
+
+    control.run(prune)
+    assert len(rows_of(control, REVOCATIONS)) == 1
+
+    def left(publisher: StorePublisher, ring: KeyRing) -> None:
+        assert [row.entry.name for row in ring.rows()] == ["stays"]
+
+    published(control, tmp_path, left)
+
+
+def test_a_key_of_ones_own_can_be_revoked_again(control: Control) -> None:
+    """Whoever brings a key along may do so after it was revoked, and revoke it once more."""
+    for _ in range(2):
+        made = control.client.post("/key/generate", json={"key": "sk-chosen-by-the-caller"}, headers=control.fields)
+        assert made.status_code == 200, made.text
+        gone = control.client.post("/key/delete", json={"keys": ["sk-chosen-by-the-caller"]}, headers=control.fields)
+        assert gone.status_code == 200, gone.text
+    assert len(rows_of(control, REVOCATIONS)) == 1
+
+
+def test_alerts_go_when_no_window_needs_them(control: Control) -> None:
+    """Ninety days after a window's end; never of a total, nor of a key that is still due, for these would be told of again."""
+    now = time.time_ns()
+    made = control.ask("POST", "/keys", {"name": "due", "workspace": "default", "rotation": {"every_days": 1}}, 201)
+    rotate_at_ns = next(row["rotate_at_ns"] for row in rows_of(control, KEYS) if row["id"] == made["id"])
+    rows = {
+        "month-ended": ("exhausted", "month", now - 122 * DAY_NS), "month-kept": ("exhausted", "month", now - 120 * DAY_NS),
+        "days-ended": ("threshold", "30d", now - 121 * DAY_NS), "total": ("exhausted", "total", 0),
+        f"key:{made['id']}": (ROTATION_DUE, "", rotate_at_ns), "key:rotated": (ROTATION_DUE, "", 5),
+    }  # fmt: skip
+    for account, (kind, window, start_ns) in rows.items():
+        put(control, ALERTS, organisation_id=organisation_of(control), account=account, subject="", kind=kind, threshold_ppm=0,
+            window=window, window_start_ns=start_ns, unit="", spent=0, budget=0, at_ns=now - 100 * DAY_NS, emails="[]")  # fmt: skip
+
+    async def prune() -> None:
+        assert await Pruner(control.plane.store).turn() == (0, 3)
+
+    control.run(prune)
+    assert {row["account"] for row in rows_of(control, ALERTS)} == {"month-kept", "total", f"key:{made['id']}"}

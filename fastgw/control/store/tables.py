@@ -45,10 +45,11 @@ def written() -> tuple[Column[str], Column[int], Column[int]]:
     return text("spec"), Column("version", Integer, nullable=False), number("revision", index=True)
 
 
-# One row: what is counted up in every transaction that data planes have to hear of, which puts those in an order.
+# One row: what is counted up in every transaction that data planes have to hear of, which puts those in an order. Revocations up to the
+# forgotten revision are kept no longer.
 STATE = Table(
     "state", METADATA, Column("id", Integer, primary_key=True, autoincrement=False), text("identity"), number("revision"),
-    number("config_revision"), number("keys_revision"),
+    number("config_revision"), number("keys_revision"), number("forgotten_revision"),
 )
 ORGANISATIONS = Table("organisations", METADATA, identity(), Column("slug", Text, nullable=False, unique=True), *written(), *moments())
 WORKSPACES = Table(

@@ -75,6 +75,7 @@ def upgrade() -> None:
     sa.Column("revision", sa.BigInteger(), nullable=False),
     sa.Column("config_revision", sa.BigInteger(), nullable=False),
     sa.Column("keys_revision", sa.BigInteger(), nullable=False),
+    sa.Column("forgotten_revision", sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint("id", name=op.f("pk_state"))
     )
     op.create_table("audit",
