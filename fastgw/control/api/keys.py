@@ -211,13 +211,14 @@ class Keys(Resource):
     async def find(self, call: Call, verb: str, name: str | None = None) -> Stored:
         """By id, or by a name that one key alone has in ?workspace= or in all that the caller sees."""
         name = call.path[self.noun] if name is None else name
-        rows: list[Stored] = []
+        rows: list[dict[str, object]] = []
         # one after the other: asked for both at once, a database may go through all keys
         for named in (KEYS.c.id == name, KEYS.c.name == name):
             query = select(KEYS).where(named, self.visible(call, "read"), *self.filters(call)).limit(2)
             if call.transaction is not None and call.plane.store.kind == "postgresql":
                 query = query.with_for_update()
-            rows = rows or [dict(row) for row in (await call.reading.execute(query)).mappings()]
+            if rows := [dict(row) for row in (await call.reading.execute(query)).mappings()]:
+                break
         if not rows:
             raise missing(self.noun, name)
         if len(rows) > 1:
