@@ -26,7 +26,7 @@ ONLY = {name for name in os.environ.get("FASTGW_ONLY", "").split(",") if name}
 IS_IN_PLACE = bool(ONLY) or any(word in sys.argv for word in ("--inplace", "editable_wheel", "develop"))
 LIBRARY = "fastgw._kernels"
 # Where bytes are looked at one by one, and accounts and targets in loops: there -O2 pays, as bench/kernels shows.
-HOT = {"choice", "digest", "http1", "ledger", "ring", "route", "scan", "splice", "usage"}
+HOT = {"choice", "cube", "digest", "http1", "ledger", "ring", "route", "scan", "splice", "usage"}
 # For the rest of what is installed. GCC knows -Oz since 12; an older one takes -Os. What Cython writes out to reach into the interpreter's
 # structures pays in HOT only.
 SMALL = ["-Oz", "-DCYTHON_FAST_THREAD_STATE=0", "-DCYTHON_USE_PYLONG_INTERNALS=0"]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from fastgw.record.analytics import distinct, groups, series, summary
+from fastgw.record.analytics import active, groups, series, summary
 from fastgw.record.exporters import Batch
 from fastgw.record.exporters.sqlite import SqliteLog
 from fastgw.record.fields import FIELDS, Record
@@ -99,7 +99,7 @@ def questions(path: Path, count: int, until_s: int) -> dict[str, Callable[[], ob
         "by error": partial(groups, path, month, "error"),
         "by user": partial(groups, path, month, "user"),
         "by metadata:team": partial(groups, path, month, "metadata:team"),
-        "users, by the day": partial(distinct, path, month, DAY_S),
+        "users, by the day": partial(active, path, month, DAY_S),
         "requests by model, by the day": partial(series, path, month, DAY_S, "model"),
         "one key's month, by the day": partial(series, path, structs.replace(month, key="app-77"), DAY_S),
         "cost >= 0.0089 by model, from the records": partial(groups, path, structs.replace(month, min_cost_nano_usd=8_900_000), "model"),

@@ -10,6 +10,7 @@ A body is: version, numbers of dimensions, of sums and of histograms; for each d
 histograms (length in bytes, then pairs of distance to the bucket before and count). All numbers are LEB128. A body with fewer sums or
 histograms than there are now reads as if they were zero, so a sum can be added at the end.
 """
+from cpython.bytearray cimport PyByteArray_AS_STRING
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.ref cimport Py_INCREF
@@ -114,6 +115,14 @@ cdef int count_in(Window* window, int bucket, int64_t count) except -1:
 
 
 cdef inline uint64_t take(Reading* reading) noexcept nogil:
+    # nearly all are of one byte
+    if reading.at < reading.end and reading.at[0] < 0x80:
+        reading.at += 1
+        return reading.at[-1]
+    return take_long(reading)
+
+
+cdef uint64_t take_long(Reading* reading) noexcept nogil:
     cdef uint64_t value = 0
     cdef int shift = 0
     cdef uint8_t byte
@@ -126,6 +135,15 @@ cdef inline uint64_t take(Reading* reading) noexcept nogil:
         shift += 7
     reading.is_short = True
     return 0
+
+
+cdef inline void skip(Reading* reading, int count) noexcept nogil:
+    """Go on behind so many numbers."""
+    while count > 0 and reading.at < reading.end:
+        count -= reading.at[0] < 0x80
+        reading.at += 1
+    if count > 0:
+        reading.is_short = True
 
 
 cdef int write(bytearray to, uint64_t value) except -1:
@@ -327,16 +345,15 @@ cdef class Cube:
 
     cdef int read_cell(self, Reading* reading, int n_sums, int n_histograms, Py_ssize_t place, int wanted) except -1:
         cdef Cell* cell = &self.cells[place] if place >= 0 else NULL
-        cdef int at
+        cdef Window* window
+        cdef int at, known = 0 if cell == NULL else min(n_sums, N_SUMS)
         cdef uint64_t value, length, bucket
         cdef const uint8_t* end
-        for at in range(n_sums):
-            value = take(reading)
-            if cell != NULL and at < N_SUMS:
-                if at == LAST_SEEN:
-                    cell.sums[at] = max(cell.sums[at], <int64_t>value)
-                else:
-                    cell.sums[at] += <int64_t>value
+        for at in range(min(known, LAST_SEEN)):
+            cell.sums[at] += <int64_t>take(reading)
+        if known > LAST_SEEN:
+            cell.sums[LAST_SEEN] = max(cell.sums[LAST_SEEN], <int64_t>take(reading))
+        skip(reading, n_sums - known)
         for at in range(n_histograms):
             length = take(reading)
             if length > <uint64_t>(reading.end - reading.at):
@@ -347,13 +364,16 @@ cdef class Cube:
                 reading.at = end
                 continue
             bucket = 0
+            window = &cell.windows[at]
             while reading.at < end and not reading.is_short:
                 bucket += take(reading)
                 value = take(reading)
                 if bucket >= N_BUCKETS or reading.at > end:
                     reading.is_short = True
+                elif window.first <= bucket < <uint64_t>(window.first + window.size):
+                    window.counts[bucket - window.first] += <int64_t>value
                 else:
-                    count_in(&cell.windows[at], <int>bucket, <int64_t>value)
+                    count_in(window, <int>bucket, <int64_t>value)
         return 0
 
     def renamed(self, dict names):
@@ -423,6 +443,9 @@ cdef class Rows:
     cdef uint64_t count
     cdef list known            # of each dimension, its names as far as they are decoded
     cdef list passes           # of each pair in `allowed`, a byte for each name: 0 unknown, 1 passes, 2 does not
+    cdef uint8_t* verdicts[MOST_DIMENSIONS]    # the same bytes
+    cdef int bounded[MOST_DIMENSIONS]          # the dimension of each pair
+    cdef int bounds
     cdef int32_t* cells        # by the index of the one name that is kept, -1 unknown; NULL where more are kept
     cdef uint64_t* spots[MOST_DIMENSIONS]      # where each name starts, and its length
     cdef uint64_t sizes[MOST_DIMENSIONS]
@@ -450,7 +473,13 @@ cdef class Rows:
         for position in (*self.keep, *[pair[0] for pair in allowed]):
             if position >= self.dimensions:
                 raise ValueError(f"expected more than {position} dimensions in a body, found {self.dimensions}")
-        self.passes = [bytearray(<Py_ssize_t>self.sizes[<int>pair[0]]) for pair in allowed]
+        self.bounds = <int>len(allowed)
+        if self.bounds > MOST_DIMENSIONS:
+            raise ValueError(f"expected up to {MOST_DIMENSIONS} bounds, got {self.bounds}")
+        self.passes = [bytearray(<Py_ssize_t>self.sizes[<int>pair[0]] + 1) for pair in allowed]
+        for at in range(self.bounds):
+            self.bounded[at] = (<tuple>allowed[at])[0]
+            self.verdicts[at] = <uint8_t*>PyByteArray_AS_STRING(self.passes[at])
         if len(self.keep) <= 1:
             number = self.sizes[<int>self.keep[0]] if self.keep else 1
             self.cells = <int32_t*>PyMem_Malloc((number + 1) * sizeof(int32_t))
@@ -498,20 +527,18 @@ cdef class Rows:
         """Read the names of the next row; return its cell in the cube, -1 where it does not pass."""
         cdef int at, position
         cdef uint64_t number
-        cdef bytearray passes
         for at in range(self.dimensions):
             self.row[at] = take(&self.reading)
             if self.row[at] >= self.sizes[at]:
                 self.reading.is_short = True
         if self.reading.is_short:
             return -1
-        for at in range(<int>len(self.allowed)):
-            position = (<tuple>self.allowed[at])[0]
-            passes = self.passes[at]
+        for at in range(self.bounds):
+            position = self.bounded[at]
             number = self.row[position]
-            if passes[number] == 0:
-                passes[number] = 1 if self.name(position, number) in (<tuple>self.allowed[at])[1] else 2
-            if passes[number] == 2:
+            if self.verdicts[at][number] == 0:
+                self.verdicts[at][number] = 1 if self.name(position, number) in (<tuple>self.allowed[at])[1] else 2
+            if self.verdicts[at][number] == 2:
                 return -1
         if self.cells == NULL:
             return cube.cell_of(self.names())

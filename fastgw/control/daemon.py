@@ -5,10 +5,10 @@ import logging
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import uvloop
 from granian.constants import Interfaces
@@ -23,12 +23,15 @@ from fastgw.control.bootstrap import OWNER_EMAIL, bootstrap
 from fastgw.control.demo import Demo, demo_lines
 from fastgw.control.options import ControlOptions
 from fastgw.control.plane import Plane
+from fastgw.control.pruning import Pruner
 from fastgw.control.publish import StorePublisher
 from fastgw.control.rotating import Rotator
 from fastgw.control.sample import Traffic, prepare
-from fastgw.control.store.engine import StoreUnavailable, open_store
+from fastgw.control.store.engine import Store, StoreUnavailable, open_store
 from fastgw.control.through import WRITE_SECONDS, WriteThrough
-from fastgw.control.turns import every
+from fastgw.control.turns import Trouble, every
+from fastgw.record.vitals import WRITE_SECONDS as VITALS_SECONDS
+from fastgw.record.vitals import Vitals, Work, write_vitals
 from fastgw.snapshot.callers import CallerMaker
 from fastgw.snapshot.config import Config
 from fastgw.snapshot.keyring import KeyRing
@@ -39,8 +42,19 @@ SOCKET: Final = "control.sock"
 LOOK_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 5.0
 ROTATION_SECONDS: Final = 5.0
+SETTLE_SECONDS: Final = 1.0
+PRUNE_SECONDS: Final = 3600.0
 
 log = logging.getLogger("fastgw.control")
+
+
+class Turn(NamedTuple):
+    """What is done again and again, by the name that metrics have for it."""
+
+    name: str
+    seconds: float
+    act: Callable[[], Awaitable[object]]
+    trouble: Trouble
 
 
 def run_control(options: ControlOptions) -> int:
@@ -69,7 +83,9 @@ async def recover(options: ControlOptions) -> None:
     try:
         ledger = Ledger(options.state / "ledger", workers=len(options.rings))
         CallerMaker(options.document.config, ledger).stated(options.document)
-        await StorePublisher(store, options, ring, LedgerAccounts(ledger)).publish()
+        publisher = StorePublisher(store, options, ring, LedgerAccounts(ledger))
+        await publisher.publish()
+        await publisher.settle()
         restored = await WriteThrough(store, ledger, options.state).restore()
         if restored:
             log.warning("the ledger was made afresh: %d accounts go on from what the store knows of them", restored)
@@ -105,8 +121,6 @@ async def serve(options: ControlOptions) -> int:
             traffic=traffic,
         )
         through = WriteThrough(store, ledger, options.state, AlertFinder(store).look)
-        deliverer = Deliverer(store, options.document.config, options.vault)
-        rotator = Rotator(store)
         # must come before anything is changed: who changes something waits until it is published
         publishing = loop.create_task(publisher.run())
         if demo is not None:
@@ -116,11 +130,10 @@ async def serve(options: ControlOptions) -> int:
             await traffic.ready()
         print(greeting(options.url, password, demo), flush=True)
         async with listening(plane, options.state):
-            works = (
-                every(WRITE_SECONDS, through.write, "writing the ledger through"),
-                every(WRITE_SECONDS, deliverer.deliver, "delivering alerts"),
-                every(ROTATION_SECONDS, rotator.turn, "looking for keys to rotate"),
-                orphaned(options.parent_pid, stopping))
+            turns = turns_of(store, options, publisher, through)
+            works = [every(turn.seconds, turn.act, turn.trouble) for turn in turns]
+            told = {"publish": publisher.trouble, **{turn.name: turn.trouble for turn in turns}}
+            works += [telling(options.state, publisher, told), orphaned(options.parent_pid, stopping)]
             tasks = [publishing, *(loop.create_task(work) for work in works)]
             await stopping.wait()
             for task in tasks:
@@ -130,10 +143,22 @@ async def serve(options: ControlOptions) -> int:
                     await task
             # what workers settled on their way out
             await through.write()
+            await publisher.settle()
     finally:
         ring.close()
         await store.close()
     return 0
+
+
+def turns_of(store: Store, options: ControlOptions, publisher: StorePublisher, through: WriteThrough) -> tuple[Turn, ...]:
+    deliverer = Deliverer(store, options.document.config, options.vault)
+    return (
+        Turn("settle", SETTLE_SECONDS, publisher.settle, Trouble("keeping published keys on the disk")),
+        Turn("through", WRITE_SECONDS, through.write, Trouble("writing the ledger through")),
+        Turn("alerts", WRITE_SECONDS, deliverer.deliver, Trouble("delivering alerts")),
+        Turn("rotation", ROTATION_SECONDS, Rotator(store).turn, Trouble("looking for keys to rotate")),
+        Turn("pruning", PRUNE_SECONDS, Pruner(store).turn, Trouble("letting go of old rows")),
+    )
 
 
 def file_of(options: ControlOptions) -> Config | None:
@@ -161,6 +186,16 @@ async def listening(plane: Plane, state: Path) -> AsyncIterator[None]:
         with suppress(TimeoutError):
             await asyncio.wait_for(serving, STOP_SECONDS)
         path.unlink(missing_ok=True)
+
+
+async def telling(state: Path, publisher: StorePublisher, troubles: Mapping[str, Trouble]) -> None:
+    """Say again and again how all goes, for the metrics."""
+
+    async def tell() -> None:
+        works = {name: Work(trouble.failures, bool(trouble.text)) for name, trouble in troubles.items()}
+        await asyncio.to_thread(write_vitals, state, Vitals(os.getpid(), time.time(), publisher.found_s, works))
+
+    await every(VITALS_SECONDS, tell, Trouble("telling how the control process is"))
 
 
 async def orphaned(parent_pid: int, stopping: asyncio.Event) -> None:

@@ -9,11 +9,12 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, CompoundSelect, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fastgw._core.ring import RingError, gauges_of
@@ -21,12 +22,13 @@ from fastgw.control.accounts import LedgerAccounts
 from fastgw.control.api.problem import Fault
 from fastgw.control.api.written import refused
 from fastgw.control.options import ControlOptions
-from fastgw.control.published import KEYS_AT_ONCE, Tables, key_rows, read_keys, read_tables
+from fastgw.control.published import KEYS_AT_ONCE, Tables, key_rows, organisation_chain, read_keys, read_tables
 from fastgw.control.store.engine import Store, Transaction
-from fastgw.control.store.tables import KEYS, REVOCATIONS, STATE
+from fastgw.control.store.tables import KEYS, ORGANISATIONS, REVOCATIONS, STATE, USERS
 from fastgw.control.turns import Trouble
 from fastgw.meter.catalog import Catalog
 from fastgw.record.names import GAUGES
+from fastgw.snapshot.accounts import Chain
 from fastgw.snapshot.keyring import KeyRing, KeyRow
 from fastgw.snapshot.load import ConfigError, parse
 from fastgw.snapshot.published import Published, publish, published_path
@@ -101,9 +103,11 @@ class StorePublisher(Checker):
         self.woken = asyncio.Event()
         self.turn = asyncio.Lock()
         self.config_revision = -1
-        self.mark = read_mark(options.state)
+        self.mark = self.settled = read_mark(options.state)
+        self.chains: dict[str, Chain] = {}      # of organisations, by id, that published keys lead to
         self.published_ns = 0
         self.document_ns = 0            # when the document was written: its file's time
+        self.found_s = 0.0              # when all there was had been published
         self.seen_revision = -1         # of the store, up to which everything is published
         self.trouble = Trouble("publishing what administrators changed")
 
@@ -158,63 +162,86 @@ class StorePublisher(Checker):
             state = (await connection.execute(select(STATE))).one_or_none()
             if state is None:
                 return      # nobody has written anything yet
+            is_behind = state.keys_revision != self.mark.revision
             if state.config_revision != self.config_revision:
                 tables = await read_tables(connection)
                 await asyncio.to_thread(self.put_config, tables)
                 self.config_revision = state.config_revision
                 self.published_ns = time.time_ns()
-            if self.is_strange(state.identity):
+            chains, moved = await self.put_organisations(connection) if not self.chains or is_behind else ({}, [])
+            if self.is_strange(state):
                 await self.put_all_keys(connection, state)
-            elif state.keys_revision != self.mark.revision:
-                await self.put_changed_keys(connection, state)
-        self.seen_revision = state.revision
+            elif is_behind:
+                await self.put_changed_keys(connection, state, moved)
+            # only now: what could not be published is so the next time
+            self.chains |= chains
+        self.seen_revision, self.found_s = state.revision, time.time()
 
     def put_config(self, tables: Tables) -> None:
         publish(self.options.state, tables)
         self.document_ns = published_path(self.options.state).stat().st_mtime_ns
 
-    def is_strange(self, identity: str) -> bool:
-        """Whether what is published came from another store, or leads into another ledger."""
-        return self.mark.store != identity or self.mark.ledger != self.accounts.identity or bool(self.ring.damage)
+    def is_strange(self, state: Any) -> bool:
+        """Whether what is published came from another store, leads into another ledger, or may have what nobody remembers to revoke."""
+        is_other = self.mark.store != state.identity or self.mark.ledger != self.accounts.identity
+        return is_other or self.mark.revision < state.forgotten_revision or bool(self.ring.damage)
 
     async def put_all_keys(self, connection: AsyncConnection, state: Any) -> None:
         total = (await connection.execute(select(func.count()).select_from(KEYS).where(KEYS.c.removed.is_(False)))).scalar_one()
         read = reader(connection)
         count = await asyncio.to_thread(self.ring.replace_all, self.all_rows(read), total)
-        # must come before the mark: it says that the keys are there, and a loss of power must not make it a lie
-        await asyncio.to_thread(self.ring.sync)
-        self.keep_mark(Mark(state.identity, self.accounts.identity, state.keys_revision))
+        self.mark = Mark(state.identity, self.accounts.identity, state.keys_revision)
         log.info("%d keys are published", count)
 
-    async def put_changed_keys(self, connection: AsyncConnection, state: Any) -> None:
+    async def put_organisations(self, connection: AsyncConnection) -> tuple[dict[str, Chain], list[str]]:
+        """Hold organisations to their limits of now; returns their accounts, and the ids of those whose keys lead to others."""
+        wanted = [ORGANISATIONS.c.revision > self.mark.revision] if self.chains else []
+        chains, moved = {}, []
+        for row in await connection.execute(select(ORGANISATIONS).where(*wanted)):
+            found = organisation_chain(row.slug, row.spec, self.accounts)
+            if row.revision > self.mark.revision and found != self.chains.get(row.id):
+                moved.append(row.id)
+            chains[row.id] = found
+        return chains, moved
+
+    async def put_changed_keys(self, connection: AsyncConnection, state: Any, moved: Sequence[str]) -> None:
         revoked = await connection.execute(select(REVOCATIONS.c.digest).where(REVOCATIONS.c.revision > self.mark.revision))
         for digest in revoked.scalars():
             self.ring.remove(digest)
         # by their ids, since a database that is asked for them in the order of these may go through all keys to find few
-        changed = await connection.execute(select(KEYS.c.id).where(KEYS.c.revision > self.mark.revision))
-        await asyncio.to_thread(self.put_each, changed.scalars().all(), reader(connection))
-        # must come before the mark: it says that the keys are there, and a loss of power must not make it a lie
-        await asyncio.to_thread(self.ring.sync)
-        self.keep_mark(Mark(state.identity, self.accounts.identity, state.keys_revision))
+        changed = await connection.execute(changed_keys(self.mark.revision))
+        await asyncio.to_thread(self.put_each, changed.scalars().all(), moved, reader(connection))
+        self.mark = Mark(state.identity, self.accounts.identity, state.keys_revision)
 
-    def all_rows(self, read: Read) -> Iterator[KeyRow]:
-        """All keys; not all are in memory at once."""
+    def all_rows(self, read: Read, *wanted: ColumnElement[bool]) -> Iterator[KeyRow]:
+        """All keys of which something holds; not all are in memory at once."""
         last = ""
-        while found := read(KEYS.c.id > last):
+        while found := read(and_(KEYS.c.id > last, *wanted)):
             yield from key_rows(found, self.accounts)
             last = found[-1]["id"]
 
-    def put_each(self, ids: Sequence[str], read: Read) -> None:
-        for start in range(0, len(ids), KEYS_AT_ONCE):
-            for one in key_rows(read(KEYS.c.id.in_(ids[start : start + KEYS_AT_ONCE])), self.accounts):
-                self.ring.put(one.digest, one.entry, enabled=one.enabled, until_ns=one.until_ns)
+    def put_each(self, ids: Sequence[str], organisations: Sequence[str], read: Read) -> None:
+        """Publish single keys, and all those of organisations."""
+        batches = (ids[start : start + KEYS_AT_ONCE] for start in range(0, len(ids), KEYS_AT_ONCE))
+        single = (key_rows(read(KEYS.c.id.in_(batch)), self.accounts) for batch in batches)
+        whole = (self.all_rows(read, KEYS.c.organisation_id == one) for one in organisations)
+        for one in chain.from_iterable(chain(single, whole)):
+            self.ring.put(one.digest, one.entry, enabled=one.enabled, until_ns=one.until_ns)
 
-    def keep_mark(self, mark: Mark) -> None:
-        path = self.options.state / MARK
-        aside = path.with_suffix(".tmp")
-        aside.write_text(json.dumps({"store": mark.store, "ledger": mark.ledger, "revision": mark.revision}))
-        os.replace(aside, path)
-        self.mark = mark
+    async def settle(self) -> None:
+        """Note up to where keys are published, once the disk has them; workers do not wait for that, and so neither does the API."""
+        mark = self.mark
+        if mark != self.settled:
+            # must come before the mark: it says that the keys are there, and a loss of power must not make it a lie
+            await asyncio.to_thread(self.ring.sync)
+            keep_mark(self.options.state, mark)
+            self.settled = mark
+
+
+def changed_keys(revision: int) -> CompoundSelect[str]:
+    """The ids of keys that were written after a revision, or whose users were, which they are refused and limited with."""
+    own = select(KEYS.c.id).where(KEYS.c.revision > revision)
+    return own.union(select(KEYS.c.id).join(USERS, USERS.c.id == KEYS.c.user_id).where(USERS.c.revision > revision))
 
 
 def reader(connection: AsyncConnection) -> Read:
@@ -230,6 +257,13 @@ def worker_gauge(ring: Path, name: str) -> int | None:
     except (OSError, RingError):
         return None
     return None if gauges is None else gauges[GAUGES.index(name)]
+
+
+def keep_mark(state: Path, mark: Mark) -> None:
+    path = state / MARK
+    aside = path.with_suffix(".tmp")
+    aside.write_text(json.dumps({"store": mark.store, "ledger": mark.ledger, "revision": mark.revision}))
+    os.replace(aside, path)
 
 
 def read_mark(state: Path) -> Mark:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 from sqlalchemy import ColumnElement, select
@@ -90,8 +90,31 @@ class StoredKey(StoredLimits, frozen=True):
     admission: Admission | None = None
 
 
+class StoredOwner(StoredLimits, frozen=True):
+    """A user or an organisation likewise."""
+
+    status: Literal["active", "disabled"] = "active"
+
+
+class Above(NamedTuple):
+    """What keys have in common that are of one organisation or user: its accounts, and whether it may call at all."""
+
+    chain: Chain
+    is_active: bool
+
+
 STORED_KEY: Final = msgspec.json.Decoder(StoredKey)
-STORED_LIMITS: Final = msgspec.json.Decoder(StoredLimits)
+STORED_OWNER: Final = msgspec.json.Decoder(StoredOwner)
+
+
+def organisation_words(slug: str) -> tuple[str, str]:
+    """An organisation's name in the ledger, and for people."""
+    return f"organisation:{slug}", f"organisation {slug!r}"
+
+
+def organisation_chain(slug: str, spec: str, accounts: LedgerAccounts) -> Chain:
+    """The accounts of an organisation, held to its limits from now on."""
+    return accounts.define(*organisation_words(slug), STORED_OWNER.decode(spec))
 
 
 async def read_keys(connection: AsyncConnection, wanted: ColumnElement[bool]) -> Sequence[Mapping[str, Any]]:
@@ -112,20 +135,22 @@ async def read_keys(connection: AsyncConnection, wanted: ColumnElement[bool]) ->
 
 def key_rows(rows: Iterable[Mapping[str, Any]], accounts: LedgerAccounts) -> Iterator[KeyRow]:
     """What is published of keys: each of them, and for a while the one that it replaced."""
-    above: dict[str, Chain] = {}        # of organisations and users, which many keys have in common
+    above: dict[str, Above] = {}        # many keys have the same
 
-    def shared(owner: str, words: str, spec: str) -> Chain:
+    def shared(owner: str, words: str, spec: str) -> Above:
         if owner not in above:
-            above[owner] = accounts.define(owner, words, STORED_LIMITS.decode(spec))
+            stored = STORED_OWNER.decode(spec)
+            above[owner] = Above(accounts.define(owner, words, stored), stored.status == "active")
         return above[owner]
 
     for row in rows:
         stored = STORED_KEY.decode(row["spec"])
         expires_ns = None if stored.expires_at is None else int(stored.expires_at.timestamp() * 1_000_000) * 1000
-        chain = shared(f"organisation:{row['organisation']}", f"organisation {row['organisation']!r}", row["organisation_spec"])
-        metadata = stored.metadata
+        chain, _ = shared(*organisation_words(row["organisation"]), row["organisation_spec"])
+        metadata, enabled = stored.metadata, stored.enabled
         if row["user_id"] is not None:
-            chain += shared(f"user:{row['user_id']}", f"user {row['email']!r}", row["user_spec"])
+            user = shared(f"user:{row['user_id']}", f"user {row['email']!r}", row["user_spec"])
+            chain, enabled = chain + user.chain, enabled and user.is_active
             metadata = {"_user": row["email"], **metadata}
         chain += accounts.define(f"key:{row['id']}", f"key {row['name']!r}", stored, expires_ns)
         entry = KeyEntry(
@@ -133,6 +158,6 @@ def key_rows(rows: Iterable[Mapping[str, Any]], accounts: LedgerAccounts) -> Ite
             organisation=row["organisation"], user=row["email"], models=stored.models, integrations=stored.integrations,
             integration=stored.integration, metadata=metadata, config=stored.config, allow_config_override=stored.allow_config_override,
             admission=stored.admission, has_budget=chain.has_budget, counts_tokens=chain.counts_tokens)
-        yield KeyRow(row["digest"], entry, stored.enabled)
+        yield KeyRow(row["digest"], entry, enabled)
         if row["previous_digest"] is not None:
-            yield KeyRow(row["previous_digest"], entry, stored.enabled, row["previous_until_ns"])
+            yield KeyRow(row["previous_digest"], entry, enabled, row["previous_until_ns"])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from fastgw.control.store.engine import Transaction
 from fastgw.control.store.tables import KEYS, REVOCATIONS
@@ -13,6 +13,8 @@ async def revoke(transaction: Transaction, digests: Iterable[bytes | None], now_
     revision = await transaction.revision("keys")
     for digest in digests:
         if digest is not None:
+            # of a key that its caller had chosen, and chose again after it was revoked
+            await transaction.execute(delete(REVOCATIONS).where(REVOCATIONS.c.digest == digest))
             await transaction.execute(insert(REVOCATIONS).values(digest=digest, revision=revision, at_ns=now_ns))
 
 

@@ -13,11 +13,13 @@ class Trouble:
     def __init__(self, what: str) -> None:
         self.what = what
         self.text = ""
+        self.failures = 0
 
     def __repr__(self) -> str:
         return f"<Trouble of {self.what}: {self.text or 'none'}>"
 
     def note(self, error: Exception) -> None:
+        self.failures += 1
         text = f"{type(error).__name__}: {error}"
         if text != self.text:
             log.error("%s failed and is tried again: %s", self.what, text, exc_info=error)
@@ -29,9 +31,8 @@ class Trouble:
         self.text = ""
 
 
-async def every(seconds: float, act: Callable[[], Awaitable[object]], what: str) -> None:
+async def every(seconds: float, act: Callable[[], Awaitable[object]], trouble: Trouble) -> None:
     """Do something again and again; a failure is logged, and the next turn tries again."""
-    trouble = Trouble(what)
     while True:
         try:
             await act()

@@ -7,7 +7,9 @@ its hour, and an hour by its day; so the ends of an old range are as coarse as w
 """
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -32,6 +34,8 @@ NO_SUMS = (0,) * len(SUMS)
 AT = {name: at for at, name in enumerate(SUMS)}
 METADATA = "metadata:"
 GROUPS = (*DIMENSIONS["sets"], "user", METADATA)
+
+Into = Callable[[int | None], tuple[Cube, int | None]]      # which cube has what belongs to a slot, and under which slot's name
 
 
 class Times(Struct, frozen=True):
@@ -98,6 +102,21 @@ class Overview(Struct, frozen=True):
     caches: dict[str, int] | None
 
 
+class Parted(Struct, frozen=True):
+    """A range over time by groups, as a whole, and by groups, the greatest first."""
+
+    points: list[Point]
+    whole: Measures
+    groups: list[Group]
+
+
+class Active(Struct, frozen=True):
+    """How many names there are in each step (its start in nanoseconds) with how many requests they made, and how many names in all."""
+
+    steps: dict[int, tuple[int, int]]
+    names: int
+
+
 class WrongQuery(ValueError):
     """What is asked for makes no sense or is too much; the message says what would do."""
 
@@ -114,11 +133,7 @@ def series(path: Path, filters: Filters, step_s: int, group_by: str | None = Non
     `since_ns` and `until_ns` are needed; the steps begin at since_ns, brought down to a whole step or, where steps are longer, a whole day.
     """
     asked = Asked(filters, step_s, (group_by,) if group_by else ())
-    cube = asked.answer(path, seconds, MOST_POINTS)
-    return [
-        Point((asked.origin_s + int(names[0]) * step_s) * SECOND_NS, str(names[1]) if group_by else "", measures_of(cube, names, sums))
-        for names, sums in sorted(cube.sums().items())
-    ]
+    return asked.points_in(asked.answer(path, seconds, MOST_POINTS))
 
 
 def overview(path: Path, filters: Filters, step_s: int, seconds: float = SECONDS) -> Overview:
@@ -126,37 +141,31 @@ def overview(path: Path, filters: Filters, step_s: int, seconds: float = SECONDS
 
     raises  WrongQuery as `series` does
     """
-    asked = Asked(filters, step_s, ("cache",) if is_summed(filters) else ("workspace",))
+    asked = Asked(filters, step_s, ("cache",) if is_summed(filters) else ())
     cube = asked.answer(path, seconds, MOST_POINTS)
-    body = cube.renamed({names: tuple(map(str, names)) for names in cube.requests()}).encode()      # slots are numbers, which no body has
-    slots, whole, caches = (Cube(("name",)) for _ in range(3))
-    slots.merge(body, keep=(0,))
-    whole.merge(body, keep=())
-    points = [
-        Point((asked.origin_s + int(names[0]) * step_s) * SECOND_NS, "", measures_of(slots, names, sums))
-        for names, sums in sorted(slots.sums().items(), key=lambda cell: int(cell[0][0]))
-    ]
-    if not is_summed(filters):
-        return Overview(points, measures_of(whole, (), whole.sums().get((), NO_SUMS)), None)
-    caches.merge(body, keep=(1,), histograms=NO_HISTOGRAM)
-    requests = {str(names[0]): count for names, count in caches.requests().items()}
-    return Overview(points, measures_of(whole, (), whole.sums().get((), NO_SUMS)), requests)
+    body = body_of(cube)
+    caches = {str(names[0]): count for names, count in parted(body, (1,)).requests().items()} if is_summed(filters) else None
+    return Overview(asked.points_in(parted(body, (0,))), whole_of(body), caches)
 
 
-def distinct(path: Path, filters: Filters, step_s: int, by: str = "user", seconds: float = SECONDS) -> dict[int, int]:
-    """How many names there are in each step (its start in nanoseconds to the number)."""
-    return {start_ns: names for start_ns, (names, _) in active(path, filters, step_s, by, seconds).items()}
+def by_group(path: Path, filters: Filters, step_s: int, group_by: str, seconds: float = SECONDS) -> Parted:
+    """Return what `series`, `summary` and `groups` do, of one look at the sums. raises WrongQuery as `series` does"""
+    asked = Asked(filters, step_s, (group_by,))
+    cube = asked.answer(path, seconds, MOST_POINTS)
+    body = body_of(cube)
+    return Parted(asked.points_in(cube), whole_of(body), ranking_of(parted(body, (1,))).groups)
 
 
-def active(path: Path, filters: Filters, step_s: int, by: str = "user", seconds: float = SECONDS) -> dict[int, tuple[int, int]]:
-    """The same, each with how many requests these names made."""
+def active(path: Path, filters: Filters, step_s: int, by: str = "user", seconds: float = SECONDS) -> Active:
+    """Count names, and what they did. `since_ns` and `until_ns` are needed, and the steps begin as those of `series` do."""
     asked = Asked(filters, step_s, (by,), NO_HISTOGRAM)
-    counts: dict[int, tuple[int, int]] = {}
-    for names, requests in asked.answer(path, seconds).requests().items():
-        start_ns = (asked.origin_s + int(names[0]) * step_s) * SECOND_NS
-        there, made = counts.get(start_ns, (0, 0))
-        counts[start_ns] = there + 1, made + requests
-    return dict(sorted(counts.items()))
+    steps: dict[int, tuple[int, int]] = {}
+    everybody: set[Names] = set()
+    for slot, cube in sorted(asked.answer_by_slot(path, seconds).items()):
+        requests = cube.requests()
+        steps[asked.start_ns(slot)] = len(requests), sum(requests.values())
+        everybody.update(requests)
+    return Active(steps, len(everybody))
 
 
 def groups(
@@ -165,10 +174,7 @@ def groups(
     """Rank names by one of the sums, the greatest first. `by`: one of GROUPS, `metadata:` with a name behind it."""
     if order not in SUMS:
         raise WrongQuery(f"expected an order out of {', '.join(SUMS)}, got {order!r}")
-    cube = Asked(filters, None, (by,)).answer(path, seconds)
-    ranked = sorted(cube.sums().items(), key=lambda cell: (-cell[1][AT[order]], cell[0]))
-    chosen = ranked[offset:offset + min(limit, MOST_GROUPS)]
-    return Ranking([Group(str(names[0]), measures_of(cube, names, sums)) for names, sums in chosen], len(ranked))
+    return ranking_of(Asked(filters, None, (by,)).answer(path, seconds), order, limit, offset)
 
 
 # -- how it is found
@@ -212,7 +218,37 @@ class Asked:
 
     def answer(self, path: Path, seconds: float, most_cells: int = MOST_NAMES) -> Cube:
         """Return the cells, by slot of time where steps were asked for, and by group."""
-        cube = Cube(("slot", "group"), most_cells=most_cells)
+        dimensions = (("slot",) if self.step_s is not None else ()) + (("group",) if self.keep else ())
+        cube = Cube(dimensions, most_cells=most_cells)
+        self.look(path, seconds, lambda slot: (cube, slot))
+        self.refuse_many(len(cube), most_cells)
+        return cube
+
+    def answer_by_slot(self, path: Path, seconds: float) -> dict[int, Cube]:
+        """Return the cells of each slot by themselves, which costs less where there are many groups."""
+        cubes: defaultdict[int, Cube] = defaultdict(partial(Cube, ("group",)))
+        latest, others = -1, 0          # the slot that was merged into last, and how many cells the others have
+
+        def into(slot: int | None) -> tuple[Cube, None]:
+            nonlocal latest, others
+            assert slot is not None  # steps are asked for
+            if slot != latest:
+                others += len(cubes[latest]) - len(cubes[slot])
+                latest = slot
+            self.refuse_many(others + len(cubes[slot]), MOST_NAMES)
+            return cubes[slot], None
+
+        self.look(path, seconds, into)
+        into(latest)
+        del cubes[-1]
+        return cubes
+
+    def refuse_many(self, cells: int, most_cells: int) -> None:
+        if cells > most_cells:
+            raise WrongQuery(f"expected up to {most_cells} points or names, found more: take longer steps, a shorter range or fewer groups")
+
+    def look(self, path: Path, seconds: float, into: Into) -> None:
+        """Merge all that answers into the cube that each slot of time has."""
         with reading(path, seconds) as (connection, deadline):
             listing = Listing(connection, self.filters, deadline)
             if self.is_summed and listing.is_current:
@@ -223,13 +259,23 @@ class Asked:
                         raise QueryTooLong(f"expected an answer within {seconds:g} s: take a shorter range or longer steps")
                     body, = connection.execute(
                         "SELECT body FROM rollups WHERE cube = ? AND step_s = ? AND start_s = ?", (self.cube, step_s, start_s)).fetchone()
+                    cube, slot = into(self.slot(start_s))
                     with leaving_out(self.cube, step_s, start_s):
-                        cube.merge(body, self.slot(start_s), self.keep, self.allowed, self.histograms)
+                        cube.merge(body, slot, self.keep, self.allowed, self.histograms)
                 listing.first = max(listing.first, rolled + 1)
-            self.add_records(cube, listing)
-        if len(cube) > most_cells:
-            raise WrongQuery(f"expected up to {most_cells} points or names, found more: take longer steps, a shorter range or fewer groups")
-        return cube
+            self.add_records(listing, into)
+
+    def start_ns(self, slot: int) -> int:
+        assert self.step_s is not None  # or there are no slots
+        return (self.origin_s + slot * self.step_s) * SECOND_NS
+
+    def points_in(self, cube: Cube) -> list[Point]:
+        """The cells by their slot and, where there is one, their group."""
+        found = sorted(cube.sums().items(), key=lambda cell: (int(cell[0][0]), cell[0][1:]))
+        return [
+            Point(self.start_ns(int(names[0])), str(names[1]) if len(names) > 1 else "", measures_of(cube, names, sums))
+            for names, sums in found
+        ]
 
     def slot(self, at_s: int) -> int | None:
         return None if self.step_s is None else max(0, at_s - self.origin_s) // self.step_s
@@ -255,17 +301,42 @@ class Asked:
             covered.append((step_s, chosen))
             yield from ((step_s, start) for start in chosen)
 
-    def add_records(self, cube: Cube, listing: Listing) -> None:
+    def add_records(self, listing: Listing, into: Into) -> None:
         """Add the records that no sums stand for."""
         if listing.has_more_hits:
             raise QueryTooLong("expected fewer records with this text: take a shorter range")
         for first, last in listing.stretches() if listing.first <= listing.last else ():
             found = listing.rows(["seq", *listing.fields.values()], "ASC", first, last)
             while rows := found.fetchmany(RECORDS_AT_ONCE):
-                for slot, those in groupby(rows, lambda row: self.slot(row[0] // SECOND_NS)):
+                for at, those in groupby(rows, lambda row: self.slot(row[0] // SECOND_NS)):
+                    cube, slot = into(at)
                     part = Cube(DIMENSIONS[self.cube], ROW)
                     fold_rows(part, self.cube, list(those))
                     cube.merge(part.encode(), slot, self.keep, self.allowed, self.histograms)
+
+
+def body_of(cube: Cube) -> bytes:
+    """The cells as a body, with texts for slots, which are numbers that no body has."""
+    return cube.renamed({names: tuple(map(str, names)) for names in cube.requests()}).encode()
+
+
+def parted(body: bytes, keep: tuple[int, ...]) -> Cube:
+    """The cells of a body by fewer of their names: the slot, the group, or none."""
+    found = Cube(("name",), most_cells=MOST_NAMES)
+    found.merge(body, keep=keep)
+    return found
+
+
+def whole_of(body: bytes) -> Measures:
+    whole = parted(body, ())
+    return measures_of(whole, (), whole.sums().get((), NO_SUMS))
+
+
+def ranking_of(cube: Cube, order: str = "requests", limit: int = MOST_GROUPS, offset: int = 0) -> Ranking:
+    """The groups of a cube, the greatest of one of the sums first."""
+    ranked = sorted(cube.sums().items(), key=lambda cell: (-cell[1][AT[order]], cell[0]))
+    chosen = ranked[offset:offset + min(limit, MOST_GROUPS)]
+    return Ranking([Group(str(names[0]), measures_of(cube, names, sums)) for names, sums in chosen], len(ranked))
 
 
 def fold_rows(cube: Cube, name: str, rows: list[tuple[object, ...]]) -> None:

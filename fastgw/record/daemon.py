@@ -64,7 +64,7 @@ async def start_drain(options: DrainOptions) -> RunningDrain:
     """Start to drain."""
     drain = Drain(
         options.rings, make_exporters(options), errors=options.errors,
-        queue_records=options.queue_records, queue_bytes=options.queue_bytes,
+        queue_records=options.queue_records, queue_bytes=options.queue_bytes, state=options.state,
     )
     drain.start()
     return RunningDrain(options, drain, await open_metrics(options.state / SOCKET_NAME, drain))

@@ -43,7 +43,9 @@ class Drain:
         errors: tuple[str, ...] = ("",),
         queue_records: int = 100_000,
         queue_bytes: int = 128 << 20,
+        state: Path | None = None,
     ) -> None:
+        self.state = state                        # where a control process says how it is
         self.paths = [str(path) for path in rings]
         self.errors = errors
         self.feeds = [Feed(exporter, queue_records, queue_bytes) for exporter in exporters]

@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 from fastgw.record.drain import Drain
 from fastgw.record.exporters.prometheus import DIRECTIONS, Counters
 from fastgw.record.names import GAUGES
+from fastgw.record.vitals import Vitals, read_vitals
 
 
 class Shape(NamedTuple):
@@ -59,6 +60,12 @@ SHAPES = (
     Shape("fastgw_snapshot_refused_total", "counter", ("worker",), "Configurations refused since the worker's start"),
     Shape("fastgw_snapshot_faulty", "gauge", ("worker",), "1 while the configuration on disk is refused"),
     Shape("fastgw_faults_total", "counter", ("worker",), "Exceptions caught at the edge of an exchange"),
+    Shape("fastgw_control_up", "gauge", (), "1 while the control process runs and says how it is"),
+    Shape("fastgw_control_failures_total", "counter", ("work",),
+          "Failures of what the control process does again and again, since its start"),
+    Shape("fastgw_control_failing", "gauge", ("work",), "1 while the latest try failed"),
+    Shape("fastgw_control_last_publish_timestamp_seconds", "gauge", (),
+          "When all that administrators changed was last found published; 0: not yet"),
 )
 
 # A worker's gauge by the metric that shows it; what is for the gateway's own processes is none.
@@ -93,6 +100,8 @@ class Exposition(Collector):
                 histograms = gather_histograms(feed.exporter)
         add_rings(rows, self.drain)
         add_feeds(rows, self.drain)
+        if self.drain.state is not None and (vitals := read_vitals(self.drain.state)) is not None:
+            add_vitals(rows, vitals)
         for shape in SHAPES:
             if shape.kind == "histogram":
                 histogram = HistogramMetricFamily(shape.name, shape.meaning, labels=shape.labels)
@@ -161,3 +170,11 @@ def add_feeds(rows: dict[str, list[Row]], drain: Drain) -> None:
         rows["fastgw_exporter_failures_total"].append((labels, feed.failures))
         rows["fastgw_exporter_queued_records"].append((labels, feed.queued_records))
         rows["fastgw_exporter_up"].append((labels, feed.is_healthy))
+
+
+def add_vitals(rows: dict[str, list[Row]], vitals: Vitals) -> None:
+    rows["fastgw_control_up"].append(((), vitals.is_up))
+    rows["fastgw_control_last_publish_timestamp_seconds"].append(((), vitals.published_s))
+    for name, work in vitals.works.items():
+        rows["fastgw_control_failures_total"].append(((name,), work.failures))
+        rows["fastgw_control_failing"].append(((name,), work.is_failing))

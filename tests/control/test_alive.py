@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from fastgw.snapshot.published import published_path
 from tests.control.alive import Alive, Load
 from tests.fakes.mock import RunningMock, running_mock
 from tests.fakes.postgres import Postgres
+from tests.fakes.raw_client import RawClient
 from tests.fakes.upstream import Upstream, json_reply
 from tests.patience import PATIENCE_S, SLOW_DAY_S
 
@@ -76,6 +78,26 @@ def test_rotated_key_and_the_one_before_it(alive: Alive) -> None:
     assert alive.ask("GET", f"/keys/{key_id}")["spend"]["budgets"][0]["spent"] >= 12
 
 
+def test_keys_follow_their_user_and_their_organisation(alive: Alive) -> None:
+    """Whoever is disabled has no key that serves, and those come back that nobody disabled; limits of both hold as they are changed."""
+    user_id = alive.ask("POST", "/users", {"email": "ann@example.com", "role": "admin"}, 201)["id"]
+    (key_id, key), (off_id, off) = alive.make_key("hers", user=user_id), alive.make_key("hers-off", user=user_id, enabled=False)
+    assert alive.statuses(key) == {200} and alive.statuses(off) == {403}
+    alive.ask("PATCH", f"/users/{user_id}", {"status": "disabled"})
+    assert alive.seconds_until(key, {403}) < AT_ONCE_S
+    assert [alive.ask("GET", f"/keys/{one}")["disabled_by"] for one in (key_id, off_id)] == ["user", "key"]
+    rotated = str(alive.ask("POST", f"/keys/{key_id}/rotate", {"overlap_hours": 1})["key"])
+    assert alive.statuses(rotated) == {403} and alive.statuses(key) == {403}
+    alive.ask("PATCH", f"/users/{user_id}", {"status": "active"})
+    assert alive.seconds_until(rotated, {200}) < AT_ONCE_S and alive.statuses(key) == {200} and alive.statuses(off) == {403}
+    for owner in (f"/users/{user_id}", "/organisation"):
+        alive.ask("PATCH", owner, {"budgets": [{"requests": 1, "window": "day"}]})
+        assert alive.seconds_until(key, {412}) < AT_ONCE_S
+        alive.ask("PATCH", owner, {"budgets": [{"requests": 10_000, "window": "day"}]})
+        assert alive.seconds_until(key, {200}) < AT_ONCE_S
+        alive.ask("PATCH", owner, {"budgets": None})
+
+
 def test_raised_budget_holds_at_once(alive: Alive) -> None:
     """A key whose budget is used up is served again within a second of the budget being raised, and what it has spent stays."""
     key_id, key = alive.make_key("poor", budgets=[{"requests": 3}])
@@ -100,6 +122,21 @@ def test_integration_serves_once_it_is_shared_and_as_it_is_changed(alive: Alive)
         assert dict(other.received[-1].fields)["authorization"] == "Bearer sk-another-0123456789"
         alive.ask("DELETE", "/integrations/second/workspaces/default", status=204)
         alive.wait_until(lambda: alive.statuses(key, "second-model", 4) <= {403, 404}, "nobody to be served", PATIENCE_S)
+
+
+def test_metrics_tell_how_the_control_process_is(alive: Alive) -> None:
+    """Whether it runs, that it publishes, and what it fails at."""
+
+    def metrics() -> str:
+        with RawClient(alive.url) as client:
+            return client.ask("GET", "/metrics").body.decode()
+
+    alive.wait_until(lambda: "fastgw_control_up 1.0" in metrics(), "a control process that is up")
+    found = metrics()
+    for work in ("publish", "settle", "through", "alerts", "rotation"):
+        assert f'fastgw_control_failing{{work="{work}"}} 0.0' in found
+    published = re.search(r"^fastgw_control_last_publish_timestamp_seconds (.*)$", found, re.MULTILINE)
+    assert published is not None and abs(time.time() - float(published[1])) < 20
 
 
 def test_traffic_flows_while_the_control_process_is_dead(alive: Alive, url: str) -> None:

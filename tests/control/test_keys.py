@@ -229,6 +229,27 @@ def test_status_and_last_use_are_of_the_moment(teams: Control) -> None:
     assert teams.ask("GET", "/keys/k0")["last_used_at"] == "2001-09-09T01:46:40.000Z"
 
 
+def test_a_key_says_by_what_it_is_disabled(teams: Control) -> None:
+    """By itself or by its user; it is found by ?status= either way, and the user's return says nothing of what it is by itself."""
+    person = member(teams, {"team-a": "member"})
+    user_id = user_of(teams, person)
+    made, off = key(person, "mine"), key(person, "mine-off", enabled=False)
+    key(teams, "service")
+
+    def told() -> dict[str, tuple[str, str | None]]:
+        return {row["name"]: (row["status"], row["disabled_by"]) for row in teams.ask("GET", "/keys")["data"]}
+
+    assert told() == {"mine": ("active", None), "mine-off": ("disabled", "key"), "service": ("active", None)}
+    version = row_of(teams, made)["version"]
+    teams.ask("PATCH", f"/users/{user_id}", {"status": "disabled"})
+    assert told() == {"mine": ("disabled", "user"), "mine-off": ("disabled", "key"), "service": ("active", None)}
+    assert [row["id"] for row in teams.ask("GET", "/keys?status=disabled")["data"]] == [off["id"], made["id"]]
+    assert row_of(teams, made)["version"] == version and "enabled" not in teams.ask("GET", "/keys/mine")
+    person.ask("GET", "/keys", status=401)
+    teams.ask("PATCH", f"/users/{user_id}", {"status": "active"})
+    assert told()["mine"] == ("active", None) and told()["mine-off"] == ("disabled", "key")
+
+
 def test_members_make_and_manage_their_own_keys(teams: Control) -> None:
     """Of others' they see the names; a key of a service, or of another, is not theirs to make."""
     service = key(teams, "service", description="d")

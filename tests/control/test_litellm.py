@@ -202,6 +202,19 @@ def test_users_have_keys_and_teams(control: Control, script: Script) -> None:
     assert script.get(f"/key/info?key={made['key']}")["info"]["blocked"] is True
 
 
+def test_the_keys_of_a_disabled_user_are_blocked(control: Control, script: Script) -> None:
+    """They say so while the user is, and unblocking such a key does not let it in."""
+    made = script.post("/user/new", {"user_email": "ann@example.com"})
+    assert script.get(f"/key/info?key={made['token']}")["info"]["blocked"] is False
+    control.ask("PATCH", "/users/ann@example.com", {"status": "disabled"})
+    assert script.get(f"/key/info?key={made['token']}")["info"]["blocked"] is True
+    assert script.post("/key/unblock", {"key": made["token"]})["blocked"] is True
+    shown = script.get(f"/user/info?user_id={made['user_id']}")
+    assert shown["user_info"]["blocked"] is True and [one["blocked"] for one in shown["keys"]] == [True]
+    control.ask("PATCH", "/users/ann@example.com", {"status": "active"})
+    assert script.get(f"/key/info?key={made['token']}")["info"]["blocked"] is False
+
+
 def test_a_changed_budget_changes_the_keys_that_have_it(script: Script) -> None:
     """Limits by an id are those of every key that names it."""
     script.post("/budget/new", {"budget_id": "small", "max_budget": 1, "budget_duration": "1d", "rpm_limit": 10})

@@ -38,7 +38,8 @@ export type Key = Stored & Limited & {
   name: string; workspace: string; user: string | null; description?: string; models?: string[]; integrations?: string[];
   integration?: string | null; expires_at?: string | null; metadata?: Record<string, string>; config?: string | null;
   allow_config_override?: boolean; enabled?: boolean; admission?: string | null; alert_emails?: string[];
-  rotation?: { every_days: number; overlap_hours: number } | null; status: KeyStatus; masked?: string; last_used_at: string | null;
+  rotation?: { every_days: number; overlap_hours: number } | null; status: KeyStatus; disabled_by?: "key" | "user" | null;
+  masked?: string; last_used_at: string | null;
 };
 export type KeySecret = Key & { key: string; previous_valid_until?: string };
 export type Config = Stored & { slug: string; name?: string; workspace: string | null; config: JsonObject };

@@ -36,7 +36,7 @@ const RESOURCE: Resource<Key> = {
   mark: (key) => <StateBadge state={key.status} />,
   columns: [
     { head: "Name", class: "main", fold: "head", cell: (key) => <><span>{key.name}</span>{key.masked && <code class="faint sub">{key.masked}</code>}</> },
-    { head: "State", fold: "head", cell: (key) => <StateBadge state={key.status} /> },
+    { head: "State", fold: "head", cell: (key) => <><StateBadge state={key.status} />{key.disabled_by === "user" && <span class="faint sub">its user is disabled</span>}</> },
     { head: "Workspace", cell: (key) => key.workspace, narrow: "away" },
     { head: "Spend", class: "spend-cell", cell: (key) => <SpendCell of={key} /> },
     { head: "Last used", cell: (key) => <Ago at={key.last_used_at} />, narrow: "away" },

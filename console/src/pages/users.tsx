@@ -59,7 +59,7 @@ function Opened({ row, close }: { row: User; close: () => void }) {
         {mayUpdate && !isSelf && <Button small onClick={() => setSetting(!isSetting)} aria-expanded={isSetting}>Set a password</Button>}
         {mayUpdate && !isSelf && (
           <Button small icon={isActive ? "pause" : "play"} onClick={() => attempt(
-            () => change("PATCH", `/users/${row.id}`, { status: isActive ? "disabled" : "active" }, { ifMatch: row.version }), isActive ? "They cannot sign in any more" : "They can sign in again")}>
+            () => change("PATCH", `/users/${row.id}`, { status: isActive ? "disabled" : "active" }, { ifMatch: row.version }), isActive ? "They cannot sign in any more, and their keys are refused" : "They can sign in again, and their keys serve")}>
             {isActive ? "Disable" : "Enable"}
           </Button>
         )}

@@ -42,7 +42,7 @@ async def identify(plane: Plane, request: Request) -> Principal:
                 .where(SESSIONS.c.digest == digest_of(cookie), SESSIONS.c.expires_ns > time.time_ns())
             )
         ).first()
-        if found is None or not is_active(found):
+        if found is None or not is_active(found.spec):
             raise ApiError("not_signed_in", f"the sign-in has ended: {SIGN_IN}")
         principal = await user_principal(connection, found)
     if request.method not in SAFE:
@@ -93,8 +93,8 @@ async def user_principal(connection: AsyncConnection, user: Row[Any]) -> Princip
     )
 
 
-def is_active(user: Row[Any]) -> bool:
-    return bool(msgspec.json.decode(user.spec).get("status", "active") == "active")
+def is_active(spec: str) -> bool:
+    return bool(msgspec.json.decode(spec).get("status", "active") == "active")
 
 
 async def open_session(transaction: Transaction, user_id: str, address: str) -> tuple[str, str]:

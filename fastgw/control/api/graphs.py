@@ -16,7 +16,7 @@ from fastgw.control.api.asked import FILTERS, QUERY, Parameter, any_of, ask, ask
 from fastgw.control.api.call import INSTANT, Answer, Call, moment
 from fastgw.control.api.endpoint import Endpoint, Run
 from fastgw.control.api.written import Document
-from fastgw.record.analytics import Group, Measures, Point, active, groups, series, summary
+from fastgw.record.analytics import Active, Group, Measures, Point, active, by_group, overview
 from fastgw.record.filters import Filters
 from fastgw.record.rollups import SECOND_NS
 
@@ -88,15 +88,15 @@ class Drawn(Struct, frozen=True):
     points: list[Point] = []
     whole: Measures = NOTHING
     ranked: list[Group] = []
-    users: dict[int, tuple[int, int]] = {}     # start of a step in nanoseconds: how many, and how many requests they made
-    all_users: int = 0
+    users: Active = Active({}, 0)
 
 
 Draw = Callable[[Path, Filters, int], Drawn]
 
 
 def timeline(path: Path, filters: Filters, step_s: int) -> Drawn:
-    return Drawn(series(path, filters, step_s), summary(path, filters))
+    seen = overview(path, filters, step_s)
+    return Drawn(seen.points, seen.whole)
 
 
 def hits(path: Path, filters: Filters, step_s: int) -> Drawn:
@@ -104,19 +104,21 @@ def hits(path: Path, filters: Filters, step_s: int) -> Drawn:
 
 
 def by_cache(path: Path, filters: Filters, step_s: int) -> Drawn:
-    return Drawn(series(path, filters, step_s, "cache"), summary(path, filters), groups(path, filters, "cache").groups)
+    return grouped(path, filters, step_s, "cache")
 
 
 def by_error(path: Path, filters: Filters, step_s: int) -> Drawn:
     wanted = filters.status if isinstance(filters.status, frozenset) else ERRORS
-    failed = structs.replace(filters, status=wanted & ERRORS)
-    ranked = groups(path, failed, "status", limit=MOST_GROUPS).groups
-    return Drawn(series(path, failed, step_s, "status"), summary(path, failed), ranked)
+    return grouped(path, structs.replace(filters, status=wanted & ERRORS), step_s, "status")
+
+
+def grouped(path: Path, filters: Filters, step_s: int, by: str) -> Drawn:
+    seen = by_group(path, filters, step_s, by)
+    return Drawn(seen.points, seen.whole, seen.groups)
 
 
 def people(path: Path, filters: Filters, step_s: int) -> Drawn:
-    ranking = groups(path, filters, "user", limit=0)
-    return Drawn([], summary(path, filters), [], active(path, filters, step_s), ranking.total)
+    return Drawn(users=active(path, filters, step_s))
 
 
 # -- shapes: (summary, data_points)
@@ -191,14 +193,14 @@ def rescued(drawn: Drawn, steps: Steps) -> Shaped:
 
 
 def users(drawn: Drawn, steps: Steps) -> Shaped:
-    counts = [drawn.users.get(start_s * SECOND_NS, (0, 0))[0] for start_s in steps.times]
-    return {"total": drawn.all_users}, timed(steps, [{"total": count} for count in counts])
+    counts = [drawn.users.steps.get(start_s * SECOND_NS, (0, 0))[0] for start_s in steps.times]
+    return {"total": drawn.users.names}, timed(steps, [{"total": count} for count in counts])
 
 
 def user_requests(drawn: Drawn, steps: Steps) -> Shaped:
-    found = [drawn.users.get(start_s * SECOND_NS, (0, 0)) for start_s in steps.times]
+    found = [drawn.users.steps.get(start_s * SECOND_NS, (0, 0)) for start_s in steps.times]
     total = sum(made for _, made in found)
-    whole = {"total": total, "unique": drawn.all_users, "avg": ratio(total, drawn.all_users)}
+    whole = {"total": total, "unique": drawn.users.names, "avg": ratio(total, drawn.users.names)}
     return whole, timed(steps, [{"avg": ratio(made, count)} for count, made in found])
 
 

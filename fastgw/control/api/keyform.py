@@ -45,9 +45,13 @@ class KeyWritten(Owned, frozen=True, kw_only=True):
 
 
 class KeyShown(Shown, kw_only=True):
-    """What is answered beside it; `key` once, when it is made or rotated."""
+    """What is answered beside it; `key` once, when it is made or rotated.
+
+    disabled_by   why the status is disabled: the key's own `enabled`, or its user's status
+    """
 
     status: Literal["active", "exhausted", "expired", "disabled"]
+    disabled_by: Literal["key", "user"] | None
     masked: str
     spend: Spend
     last_used_at: str | None

@@ -9,6 +9,7 @@ from msgspec import structs
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from fastgw.auth.keys import digest_of, make_key
+from fastgw.control.access.gate import is_active
 from fastgw.control.api.call import Answer, Call, lacks, moment
 from fastgw.control.api.endpoint import Endpoint
 from fastgw.control.api.keyform import KeyShown, KeyWritten, Overlap, PlaygroundPlace, Rotation
@@ -63,10 +64,11 @@ class Keys(Resource):
     def visible(self, call: Call, verb: str) -> ColumnElement[bool]:
         """Whole workspaces; where only the caller's own keys are theirs to see, the names of the others'."""
         columns, reaches = KEYS.c, [call.principal.reach(f"{scope}.{one}") for scope in (SERVICE, USER) for one in ("list", verb)]
-        own = and_(columns.organisation_id == call.principal.organisation_id, columns.removed.is_(False))
         if None in reaches:
-            return own
-        return and_(own, columns.workspace_id.in_(frozenset().union(*(reach for reach in reaches if reach is not None))))
+            return and_(columns.organisation_id == call.principal.organisation_id, columns.removed.is_(False))
+        # not by the organisation, whose these workspaces are: a database might go through all of its keys for them
+        reach = frozenset[str]().union(*(reach for reach in reaches if reach is not None))
+        return and_(columns.workspace_id.in_(reach), columns.removed.is_(False))
 
     def permit(self, call: Call, verb: str, columns: Mapping[str, object]) -> None:
         if not self.may(call, verb, columns):
@@ -114,6 +116,7 @@ class Keys(Resource):
         # writers take turns from here on, so that of two with one name the later sees the earlier
         await call.writing.revision(*self.touches)
         same = [KEYS.c[name] == columns[name] for name in ("workspace_id", "name")]
+        same.append(KEYS.c.organisation_id == call.principal.organisation_id)
         if (await call.reading.execute(select(KEYS.c.id).where(*same, KEYS.c.removed.is_(False), KEYS.c.id != own_id))).first() is not None:
             found = f"expected a name that no other key of the workspace has, found {columns['name']!r}"
             raise ApiError("exists", found, path="$.name")
@@ -166,7 +169,7 @@ class Keys(Resource):
         earlier = KEYS.c.user_id == user_id, KEYS.c.name.like(f"{PLAYGROUND}%"), KEYS.c.removed.is_(False)
         await call.writing.revision(*self.touches)
         for found in (await call.reading.execute(select(KEYS).where(*earlier))).mappings().all():
-            if self.state(call, dict(found), None) == "expired":
+            if self.state(call, dict(found), None, frozenset())[0] == "expired":
                 await self.remove(call, dict(found))
         expires_at = moment(call.now_ns + PLAYGROUND_NS)
         name = PLAYGROUND + make_id()
@@ -197,7 +200,8 @@ class Keys(Resource):
         fitting: list[Stored] = []
         while rows := await self.rows(call, self.wanted(call), cursor, MOST_LISTED):
             spends = await spend_of(call, [(account_of(row), self.document_of(row)) for row in rows])
-            fitting += [row for row, spend in zip(rows, spends, strict=True) if self.state(call, row, spend) == status]
+            gone = await disabled_users(call, rows)
+            fitting += [row for row, spend in zip(rows, spends, strict=True) if self.state(call, row, spend, gone)[0] == status]
             if len(fitting) > limit or len(rows) < MOST_LISTED:
                 break
             cursor = str(rows[-1]["id"])
@@ -207,11 +211,14 @@ class Keys(Resource):
     async def find(self, call: Call, verb: str, name: str | None = None) -> Stored:
         """By id, or by a name that one key alone has in ?workspace= or in all that the caller sees."""
         name = call.path[self.noun] if name is None else name
-        query = select(KEYS).where(or_(KEYS.c.id == name, KEYS.c.name == name), self.visible(call, "read"), *self.filters(call))
-        if call.transaction is not None and call.plane.store.kind == "postgresql":
-            query = query.with_for_update()
-        found = [dict(row) for row in (await call.reading.execute(query.limit(3))).mappings()]
-        rows = [row for row in found if row["id"] == name] or found
+        rows: list[dict[str, object]] = []
+        # one after the other: asked for both at once, a database may go through all keys
+        for named in (KEYS.c.id == name, KEYS.c.name == name):
+            query = select(KEYS).where(named, self.visible(call, "read"), *self.filters(call)).limit(2)
+            if call.transaction is not None and call.plane.store.kind == "postgresql":
+                query = query.with_for_update()
+            if rows := [dict(row) for row in (await call.reading.execute(query)).mappings()]:
+                break
         if not rows:
             raise missing(self.noun, name)
         if len(rows) > 1:
@@ -222,19 +229,22 @@ class Keys(Resource):
     async def view(self, call: Call, rows: Sequence[Stored]) -> list[Document]:
         spends = await spend_of(call, [(account_of(row), self.document_of(row)) for row in rows])
         accounts = [account_digest(account_of(row)) for row in rows]
+        gone = await disabled_users(call, rows)
+        states = [self.state(call, row, spend, gone) for row, spend in zip(rows, spends, strict=True)]
         used = select(ACCOUNTS.c.account, func.max(ACCOUNTS.c.updated_ns)).where(ACCOUNTS.c.lifetime_requests > 0)
         used = used.where(ACCOUNTS.c.account.in_(accounts)).group_by(ACCOUNTS.c.account)
         last = {name: at_ns for name, at_ns in await call.reading.execute(used)}
         return [
             {
-                "status": self.state(call, row, spend),
+                "status": status,
+                "disabled_by": by,
                 "masked": row["masked"],
                 "spend": spend,
                 "last_used_at": moment(last.get(account)),
                 "rotate_at": moment(row["rotate_at_ns"]),
                 "previous_valid_until": moment(row["previous_until_ns"]),
             }
-            for row, spend, account in zip(rows, spends, accounts, strict=True)
+            for row, spend, account, (status, by) in zip(rows, spends, accounts, states, strict=True)
         ]
 
     async def owner(self, call: Call, row: Stored) -> Owner:
@@ -246,15 +256,17 @@ class Keys(Resource):
             for row, document in zip(rows, await super().render(call, rows), strict=True)
         ]
 
-    def state(self, call: Call, row: Stored, spend: Spend | None) -> str:
-        """What a key is good for at the moment."""
+    def state(self, call: Call, row: Stored, spend: Spend | None, gone: Collection[str]) -> tuple[str, str | None]:
+        """What a key is good for at the moment, and by what it is disabled; gone: the ids of users who are disabled."""
         document = self.document_of(row)
         if document.get("enabled") is False:
-            return "disabled"
+            return "disabled", "key"
+        if row["user_id"] in gone:
+            return "disabled", "user"
         expires_at = document.get("expires_at")
         if isinstance(expires_at, str) and datetime.fromisoformat(expires_at).timestamp() * 1e9 <= call.now_ns:
-            return "expired"
-        return "exhausted" if spend is not None and spend.is_exhausted else "active"
+            return "expired", None
+        return "exhausted" if spend is not None and spend.is_exhausted else "active", None
 
 
 def replaced(row: Endpoint) -> Endpoint:
@@ -266,6 +278,13 @@ def replaced(row: Endpoint) -> Endpoint:
 def account_of(row: Stored) -> str:
     """The ledger's name of a key."""
     return f"key:{row['id']}"
+
+
+async def disabled_users(call: Call, rows: Sequence[Stored]) -> frozenset[str]:
+    """The ids of those users of keys who are disabled, and so the keys are refused."""
+    ids = {row["user_id"] for row in rows if row["user_id"] is not None}
+    users = await call.reading.execute(select(USERS.c.id, USERS.c.spec).where(USERS.c.id.in_(ids)))
+    return frozenset(user.id for user in users if not is_active(user.spec))
 
 
 def fresh(call: Call) -> dict[str, object]:

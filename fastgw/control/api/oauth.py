@@ -147,11 +147,9 @@ async def admit(plane: Plane, request: Request, person: Person) -> str:
             user = await find_user(call, person)
             if user is None:
                 user = await make_user(call, person, settings)
-            if not is_active(user):
+            if not is_active(user.spec):
                 raise SignInFailed("Your account here is disabled. Ask your administrator.", f"{user.email} is disabled")
             user = await follow_role(call, user, person)
-            if transaction.touched:
-                await plane.publisher.check(transaction)
             cookie, _ = await sign_in(call, user, "oidc")
     except IntegrityError as error:  # two first sign-ins of one person at once
         raise SignInFailed("Somebody signed in with this account at the same moment. Try again.", str(error.orig)) from None

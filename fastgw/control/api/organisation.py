@@ -34,7 +34,7 @@ class Organisations(Resource):
 
     name, noun, table, scopes = "organisation", "organisation", ORGANISATIONS, "organisation_settings"
     written, shown = OrganisationWritten, OrganisationShown
-    touches, has_limits = ("config",), True
+    touches, has_limits = ("keys",), True  # keys are published with the limits of their organisation
 
     def endpoints(self) -> list[Endpoint]:
         one, summaries = "/organisation/{organisation}", {

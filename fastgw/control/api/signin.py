@@ -152,7 +152,7 @@ class SignIn:
         async with call.plane.store.read() as connection:
             user = (await connection.execute(select(USERS).where(USERS.c.email == email))).first()
         is_right = await asyncio.to_thread(is_password, entered.password, user.password_hash if user is not None else None)
-        if user is None or not is_right or not is_active(user):
+        if user is None or not is_right or not is_active(user.spec):
             raise ApiError("wrong_credentials", "expected an e-mail address and its password, found a pair that does not go together")
         self.throttle.passed(who)
         async with call.plane.store.write() as transaction:

@@ -35,7 +35,7 @@ class UserWritten(Owned, frozen=True, kw_only=True):
     email: Annotated[Email, Meta(description="whom it is; kept in lower case")]
     name: Annotated[Text, Meta(description="the name for people")] = ""
     role: Annotated[Literal["owner", "admin", "member"], Meta(description="in the organisation")] = "member"
-    status: Annotated[Literal["active", "disabled"], Meta(description="disabled: cannot sign in")] = "active"
+    status: Annotated[Literal["active", "disabled"], Meta(description="disabled: cannot sign in, and their keys are refused")] = "active"
     password: Annotated[Secret | None, Meta(description="12 to 256 characters; null: none, to sign in by OIDC only")] = None
 
 
@@ -58,7 +58,8 @@ class PasswordChange(Section, frozen=True):
 class Users(Resource):
     name, noun, table, scopes, by = "users", "user", USERS, "organisation_users", "email"
     written, shown = UserWritten, UserShown
-    touches, whole, has_limits = ("config",), ("annotations",), True
+    # keys are published with the status, the address and the limits of their user
+    touches, whole, has_limits = ("keys",), ("annotations",), True
 
     def __init__(self) -> None:
         self.throttle = Throttle()

@@ -157,5 +157,5 @@ def user_row(document: Document, teams: list[str]) -> Document:
         "user_id": document["id"], "user_email": None if email.endswith(NOWHERE) else email, "user_alias": document.get("name") or None,
         "user_role": TOLD_ROLES[str(document["role"])], "teams": teams, "models": [], "metadata": note_of(document).get("metadata") or {},
         **told_spend(document), **told_limits(document), "organization_id": None, "model_max_budget": {}, "model_spend": {},
-        "created_at": document["created_at"], "updated_at": document["updated_at"],
+        "blocked": document["status"] == "disabled", "created_at": document["created_at"], "updated_at": document["updated_at"],
     }  # fmt: skip

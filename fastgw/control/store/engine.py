@@ -126,7 +126,8 @@ async def open_store(url: str, state: Path) -> Store:
             await transaction.connection.run_sync(migrate)
             # while the lock of the migration holds; and a file that may only be read is found out now, not at the first change
             if (await transaction.execute(update(STATE).values(revision=STATE.c.revision))).rowcount == 0:
-                await transaction.execute(insert(STATE).values(id=1, identity=make_id(), revision=0, config_revision=0, keys_revision=0))
+                fresh = dict.fromkeys(("revision", "config_revision", "keys_revision", "forgotten_revision"), 0)
+                await transaction.execute(insert(STATE).values(id=1, identity=make_id(), **fresh))
     except (StoreUnavailable, MigrationFailed, SQLAlchemyError, sqlite3.Error) as error:
         await store.close()
         place = parsed.set(drivername=store.kind).render_as_string()  # with *** for the password

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fastgw.record import analytics, rollups
-from fastgw.record.analytics import GROUPS, Measures, WrongQuery, distinct, groups, series, summary
+from fastgw.record.analytics import GROUPS, Measures, WrongQuery, active, groups, series, summary
 from fastgw.record.exporters import Batch, ExportFailed
 from fastgw.record.exporters.sqlite import SqliteLog
 from fastgw.record.fields import Record
@@ -166,15 +166,29 @@ def test_an_overview_is_what_three_questions_answer(written: tuple[Path, list[tu
         assert found.caches == {one.name: one.measures.requests for one in groups(path, filters, "cache").groups}
 
 
+@pytest.mark.parametrize("filters", [Filters(since_ns=SINCE, until_ns=UNTIL), Filters(since_ns=SINCE, until_ns=UNTIL, key="k1"),
+                                     Filters(since_ns=SINCE, until_ns=UNTIL, trace="t7")])
+@pytest.mark.parametrize("by", ["cache", "status", "workspace"])
+def test_one_look_by_groups_is_what_three_questions_answer(
+    written: tuple[Path, list[tuple[int, Record]]], filters: Filters, by: str,
+) -> None:
+    """Points of each group, the whole and the groups are those of series, summary and groups."""
+    path, _ = written
+    found = analytics.by_group(path, filters, 6 * 3600, by)
+    assert found.points == series(path, filters, 6 * 3600, by) and found.whole == summary(path, filters)
+    assert found.groups == groups(path, filters, by).groups
+
+
 def test_users_are_counted_by_step(written: tuple[Path, list[tuple[int, Record]]]) -> None:
-    """How many users there were in a step is how many names occur in it."""
+    """How many users there were in a step is how many names occur in it, with all their requests; one of two steps is one in all."""
     path, records = written
-    found = distinct(path, Filters(since_ns=SINCE, until_ns=UNTIL), 3600)
-    users: dict[int, set[str]] = {}
+    found = active(path, Filters(since_ns=SINCE, until_ns=UNTIL), 3600)
+    users: dict[int, list[str]] = {}
     for seq, record in records:
         if (user := metadata(record, "_user")) is not None:
-            users.setdefault((seq // HOUR_NS) * HOUR_NS, set()).add(user)
-    assert found == {start: len(names) for start, names in sorted(users.items())}
+            users.setdefault((seq // HOUR_NS) * HOUR_NS, []).append(user)
+    assert list(found.steps.items()) == [(start, (len(set(names)), len(names))) for start, names in sorted(users.items())]
+    assert found.names == len({name for names in users.values() for name in names})
 
 
 def test_ranking_is_by_what_is_asked(written: tuple[Path, list[tuple[int, Record]]]) -> None:
@@ -201,6 +215,17 @@ def test_wrong_questions_are_told(written: tuple[Path, list[tuple[int, Record]]]
     monkeypatch.setattr(analytics, "MOST_POINTS", 50)
     with pytest.raises(WrongQuery, match="longer steps"):
         series(path, span, 3600, "model")
+
+
+def test_names_are_counted_up_to_a_bound(written: tuple[Path, list[tuple[int, Record]]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many in all steps together as may be told apart are counted, and one more is refused."""
+    span = Filters(since_ns=SINCE, until_ns=UNTIL)
+    most = sum(names for names, _ in active(written[0], span, 3600).steps.values())
+    monkeypatch.setattr(analytics, "MOST_NAMES", most)
+    active(written[0], span, 3600)
+    monkeypatch.setattr(analytics, "MOST_NAMES", most - 1)
+    with pytest.raises(WrongQuery, match="longer steps"):
+        active(written[0], span, 3600)
 
 
 def test_time_is_bounded(written: tuple[Path, list[tuple[int, Record]]], monkeypatch: pytest.MonkeyPatch) -> None:

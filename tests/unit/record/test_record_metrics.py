@@ -1,7 +1,10 @@
 """Metrics: right sums, bounded labels, and a page that says what there is."""
+import os
 import re
+import time
 from pathlib import Path
 
+from msgspec import structs
 from prometheus_client.parser import text_string_to_metric_families
 
 from fastgw._core.ring import RingWriter
@@ -10,6 +13,7 @@ from fastgw.record.exporters import Batch
 from fastgw.record.exporters.prometheus import MICROSECONDS, MOST_LABEL_SETS, SECONDS, Counters
 from fastgw.record.exposition import SHAPES, Exposition, metrics_text
 from fastgw.record.fields import Record
+from fastgw.record.vitals import VITALS, Vitals, Work, write_vitals
 from tests.unit.record.making import packed, record_of
 
 ROOT = Path(__file__).parents[3]
@@ -126,6 +130,24 @@ def test_rings_and_workers_are_shown(tmp_path: Path, writer: RingWriter) -> None
     assert ("fastgw_connections", labels(worker="1")) not in samples
     writer.close()
     assert scrape(Counters(), drain)["fastgw_worker_up", worker] == 0
+
+
+def test_the_control_process_is_shown_where_there_is_one(tmp_path: Path) -> None:
+    """What it failed at and when it last published, and whether it still says anything; nothing of one that was never there."""
+    drain = Drain([], [], state=tmp_path)
+    assert not {name for name, _ in scrape(Counters(), drain) if name.startswith("fastgw_control")}
+    told = Vitals(os.getpid(), time.time(), 1_700_000_000.0, {"publish": Work(3, True), "alerts": Work(0, False)})
+    write_vitals(tmp_path, told)
+    samples = scrape(Counters(), drain)
+    assert samples["fastgw_control_up", labels()] == 1
+    assert samples["fastgw_control_last_publish_timestamp_seconds", labels()] == 1_700_000_000
+    assert samples["fastgw_control_failures_total", labels(work="publish")] == 3
+    assert [samples["fastgw_control_failing", labels(work=work)] for work in ("publish", "alerts")] == [1, 0]
+    for gone in (structs.replace(told, pid=2**22 + 1), structs.replace(told, at_s=told.at_s - 60)):
+        write_vitals(tmp_path, gone)
+        assert scrape(Counters(), drain)["fastgw_control_up", labels()] == 0
+    (tmp_path / VITALS).write_bytes(b"{")
+    assert ("fastgw_control_up", labels()) not in scrape(Counters(), drain)
 
 
 def test_page_lists_every_metric_and_bound() -> None:

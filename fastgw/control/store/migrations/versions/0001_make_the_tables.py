@@ -75,6 +75,7 @@ def upgrade() -> None:
     sa.Column("revision", sa.BigInteger(), nullable=False),
     sa.Column("config_revision", sa.BigInteger(), nullable=False),
     sa.Column("keys_revision", sa.BigInteger(), nullable=False),
+    sa.Column("forgotten_revision", sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint("id", name=op.f("pk_state"))
     )
     op.create_table("audit",
@@ -320,12 +321,13 @@ def upgrade() -> None:
     sa.UniqueConstraint("previous_digest", name=op.f("uq_keys_previous_digest"))
     )
     with op.batch_alter_table("keys", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_keys_organisation_id"), ["organisation_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_keys_name_organisation_id_removed_workspace_id"), ["name", "organisation_id", "removed", "workspace_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_keys_organisation_id_removed_id"), ["organisation_id", "removed", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_keys_previous_until_ns"), ["previous_until_ns"], unique=False)
         batch_op.create_index(batch_op.f("ix_keys_revision"), ["revision"], unique=False)
         batch_op.create_index(batch_op.f("ix_keys_rotate_at_ns"), ["rotate_at_ns"], unique=False)
         batch_op.create_index(batch_op.f("ix_keys_user_id"), ["user_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_keys_workspace_id"), ["workspace_id"], unique=False)
-        batch_op.create_index("ix_keys_name_workspace_id", ["name", "workspace_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_keys_workspace_id_removed_id"), ["workspace_id", "removed", "id"], unique=False)
 
     op.create_table("members",
     sa.Column("id", sa.Text(), nullable=False),
