@@ -26,15 +26,16 @@ ONLY = {name for name in os.environ.get("FASTGW_ONLY", "").split(",") if name}
 IS_IN_PLACE = bool(ONLY) or any(word in sys.argv for word in ("--inplace", "editable_wheel", "develop"))
 LIBRARY = "fastgw._kernels"
 # Where bytes are looked at one by one, and accounts and targets in loops: there -O2 pays, as bench/kernels shows.
-HOT = {"choice", "cube", "digest", "http1", "ledger", "ring", "route", "scan", "splice", "usage"}
+HOT = {"choice", "cube", "digest", "http1", "ledger", "price", "ring", "route", "scan", "splice", "usage"}
 # For the rest of what is installed. GCC knows -Oz since 12; an older one takes -Os. What Cython writes out to reach into the interpreter's
 # structures pays in HOT only.
 SMALL = ["-Oz", "-DCYTHON_FAST_THREAD_STATE=0", "-DCYTHON_USE_PYLONG_INTERNALS=0"]
 # Of these, what Python calls: tests, tools and set-up.
 PYTHON_FACE = re.compile(r"^static (PyObject \*|int )(?=__pyx_p[wf]_)", re.M)
 SIZED = ["-g0", "-fno-semantic-interposition", "-fno-asynchronous-unwind-tables", "-fvisibility=hidden"]
-# Where a name of the module stands is cached beside each use: a Python of 3.12 or later has no such cache, and no slower requests.
-LEAN = ["-DCYTHON_USE_DICT_VERSIONS=0"]
+# Without Cython's cache of where a name of the module stands, beside each use (with Python 3.12 it has none either), and without its
+# compression of each module's words, which a wheel packs better.
+LEAN = ["-DCYTHON_USE_DICT_VERSIONS=0", "-DCYTHON_COMPRESS_STRINGS=0"]
 
 
 def kernels():
