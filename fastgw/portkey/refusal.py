@@ -4,12 +4,12 @@ Other callers are answered in the dialect of their path (surfaces/respond). A re
 """
 
 from collections.abc import Iterable
-from email.utils import formatdate
 from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
+from fastgw.clock import http_date
 from fastgw.errors import INVALID, CallerError, GatewayError
 
 _encode = msgspec.json.encode
@@ -111,7 +111,7 @@ def refuse(error: GatewayError) -> tuple[int, bytes, bytes]:
     A fault of the gateway is marked: Portkey's clients do not repeat what is, and no fallback follows it.
     """
     status, body = body_of(error)
-    lines = [f"content-type: application/json\r\ndate: {formatdate(usegmt=True)}\r\nx-fastgw-error: {error.code}\r\n"]
+    lines = [f"content-type: application/json\r\ndate: {http_date()}\r\nx-fastgw-error: {error.code}\r\n"]
     if error.retryable is False:
         lines.append("x-should-retry: false\r\n")
     if status >= 500:

@@ -4,10 +4,10 @@ Source: docs.oracle.com/iaas/Content/API/Concepts/signingrequests.htm; draft-cav
 """
 
 import base64
-from email.utils import formatdate
 from hashlib import sha256
 from typing import Final
 
+from fastgw.clock import http_date
 from fastgw.providers.rsa import rsa_signer
 from fastgw.snapshot.credentials import Oracle
 
@@ -40,7 +40,7 @@ class OciSigner:
         """There is nothing to fetch."""
 
     def fields(self, method: bytes, target: bytes, host: bytes, body: bytes, now_s: float) -> bytes:
-        date = formatdate(now_s, usegmt=True)
+        date = http_date(now_s)
         values = [("date", date), ("(request-target)", f"{method.decode().lower()} {target.decode()}"), ("host", host.decode())]
         digest = ""
         if method in BODY_METHODS:

@@ -5,7 +5,6 @@ Nothing is sent a second time once a byte of a reply has gone to the caller, nor
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final, Literal, NamedTuple, get_args
 
 from msgspec import Struct
@@ -146,6 +145,9 @@ def number_ns(text: str | None, unit_ns: int) -> int:
 
 def date_ns(text: str, now_s: float) -> int:
     """An HTTP date (RFC 9110, 5.6.7); one that has passed is now."""
+    # takes as much memory as all of route/, and hardly any provider sends a date
+    from email.utils import parsedate_to_datetime
+
     try:
         moment = parsedate_to_datetime(text.strip())
     except (ValueError, OverflowError):

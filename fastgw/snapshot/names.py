@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 
 Step = str | int
 Place = tuple[Step, ...]
@@ -33,6 +32,9 @@ def shown(text: str) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name that this one most looks like; "" where none does."""
+    # only where somebody wrote something wrong
+    from difflib import get_close_matches
+
     lower = {candidate.lower(): candidate for candidate in sorted(known)}
     found = get_close_matches(name.lower()[:128], list(lower), n=1, cutoff=0.6)
     return lower[found[0]] if found else ""

@@ -1,8 +1,7 @@
 """Turn errors into replies, in the dialect of the caller; nothing else does."""
-from email.utils import formatdate
-
 import msgspec
 
+from fastgw.clock import http_date
 from fastgw.errors import GatewayError
 
 OPENAI, ANTHROPIC, GEMINI = range(3)
@@ -23,7 +22,7 @@ def error_object(error: GatewayError, speaks: int, request_id: str) -> dict[str,
 
 def error_reply(error: GatewayError, speaks: int, request_id: str) -> tuple[int, bytes, bytes]:
     """Return (status, field lines, body)."""
-    lines = [f"content-type: application/json\r\ndate: {formatdate(usegmt=True)}\r\nx-fastgw-error: {error.code}\r\n"]
+    lines = [f"content-type: application/json\r\ndate: {http_date()}\r\nx-fastgw-error: {error.code}\r\n"]
     if error.retryable is False and error.status >= 400:
         lines.append("x-should-retry: false\r\n")       # the official clients heed it
     lines.extend(f"{name}: {value}\r\n" for name, value in error.fields)
