@@ -9,7 +9,9 @@ import multiprocessing
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 from bench.load.rig import cpu_s
@@ -18,9 +20,11 @@ from fastgw.record.daemon import SOCKET_NAME, run_drain
 from fastgw.record.drain import Drain
 from fastgw.record.exporters import Exporter
 from fastgw.record.exporters.jsonl import JsonLines
+from fastgw.record.exporters.otlp import OtlpTraces
 from fastgw.record.exporters.prometheus import Counters
 from fastgw.record.exporters.sqlite import SqliteLog
 from fastgw.record.options import DrainOptions
+from fastgw.snapshot.config import Otlp
 
 KEYS, MODELS = 500, 20
 DETAIL = (
@@ -46,6 +50,35 @@ def make_records(count: int) -> list[bytes]:
         )
         for number in range(count)
     ]
+
+
+class Collector(BaseHTTPRequestHandler):
+    """Takes spans and forgets them."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """It says nothing."""
+
+
+@contextmanager
+def collecting() -> Iterator[str]:
+    """A collector in a process of its own, so that what it costs is not counted; yields its address."""
+    server = HTTPServer(("127.0.0.1", 0), Collector)
+    process = multiprocessing.get_context("fork").Process(target=server.serve_forever)
+    process.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        process.terminate()
+        process.join()
+        server.server_close()
 
 
 def drain_all(
@@ -108,13 +141,14 @@ def main() -> None:
         print(f"{options.rate} records/s: {100 * share:.1f} % of a core, {share / options.rate * 1e6:.1f} us a record, {dropped} dropped")
         return
     records = make_records(options.records)
-    cases = {"none": "", "sqlite": "s", "jsonl": "j", "prometheus": "p", "all": "sjp"}
+    cases = {"none": "", "sqlite": "s", "jsonl": "j", "prometheus": "p", "otlp": "o", "all but otlp": "sjp"}
     base = 0.0
     for name, letters in cases.items():
         spent = []
         for _ in range(options.rounds):
-            with tempfile.TemporaryDirectory() as directory:
+            with tempfile.TemporaryDirectory() as directory, collecting() as collector:
                 made: dict[str, Exporter] = {
+                    "o": OtlpTraces(Otlp(endpoint=collector)),
                     "s": SqliteLog(Path(directory) / "logs.db"),
                     "j": JsonLines(Path(directory) / "records.jsonl"),
                     "p": Counters(),

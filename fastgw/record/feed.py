@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from fastgw.record.exporters import Batch, Exporter, ExportFailed, Mark
+from fastgw.record.exporters import Batch, Exporter, ExportFailed, ExportRefused, Mark
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
@@ -33,6 +33,7 @@ class Feed:
         self.queued_records = self.queued_bytes = 0
         self.exported_records = self.dropped_records = self.failures = 0
         self.is_healthy = True
+        self.is_refused = False                   # the latest batch, or some of it
         self.gave_up = False                      # the deadline came while the exporter was failing
         self.deadline: float | None = None        # once set: finish by then
         self.thread = threading.Thread(target=self.run, name=f"export-{exporter.name}", daemon=True)
@@ -99,9 +100,16 @@ class Feed:
         return batches[0] if len(batches) == 1 else join(batches)
 
     def export(self, batch: Batch) -> None:
-        self.exporter.export(batch)
-        self.exported_records += len(batch.records)
+        refused = 0
+        try:
+            self.exporter.export(batch)
+        except ExportRefused as error:
+            refused = error.records
+            self.fail(error, "loses what is refused")
+        self.dropped_records += refused
+        self.exported_records += len(batch.records) - refused
         self.done(batch)
+        self.is_refused = bool(refused)
 
     def drop(self, batch: Batch) -> None:
         self.dropped_records += len(batch.records)
@@ -133,7 +141,8 @@ class Feed:
                 log.exception("exporter %s: a fault cost a batch", self.exporter.name)
                 return False
             else:
-                self.recover()
+                if not self.is_refused:
+                    self.recover()
                 return True
             with self.changed:
                 if self.deadline is not None and time.monotonic() + pause > self.deadline:
@@ -142,11 +151,11 @@ class Feed:
                 self.changed.wait(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: Exception, then: str = "fails, trying again") -> None:
         """Count every failure, log only the first of a row."""
         self.failures += 1
         if self.is_healthy:
-            log.error("exporter %s fails, trying again: %s", self.exporter.name, error)
+            log.error("exporter %s %s: %s", self.exporter.name, then, error)
         self.is_healthy = False
 
     def recover(self) -> None:

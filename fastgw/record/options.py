@@ -5,7 +5,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from fastgw.errors import CODES
-from fastgw.snapshot.config import Recording
+from fastgw.snapshot.config import Otlp, Recording
 
 
 class DrainOptions(Struct, frozen=True, kw_only=True):
@@ -21,6 +21,7 @@ class DrainOptions(Struct, frozen=True, kw_only=True):
     jsonl_rotate_bytes: int = 256 << 20
     jsonl_keep: int = 5
     prometheus: bool = True
+    otlp: Otlp | None = None
     models: frozenset[str] | None = None          # names that may be Prometheus labels; None: any, up to 200 label sets
     queue_records: int = 100_000                  # each exporter's bound
     queue_bytes: int = 128 << 20
@@ -37,4 +38,4 @@ def drain_options(record: Recording, state: Path, rings: Iterable[Path], parent_
         sqlite=record.sqlite, retention_days=record.retention_days, retention_bytes=record.retention_bytes,
         jsonl_path=Path(record.jsonl.path) if record.jsonl else None,
         jsonl_rotate_bytes=record.jsonl.rotate_bytes if record.jsonl else 256 << 20,
-        jsonl_keep=record.jsonl.keep if record.jsonl else 5, parent_pid=parent_pid)
+        jsonl_keep=record.jsonl.keep if record.jsonl else 5, otlp=record.otlp, parent_pid=parent_pid)

@@ -36,6 +36,9 @@ WebPlace = Annotated[
         extra={"expected": "an https:// address without ? or #, or an http:// one of this machine"},
     ),
 ]
+Collector = Annotated[
+    str, Meta(pattern=r"\Ahttps?://[!-\"$->A-~]{1,500}\Z", extra={"expected": "an http:// or https:// address without ?, # or @"})
+]
 KeyHash = Annotated[
     str, Meta(pattern=r"\Asha256:[0-9a-fA-F]{64}\Z", extra={"expected": '"sha256:" and 64 hexadecimal digits'})
 ]
@@ -91,6 +94,22 @@ class JsonLines(Section, frozen=True):
     keep: Annotated[int, Meta(ge=0, le=10_000, description="how many earlier files are kept")] = 8
 
 
+class Otlp(Section, frozen=True):
+    """Send a span of every exchange to a collector of OpenTelemetry: OTLP over HTTP, as JSON."""
+
+    endpoint: Annotated[
+        Collector, Meta(description='the collector, such as "http://127.0.0.1:4318"; spans go to /v1/traces below it')
+    ]
+    headers: Annotated[
+        dict[FieldName, Secret], Meta(description='what the collector wants to see, such as authorization = "env:NAME"')
+    ] = field(default_factory=dict)
+    resource: Annotated[
+        dict[str, str], Meta(description='what the spans say of this gateway, beside service.name = "fastgw", which may be another')
+    ] = field(default_factory=dict)
+    gzip: Annotated[bool, Meta(description="compress what is sent: a tenth of the bytes, for some CPU time of the drain")] = False
+    timeout_ms: Annotated[Milliseconds, Meta(description="for the collector to connect, and to answer")] = 10_000
+
+
 class Recording(Section, frozen=True):
     """What is kept of every exchange."""
 
@@ -107,6 +126,7 @@ class Recording(Section, frozen=True):
     )
     sqlite: Annotated[bool, Meta(description="keep records in the embedded store")] = True
     jsonl: Annotated[JsonLines | None, Meta(description="also write lines of JSON")] = None
+    otlp: Annotated[Otlp | None, Meta(description="also send spans to a collector of OpenTelemetry")] = None
 
 
 class InlineHosts(Section, frozen=True):

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from fastgw.granian import OPTIONS
+from tests.fakes.collector import Collector
 from tests.fakes.raw_client import RawClient
 from tests.fakes.script import Gate, json_reply, pause
 from tests.fakes.upstream import Upstream
@@ -74,6 +75,23 @@ def test_one_process_serves_and_records(tmp_path: Path, kind: str) -> None:
     if kind == "SQLite":
         with sqlite3.connect(tmp_path / "state" / "logs.db") as store:
             assert store.execute("select count(*) from records").fetchone() == (20,)
+
+
+def test_spans_of_an_edge_reach_a_collector(tmp_path: Path) -> None:
+    """Each exchange is a span in the trace of its caller, those of the last second before the end too; a refusal is an error."""
+    with Collector() as collector, Upstream(json_reply(REPLY)) as upstream:
+        text = config(upstream.url, f'[gateway.record]\nsqlite = false\n[gateway.record.otlp]\nendpoint = "{collector.url}"\n')
+        with edge(tmp_path, text) as (process, url), RawClient(url) as client:
+            for number in range(1, 21):
+                client.send(chat().replace(b"\r\n", b"\r\ntraceparent: 00-%032x-00f067aa0ba902b7-01\r\n" % number, 1))
+                assert client.read_response("POST").status == 200
+            assert client.ask("GET", "/nowhere").status == 404
+        assert process.returncode == 0
+        served, refused = collector.spans()[:20], collector.spans()[20:]
+    assert [int(span.trace_id.hex(), 16) for span in served] == list(range(1, 21)) and {span.status.code for span in served} == {0}
+    assert {span.name.split(" ")[0] for span in served} == {"chat"}
+    assert {event.name for event in served[0].events} >= {"sent", "reply whole"}
+    assert [span.status.code for span in refused] == [2]
 
 
 def test_a_killed_edge_leaves_a_record_of_what_it_had_in_hand(tmp_path: Path) -> None:

@@ -60,6 +60,12 @@ sqlite = false
 path = "records.jsonl"
 rotate_bytes = 4096
 keep = 0
+[gateway.record.otlp]
+endpoint = "https://collector.example:4318/otlp"
+headers = { authorization = "Bearer sk-of-the-collector" }
+resource = { "service.name" = "gateway" }
+gzip = true
+timeout_ms = 1
 
 [control]
 enabled = false

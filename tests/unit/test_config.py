@@ -121,7 +121,7 @@ def test_empty_file_is_a_configuration() -> None:
 
 WRONG = {
     "a string": "[1]",
-    "an https": "1",
+    "an http": "1",
     "at most 128": "1",
     "a path": "1",
     "true or false": '"yes"',

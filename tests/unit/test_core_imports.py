@@ -11,7 +11,8 @@ from tests.gateway.running import ROOT
 # What an installation without extras has beside the standard library.
 CORE = {"click", "msgspec", "prometheus_client", "typing_extensions", "uvloop"}
 SERVES = ("fastgw.cli", "fastgw.launch", "fastgw.serve", "fastgw.edge", "fastgw.worker", "fastgw.asgi", "fastgw.record.daemon",
-          "fastgw.record.exposition", "fastgw.record.exporters.jsonl", "fastgw.record.exporters.sqlite", "fastgw.dialects.loading")
+          "fastgw.record.exposition", "fastgw.record.exporters.jsonl", "fastgw.record.exporters.sqlite", "fastgw.record.exporters.otlp",
+          "fastgw.dialects.loading")
 CODE = """
 import importlib, json, sys
 

@@ -29,11 +29,19 @@ class ExportFailed(Exception):
     """Nothing of the batch was kept, and trying it again may help."""
 
 
+class ExportRefused(Exception):
+    """The batch, or a part of it, was refused and would be again."""
+
+    def __init__(self, message: str, records: int) -> None:
+        super().__init__(message)
+        self.records = records      # that were refused
+
+
 class Exporter(Protocol):
     """One destination. Its methods are called by one thread, which is its own.
 
-    open and export raise ExportFailed (or OSError) for what may pass; they are called again after a while. Any other
-    exception costs the batch. An exporter that is `durable` keeps what it was given through a crash: rings are not
+    open and export raise ExportFailed (or OSError) for what may pass; they are called again after a while. ExportRefused costs what was
+    refused, any other exception the batch. An exporter that is `durable` keeps what it was given through a crash: rings are not
     reclaimed before it has their records, and `kept_marks` says how far it had come.
     """
 

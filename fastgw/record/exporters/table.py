@@ -38,10 +38,19 @@ def make_prometheus(options: DrainOptions) -> Exporter | None:
     return Counters(options.models)
 
 
+def make_otlp(options: DrainOptions) -> Exporter | None:
+    if options.otlp is None:
+        return None
+    from fastgw.record.exporters.otlp import OtlpTraces
+
+    return OtlpTraces(options.otlp)
+
+
 EXPORTERS = (
     Row("sqlite", make_sqlite),
     Row("jsonl", make_jsonl),
     Row("prometheus", make_prometheus),
+    Row("otlp", make_otlp),
 )
 
 
