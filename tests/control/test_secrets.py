@@ -15,13 +15,22 @@ import pytest
 from fastgw.auth.keys import digest_of
 from fastgw.snapshot.seal import KEY_FILE, installation_keys, key_id
 from tests.control.alive import MODEL, Alive
+from tests.fakes.collector import Collector
 from tests.fakes.mock import RunningMock, running_mock
 from tests.fakes.upstream import Upstream, json_reply
 from tests.gateway.limited import CHAT, QUESTION, ask, bearer, chat
 from tests.gateway.running import ROOT
 from tests.patience import PATIENCE_S
 
-RECORDED = '[gateway.record]\npayloads = "all"\n[gateway.inline_hosts]\nallow = ["127.0.0.0/8"]\n'
+RECORDED = """
+[gateway.record]
+payloads = "all"
+[gateway.record.otlp]
+endpoint = "{collector}"
+headers = {{ authorization = "{secret}" }}
+[gateway.inline_hosts]
+allow = ["127.0.0.0/8"]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +45,12 @@ def canary(name: str) -> str:
 
 
 def test_no_secret_stands_anywhere_in_the_clear(mock: RunningMock, tmp_path: Path) -> None:
-    """Neither logs, records, replies, metrics, files of the state directory nor the processes' own words hold a secret."""
-    secrets = {name: canary(name) for name in ("api-key", "header", "webhook", "url", "password", "broken", "refused")}
+    """Neither logs, records, spans, replies, metrics, files of the state directory nor the processes' own words hold a secret."""
+    secrets = {name: canary(name) for name in ("api-key", "header", "webhook", "url", "password", "broken", "refused", "collector")}
     seen: list[str] = []
-    with Alive(tmp_path, more=RECORDED) as alive, Upstream(json_reply({"error": secrets["broken"]}, 401)) as broken, Upstream(
-        json_reply({})) as receiver:
+    collector, broken = Collector(), Upstream(json_reply({"error": secrets["broken"]}, 401))
+    more = RECORDED.format(collector=collector.url, secret=secrets["collector"])
+    with collector, Alive(tmp_path, more=more) as alive, broken, Upstream(json_reply({})) as receiver:
         alive.make_integration(mock.url, api_key=secrets["api-key"], headers={"x-own": secrets["header"]})
         alive.make_integration(broken.url, "broken", api_key=secrets["broken"], models=["broken-model"])
         body = {"name": "hook", "kind": "webhook", "url": f"{receiver.url}/{secrets['url']}", "secret": secrets["webhook"]}
@@ -73,6 +83,10 @@ def test_no_secret_stands_anywhere_in_the_clear(mock: RunningMock, tmp_path: Pat
         stored = sqlite3.connect(alive.state / "store.db").execute("select digest from keys where id = ?", (key_id_,)).fetchone()
         assert stored[0] == digest_of(key)
         alive.stop()
+        assert any(fields["authorization"] == secrets["collector"] for _, fields in collector.heads)
+        spans = [body.decode() for body in collector.bodies]
+        assert any(QUESTION[0]["content"] in body for body in spans), "payloads were sent, and looked through"
+        seen += spans
         files = [path for path in (*alive.state.rglob("*"), alive.lines_path, alive.log_path) if path.is_file()]
         found = [f"{name} in {path.name}" for path in files for name, secret in secrets.items() if secret.encode() in path.read_bytes()]
         found += [f"{name} in {text[:80]!r}" for text in seen for name, secret in secrets.items() if secret in text]
