@@ -166,6 +166,10 @@ def test_terraform_keeps_a_team_and_its_key(control: Control, script: Script) ->
     assert script.get(f"/key/info?key={key['key']}")["info"]["team_id"] == team_id
     update = script.post("/team/update", {"team_id": team_id, "max_budget": None, "budget_duration": None, "tpm_limit": 500})
     assert update["data"]["max_budget"] is None and update["data"]["tpm_limit"] == 500
+    own = {"team_id": team_id, "team_member_permissions": []}
+    assert script.post("/team/permissions_update", own).items() >= own.items()
+    assert script.get(f"/team/permissions_list?team_id={team_id}").items() >= own.items()
+    script.refused("/team/permissions_update", {**own, "team_member_permissions": ["/key/generate"]})
     assert script.post("/team/block", {"team_id": team_id})["blocked"] is True
     assert control.ask("GET", "/workspaces/team-a")["budgets"] == [{"requests": 0, "window": "total"}]
     script.post("/team/update", {"team_id": team_id, "max_budget": 5})

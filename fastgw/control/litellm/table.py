@@ -40,6 +40,7 @@ def endpoints() -> list[Endpoint]:
         *get("/team/info", teams.show, "read", "workspaces"),
         *get("/team/list", teams.list_all, "list", "workspaces"),
         *get("/team/permissions_list", teams.permissions, "read", "workspaces"),
+        *post("/team/permissions_update", teams.change_permissions, "update", "workspaces"),
         *post("/team/block", teams.block, "update", "workspaces"),
         *post("/team/unblock", teams.unblock, "update", "workspaces"),
         *post("/team/member_add", teams.add_members, "create", "workspace_users"),

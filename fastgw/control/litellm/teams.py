@@ -1,7 +1,7 @@
 """/team/*: teams are workspaces, and their members members."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import select
@@ -157,7 +157,12 @@ class TeamRoutes:
 
     async def permissions(self, call: Call) -> Answer:
         row = await self.find(call, "read", call.query.get("team_id"), "?team_id")
-        return answered({"team_id": row["id"], "team_member_permissions": [], "all_available_permissions": []})
+        return answered(permissions_of(row))
+
+    async def change_permissions(self, call: Call) -> Answer:
+        """That members have none of their own can be said; Terraform says it with every change of a team."""
+        sent, ignored = pick(call.document, ("team_id",))
+        return answered(permissions_of(await self.find(call, "update", sent.get("team_id"))), ignored)
 
     # members
 
@@ -241,3 +246,7 @@ def team_row(document: Document, people: list[Document]) -> Document:
         **told_spend(document), **told_limits(document), "models": document.get("models") or [], "blocked": has_block(document),
         "model_aliases": None, "model_id": None, "created_at": document["created_at"], "updated_at": document["updated_at"],
     }  # fmt: skip
+
+
+def permissions_of(row: Mapping[str, object]) -> Document:
+    return {"team_id": row["id"], "team_member_permissions": [], "all_available_permissions": []}
