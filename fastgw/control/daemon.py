@@ -21,22 +21,20 @@ from fastgw.control.alerts.find import AlertFinder
 from fastgw.control.app import make_app
 from fastgw.control.bootstrap import OWNER_EMAIL, bootstrap
 from fastgw.control.demo import Demo, demo_lines
+from fastgw.control.file import FOLLOW_SECONDS, FileFollower, file_of
 from fastgw.control.options import ControlOptions
 from fastgw.control.plane import Plane
 from fastgw.control.pruning import Pruner
 from fastgw.control.publish import StorePublisher
 from fastgw.control.rotating import Rotator
 from fastgw.control.sample import Traffic, prepare
-from fastgw.control.store.engine import Store, StoreUnavailable, open_store
+from fastgw.control.store.engine import StoreUnavailable, open_store
 from fastgw.control.through import WRITE_SECONDS, WriteThrough
 from fastgw.control.turns import Trouble, every
 from fastgw.record.vitals import WRITE_SECONDS as VITALS_SECONDS
 from fastgw.record.vitals import Vitals, Work, write_vitals
 from fastgw.snapshot.callers import CallerMaker
-from fastgw.snapshot.config import Config
 from fastgw.snapshot.keyring import KeyRing
-from fastgw.snapshot.load import ConfigError, explain
-from fastgw.snapshot.opening import open_alone
 
 SOCKET: Final = "control.sock"
 LOOK_SECONDS: Final = 1.0
@@ -130,7 +128,7 @@ async def serve(options: ControlOptions) -> int:
             await traffic.ready()
         print(greeting(options.url, password, demo), flush=True)
         async with listening(plane, options.state):
-            turns = turns_of(store, options, publisher, through)
+            turns = turns_of(plane, options, publisher, through)
             works = [every(turn.seconds, turn.act, turn.trouble) for turn in turns]
             told = {"publish": publisher.trouble, **{turn.name: turn.trouble for turn in turns}}
             works += [telling(options.state, publisher, told), orphaned(options.parent_pid, stopping)]
@@ -150,26 +148,16 @@ async def serve(options: ControlOptions) -> int:
     return 0
 
 
-def turns_of(store: Store, options: ControlOptions, publisher: StorePublisher, through: WriteThrough) -> tuple[Turn, ...]:
-    deliverer = Deliverer(store, options.document.config, options.vault)
+def turns_of(plane: Plane, options: ControlOptions, publisher: StorePublisher, through: WriteThrough) -> tuple[Turn, ...]:
+    store, deliverer = plane.store, Deliverer(plane.store, options.document.config, options.vault)
     return (
         Turn("settle", SETTLE_SECONDS, publisher.settle, Trouble("keeping published keys on the disk")),
         Turn("through", WRITE_SECONDS, through.write, Trouble("writing the ledger through")),
+        Turn("file", FOLLOW_SECONDS, FileFollower(plane, options).turn, Trouble("following the configuration file")),
         Turn("alerts", WRITE_SECONDS, deliverer.deliver, Trouble("delivering alerts")),
         Turn("rotation", ROTATION_SECONDS, Rotator(store).turn, Trouble("looking for keys to rotate")),
         Turn("pruning", PRUNE_SECONDS, Pruner(store).turn, Trouble("letting go of old rows")),
     )
-
-
-def file_of(options: ControlOptions) -> Config | None:
-    """What the file alone says: the supervisor's document has what was published before in it too."""
-    if not options.document.path:
-        return None
-    try:
-        return open_alone(Path(options.document.path), os.environ).config
-    except ConfigError as error:
-        log.error("the configuration file does not hold any more, so what stands in it is not shown: %s", explain(error.problems))
-        return None
 
 
 @asynccontextmanager

@@ -163,6 +163,8 @@ def test_traffic_flows_while_the_control_process_is_dead(alive: Alive, url: str)
 
     with Load(alive.url, steady) as load:
         alive.kill_control()
+        # a process that has been killed may take a moment to die, and another one is soon there
+        alive.wait_until(lambda: not is_back(), "a refusal", PATIENCE_S)
         asyncio.run(disable())
         alive.wait_until(is_back, "the API again", PATIENCE_S)
         assert alive.seconds_until(key, {403}) < AT_ONCE_S * 2
@@ -195,6 +197,18 @@ def test_console_is_the_control_plane_s(alive: Alive) -> None:
     with httpx2.Client(base_url=alive.url) as client:
         assert client.get("/console/").status_code in (200, 404)
         assert client.get("/api/v1/nothing-here").json()["error"]["code"] == "not_found"
+
+
+def test_file_is_shown_as_it_stands(alive: Alive) -> None:
+    """The API follows the configuration file as the workers do: another text counts once it holds, one that does not changes nothing."""
+    text = alive.config_path.read_text()
+    alive.config_path.write_text(f'{text}\n[integrations.later]\nprovider = "openai"\napi_key = "sk-later"\n')
+    alive.wait_until(lambda: alive.send("GET", "/integrations/later").status_code == 200, "what the file says now", PATIENCE_S)
+    alive.config_path.write_text(f"{text}\n[integrations.broken\n")
+    alive.wait_until(lambda: "it is not shown as it stands" in alive.log(), "a line in the log", PATIENCE_S)
+    assert alive.send("GET", "/integrations/later").status_code == 200
+    alive.config_path.write_text(text)
+    alive.wait_until(lambda: alive.send("GET", "/integrations/later").status_code == 404, "the text of before", PATIENCE_S)
 
 
 def test_document_that_cannot_be_used_leaves_the_old_one(alive: Alive) -> None:

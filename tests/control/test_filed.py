@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fastgw.control.daemon import file_of
+from fastgw.control.file import file_of
 from fastgw.control.options import ControlOptions
 from fastgw.snapshot.opening import open_first
 from fastgw.snapshot.published import publish
