@@ -172,10 +172,10 @@ class Worker:
                                  gateway.max_body_bytes, self.own[1] if options.has_control else None)
         self.pipeline.record_lost(list(options.lost))
         self.pipeline.use_cache(self.make_cache(), gateway.cache)
-        table = TargetTable(targets_path(options.state), workers=options.workers, worker=options.index)
+        self.table = TargetTable(targets_path(options.state), workers=options.workers, worker=options.index)
         self.keys = KeyWatch(options.state / KEYS, self.health)
         self.keys.refresh()
-        self.compiler = Compiler(self.ledger, self.poller, Catalog.load(), table, keys=self.keys.file)
+        self.compiler = Compiler(self.ledger, self.poller, Catalog.load(), self.table, keys=self.keys.file)
         self.watch = Watch(options.document.path, self.compiler, self.publish, self.health, options.state, options.vault)
         self.watch.start(options.document)
 
@@ -287,3 +287,5 @@ class Worker:
             self.served_when_trimmed = served
             gc.collect()
             memory.trim()
+            self.ring.let_pages_go()
+            self.table.let_pages_go()

@@ -30,6 +30,9 @@ class RingWriter:
         """Push what pack_record made; return 2 whole, 1 with something left out, 0 dropped."""
     def set_gauge(self, gauge: int, value: int) -> None:
         """Set one of the worker's gauges, by its index in ring.pxd."""
+    def let_pages_go(self) -> None:
+        """Take the pages out of this process's memory until they are touched; what is in them stays, as it is the file's."""
+
     def close(self) -> None:
         """Let go of the file, which stays with what is unread. A push after this is dropped."""
 
@@ -95,6 +98,9 @@ class RingReader:
         """True while some process holds the producer's end."""
     def is_replaced(self) -> bool:
         """True once the path leads to another file than the one that is mapped, or to none."""
+    def let_pages_go(self) -> None:
+        """Take the pages out of this process's memory until they are touched; what is in them stays, as it is the file's."""
+
     def close(self) -> None:
         """Let go of the file; what was not released will be read again by the next reader."""
 

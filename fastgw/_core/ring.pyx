@@ -19,7 +19,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.unicode cimport PyUnicode_DecodeASCII, PyUnicode_DecodeUTF8
 from libc.errno cimport errno
 from libc.string cimport memcmp, memcpy, memset
-from posix.mman cimport MAP_FAILED, MAP_SHARED, PROT_READ, PROT_WRITE, mmap, munmap
+from posix.mman cimport MADV_DONTNEED, MAP_FAILED, MAP_SHARED, PROT_READ, PROT_WRITE, madvise, mmap, munmap
 
 cdef extern from *:
     """
@@ -293,6 +293,11 @@ cdef class RingWriter:
         store_release(<uint64_t*>(self.map + AT_HEAD), self.head)
         return True
 
+    def let_pages_go(self):
+        """Take the pages out of this process's memory until they are touched; what is in them stays, as it is the file's."""
+        if self.map != NULL:
+            madvise(self.map, PAGE + self.capacity, MADV_DONTNEED)
+
     def close(self):
         """Unmap and let go of the file; it stays, with what is unread. A push after this is dropped."""
         if self.map != NULL:
@@ -549,6 +554,11 @@ cdef class RingReader:
     @property
     def worker(self):
         return self.title.worker
+
+    def let_pages_go(self):
+        """Take the pages out of this process's memory until they are touched; what is in them stays, as it is the file's."""
+        if self.map != NULL:
+            madvise(self.map, PAGE + self.capacity, MADV_DONTNEED)
 
     def close(self):
         """Unmap and let go of the file; what was not released will be read again by the next reader."""

@@ -68,6 +68,9 @@ class TargetTable:
         What is known of a target stays until its slot is needed for another. raises OverflowError where no slot is left
         """
 
+    def let_pages_go(self) -> None:
+        """Take the pages out of this process's memory until they are touched; what is in them stays, as it is the file's."""
+
     def reclaim(self, worker: int) -> None:
         """Forget what a dead worker had in flight and held, before another takes its number."""
 

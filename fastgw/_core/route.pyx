@@ -56,8 +56,9 @@ cdef extern from *:
     uint64_t share "route_share"(uint64_t draw, uint64_t below) noexcept nogil
     void* mmap(void* at, size_t size, int protection, int flags, int file, long offset) noexcept nogil
     int munmap(void* at, size_t size) noexcept nogil
+    int madvise(void* at, size_t size, int advice) noexcept nogil
     int getpid() noexcept nogil
-    int PROT_READ, PROT_WRITE, MAP_SHARED
+    int PROT_READ, PROT_WRITE, MAP_SHARED, MADV_DONTNEED
     void* MAP_FAILED
 
 cdef enum:
@@ -278,6 +279,10 @@ cdef class TargetTable:
             munmap(self.map, self.map_bytes)
         if self.file >= 0:
             os.close(self.file)
+
+    def let_pages_go(self):
+        """Take the pages out of this process's memory until they are touched; what is in them stays, as it is the file's."""
+        madvise(self.map, self.map_bytes, MADV_DONTNEED)
 
     cdef int64_t busy(self, int slot) noexcept nogil:
         cdef int64_t total = 0

@@ -102,6 +102,10 @@ class Drain:
         pause = SHORTEST_PAUSE_SECONDS
         while not self.stopping.is_set():
             total = self.poll_safely()
+            if not total and pause < LONGEST_PAUSE_SECONDS <= 1.3 * pause:
+                # it has become quiet
+                for reader in self.readers.values():
+                    reader.let_pages_go()
             pause = SHORTEST_PAUSE_SECONDS if total else min(1.3 * pause, LONGEST_PAUSE_SECONDS)
             if total < MOST_A_READ:
                 self.stopping.wait(pause)

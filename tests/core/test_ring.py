@@ -217,6 +217,37 @@ def test_what_was_not_released_is_read_again(tmp_path: Path) -> None:
     assert numbers(again.read()) == [4] and again.used_bytes == 0
 
 
+def test_pages_that_go_take_nothing_with_them(tmp_path: Path) -> None:
+    """Either end may let its pages go at any time: they are out of memory, and every record and count is what it was."""
+    writer = RingWriter(tmp_path / "ring", 1 << 20, 0)
+    reader = RingReader(tmp_path / "ring")
+    for number in range(1000):
+        assert writer.push_packed(numbered(number)) == 2
+    mapped = mapped_kib(tmp_path / "ring")
+    writer.let_pages_go()
+    assert mapped > 500 and mapped_kib(tmp_path / "ring") < 200, "what is left is the reader's"
+    assert writer.push_packed(numbered(1000)) == 2
+    assert numbers(reader.read(600)) == list(range(600))
+    reader.let_pages_go()
+    writer.let_pages_go()
+    assert numbers(reader.read(600)) == list(range(600, 1001))
+    writer.close()
+    reader.close()
+    for closed in (writer, reader):
+        closed.let_pages_go()
+
+
+def mapped_kib(path: Path) -> int:
+    """How much of a file this process has in memory."""
+    found, is_it = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+            is_it = line.endswith(str(path))
+        elif is_it and line.startswith("Rss:"):
+            found += int(line.split()[1])
+    return found
+
+
 def test_capacity_changes_once_the_ring_is_read_out(tmp_path: Path) -> None:
     """A configured capacity waits for unread records, then takes effect; the reader can tell."""
     path = tmp_path / "ring"

@@ -52,6 +52,17 @@ def test_failures_in_a_row_open_and_a_probe_closes(table: TargetTable) -> None:
     assert table.begin_at(slot, breaker, NOW + 31 * SECOND) == 0
 
 
+def test_pages_that_go_take_nothing_with_them(table: TargetTable) -> None:
+    """A table that lets its pages go has every count and state that it had."""
+    breaker = BreakerRule(failures=5, failure_percent=0)
+    slot = table.hold(["a"]).slots[0]
+    for _ in range(5):
+        attempt(table, slot, FAILED, NOW, breaker)
+    before = table.read(slot, NOW)
+    table.let_pages_go()
+    assert table.read(slot, NOW) == before and before.state == "open"
+
+
 def test_success_in_between_begins_the_row_afresh(table: TargetTable) -> None:
     """Four failures, one success and four failures are no five in a row."""
     breaker = BreakerRule(failures=5, failure_percent=0)

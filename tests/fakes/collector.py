@@ -62,6 +62,7 @@ class Door(BaseHTTPRequestHandler):
         self.server.connections += 1
 
     def do_POST(self) -> None:
+        self.close_connection = self.server.closes
         body = self.rfile.read(int(self.headers["content-length"]))
         self.server.heads.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
         self.server.bodies.append(gzip.decompress(body) if self.headers["content-encoding"] == "gzip" else body)
@@ -70,7 +71,6 @@ class Door(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(said)))
         self.end_headers()
         self.wfile.write(said)
-        self.close_connection = self.server.closes
 
     def log_message(self, format: str, *args: object) -> None:
         """It says nothing."""
