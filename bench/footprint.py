@@ -33,6 +33,7 @@ BOUNDS = {
     "wheel": ("MB", 3.0), "core of the wheel": ("MB", 1.5), "clean install": ("MB", 40.0), "import fastgw": ("ms", 50.0),
     "exec to first answer": ("s", 0.3), "PSS after 1,000 requests": ("MiB", 30.0),
 }
+EDGE = ("exec to first answer", "PSS after 1,000 requests")
 CONFIG = """
 [integrations.mock]
 provider = "openai"
@@ -87,7 +88,7 @@ def measure(room: Path, is_installed: bool) -> dict[str, float]:
             found |= serve(room, python, address, ROOT if is_installed else room)
         except CannotMeasure as problem:
             print(f"{problem}: no figure of an edge")
-            found |= {name: float("inf") for name in BOUNDS if name not in found}
+            found |= dict.fromkeys(EDGE, float("inf"))
     return found
 
 
@@ -167,7 +168,7 @@ def serve(room: Path, python: Path, address: str, place: Path) -> dict[str, floa
     lines = (room / "records.jsonl").read_text().count("\n")
     if lines != REQUESTS + STARTS:
         raise CannotMeasure(f"expected {REQUESTS + STARTS} records, got {lines}")
-    return {"exec to first answer": statistics.median(starts), "PSS after 1,000 requests": memory}
+    return dict(zip(EDGE, (statistics.median(starts), memory), strict=True))
 
 
 def first_answer(process: subprocess.Popen[bytes]) -> None:
