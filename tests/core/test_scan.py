@@ -268,6 +268,14 @@ def test_invalid_utf8_is_refused_wherever_it_stands(text: bytes) -> None:
         assert (found.reason, found.at) == ("not_utf8", len(before))
 
 
+@pytest.mark.parametrize("stop", [b'"', b"\\", b"\n", b"\x00", b"\x1f", b"\x80", b"\xff", b"\xc3\xa9", b"\x7f", b" !#"])
+@pytest.mark.parametrize("text_bytes", [15, 16, 127, 128, 129, 200, 340])
+def test_long_text_is_read_to_its_last_byte(text_bytes: int, stop: bytes) -> None:
+    """Wherever it stands in text that is read in blocks, what ends or breaks a string is found at its byte; nothing else is."""
+    for at in range(text_bytes):
+        check(b'{"a":"' + b"~" * at + stop + b"x" * (text_bytes - at) + b'","model":"m"}')
+
+
 def test_every_character_of_unicode_is_taken() -> None:
     """One string with every scalar value is accepted, a surrogate never."""
     characters = [chr(code) for code in range(0x20, 0x110000) if not 0xD800 <= code < 0xE000 and chr(code) not in '"\\']
