@@ -34,29 +34,35 @@ def drive(url: str, script: Path, conns: int, secs: int) -> tuple[int, str]:
     return int(count[1]) if count else 0, wrong[0] if wrong else ""
 
 
-def settle(rig: Rig) -> None:
-    """Wait until the drain is idle, so that a backlog is not charged to nobody."""
+def settle(pid: int) -> None:
+    """Wait until the gateway's drain is idle, so that a backlog is not charged to nobody."""
     last = -1.0
-    while (now := cpu_s(tree(rig.gateway_pid))) - last > 0.011:
+    while (now := cpu_s(tree(pid))) - last > 0.011:
         last = now
         time.sleep(0.3)
 
 
-def measure(rig: Rig, size: int, opts: argparse.Namespace) -> dict[str, list[float]]:
+def chat_script(rig: Rig, size: int) -> Path:
+    """What wrk runs to send chats with so many bytes of text."""
     body, script = rig.run / "body.json", rig.run / "chat.lua"
     body.write_bytes(chat_body(size))
     script.write_text(LUA.format(key=KEY, body=body))
+    return script
+
+
+def measure(rig: Rig, size: int, opts: argparse.Namespace) -> dict[str, list[float]]:
+    script = chat_script(rig, size)
     servers = {"nginx": (rig.proxy, [rig.proxy_pid, *tree(rig.proxy_pid)[1:]]), "fastgw": (rig.gateway, rig.worker_pids)}
     rows: dict[str, list[float]] = {"nginx": [], "workers": [], "tree": [], "nginx rps": [], "fastgw rps": []}
     for url, _ in servers.values():
         drive(url, script, opts.conns, 1)
     for _ in range(opts.rounds):
         for name, (url, pids) in servers.items():
-            settle(rig)
+            settle(rig.gateway_pid)
             before, whole = cpu_s(pids), cpu_s(tree(rig.gateway_pid))
             count, wrong = drive(url, script, opts.conns, opts.secs)
             spent = cpu_s(pids) - before
-            settle(rig)                         # the drain's work belongs to the run that caused it
+            settle(rig.gateway_pid)             # the drain's work belongs to the run that caused it
             if wrong or not count:
                 raise SystemExit(f"void: {name}: {wrong or 'no answers'}")
             rows[f"{name} rps"].append(count / opts.secs)

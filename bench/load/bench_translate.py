@@ -18,7 +18,7 @@ def request_us(rig: Rig, model: str, opts: argparse.Namespace) -> float:
     body, script = rig.run / f"{model}.json", rig.run / f"{model}.lua"
     body.write_bytes(chat_body(800, model=model))
     script.write_text(LUA.format(key=KEY, body=body))
-    settle(rig)
+    settle(rig.gateway_pid)
     before = cpu_s(rig.worker_pids)
     count, wrong = drive(rig.gateway, script, opts.conns, opts.secs)
     if wrong or not count:

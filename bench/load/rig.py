@@ -129,14 +129,18 @@ class Rig:
         self.start_mock()
         self.proxy_pid = self._nginx("proxy", PROXY_HTTP.format(mock=MOCK, proxy=PROXY))
         self._spawn([sys.executable, str(ROOT / "bench/load/sse_mock.py"), str(SSE)])
-        config = self.run / "fastgw.toml"
-        config.write_text(CONFIG.format(run=self.run, mock=MOCK, sse=SSE, gateway=GATEWAY, key=KEY, workers=self.workers))
-        serve = ["-m", "fastgw", "serve", "--config", str(config)]
-        # another interpreter has a fastgw of its own, and must not find this one
-        self.gateway_pid = self._spawn([self.python or sys.executable, *serve], place=str(ROOT) if self.python is None else "")
-        for port in (PROXY, SSE, GATEWAY):
+        for port in (PROXY, SSE):
             self._await(port)
-        self.worker_pids = children(self.gateway_pid)[: self.workers]
+        # another interpreter has a fastgw of its own, and must not find this one
+        self.gateway_pid, self.worker_pids = self.start_gateway(self.run, GATEWAY, str(ROOT) if self.python is None else "")
+
+    def start_gateway(self, run: Path, port: int, place: str) -> tuple[int, list[int]]:
+        """Another gateway before the same mocks, with its state in `run` and its code from `place`: its process and its workers."""
+        config = run / "fastgw.toml"
+        config.write_text(CONFIG.format(run=run, mock=MOCK, sse=SSE, gateway=port, key=KEY, workers=self.workers))
+        pid = self._spawn([self.python or sys.executable, "-m", "fastgw", "serve", "--config", str(config)], place)
+        self._await(port)
+        return pid, children(pid)[: self.workers]
 
     def _nginx(self, name: str, http: str) -> int:
         path = self.run / f"{name}.conf"
