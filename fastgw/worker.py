@@ -14,6 +14,7 @@ import uvloop
 from msgspec import Struct
 
 from fastgw._core import memory
+from fastgw._core.aside import run_aside
 from fastgw._core.lane import Lane, listening_socket
 from fastgw._core.ledger import Ledger, Reclaimed
 from fastgw._core.poll import Poller
@@ -123,7 +124,7 @@ class Worker:
         drain = None
         if options.drain is not None:
             # here, and in a thread, while the first requests come: what records need is a third of what there is to load
-            daemon = await asyncio.to_thread(import_module, "fastgw.record.daemon")
+            daemon = await run_aside(import_module, "fastgw.record.daemon")
             drain = await daemon.start_drain(options.drain)
         await stopping.wait()
         is_clean = await self.stop()

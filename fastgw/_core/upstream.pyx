@@ -16,6 +16,7 @@ from libc.stdint cimport uint32_t
 from libc.stdio cimport snprintf
 from libc.string cimport memchr
 
+from fastgw._core.aside import run_aside
 from fastgw._core.buffer cimport append, release
 from fastgw._core.clock cimport monotonic_ns
 from fastgw._core.flow cimport (
@@ -204,7 +205,7 @@ cdef class Origin:
         port = self.proxy[1] if self.proxy else self.port
         try:
             found = await asyncio.wait_for(
-                self.poller.loop.getaddrinfo(host, port, type=sockets.SOCK_STREAM), self.connect_ns / 1e9)
+                run_aside(sockets.getaddrinfo, host, port, 0, sockets.SOCK_STREAM), self.connect_ns / 1e9)
             self.addresses = [(family, address) for family, _, _, _, address in found]
             self.resolved_ns = monotonic_ns()
         except Exception as error:      # the edge of a background task; UnicodeError where a name is none

@@ -7,6 +7,8 @@ from typing import Final, Protocol, TypeVar
 
 from msgspec import Struct
 
+from fastgw._core.aside import run_aside
+
 # A token is not used in the last seconds of its life: the request must arrive before its end, by the provider's clock.
 MARGIN_S: Final = 10.0
 MOST_REFRESH_S: Final = 30.0
@@ -97,6 +99,6 @@ async def in_thread(label: str, fetch: Callable[[], T]) -> T:
     """
     try:
         async with asyncio.timeout(MOST_REFRESH_S):
-            return await asyncio.to_thread(fetch)
+            return await run_aside(fetch)
     except TimeoutError:
         raise SigningError(f"expected credentials of {label} within {MOST_REFRESH_S:.0f} s, got none") from None

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from pathlib import Path
 
+from fastgw._core.aside import run_aside
 from fastgw._core.keyfile import KeyFile, LayoutError
 from fastgw.snapshot.health import Health
 from fastgw.snapshot.load import Mark, mark_of
@@ -30,7 +31,7 @@ class KeyWatch:
     def look(self) -> None:
         """Follow where another file is there than is mapped, and than was refused."""
         if self.is_behind() and (self.busy is None or self.busy.done()):
-            self.busy = asyncio.get_running_loop().run_in_executor(None, self.refresh)
+            self.busy = run_aside(self.refresh)
 
     def is_behind(self) -> bool:
         return not self.file.is_current() and mark_of(self.file.path) not in (None, self.refused)

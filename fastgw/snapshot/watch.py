@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 
+from fastgw._core.aside import run_aside
 from fastgw._core.upstream import Origin
 from fastgw.errors import GatewayError
 from fastgw.snapshot.compile import Compiler
@@ -101,7 +102,7 @@ class Watch:
     async def _load(self) -> None:
         self.seen = self.marks()
         try:
-            self.serve(*await asyncio.to_thread(self._build))
+            self.serve(*await run_aside(self._build))
         except ConfigError as error:
             self._refuse(explain(error.problems))
         except (OSError, ssl.SSLError, ValueError) as error:

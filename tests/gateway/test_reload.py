@@ -13,7 +13,7 @@ from tests.fakes.raw_client import RawClient, Response, json_request
 from tests.fakes.upstream import Gate, Upstream, json_reply, pause
 from tests.gateway.limited import CHAT, QUESTION, account, bearer, chat, code_of, integrations, key_lines
 from tests.gateway.running import KEY, RunningGateway
-from tests.patience import SLOW_DAY_S
+from tests.patience import PATIENCE_S, SLOW_DAY_S
 
 SECOND = "fgw-reload-second-00000000000000000"
 WITHIN_S = 1.0 + SLOW_DAY_S     # a second is promised
@@ -45,6 +45,16 @@ def test_revoked_key_is_refused_within_a_second_and_new_one_taken(gateway: Runni
     gateway.write_config(integrations(upstream.url) + key_lines() + key_lines("third", third))
     gateway.wait_until(lambda: both_workers(gateway, SECOND, 401), "the key to be refused", WITHIN_S)
     assert both_workers(gateway, third, 200)
+
+
+def test_workers_have_one_thread_once_they_have_read_and_resolved(gateway: RunningGateway, upstream: Upstream) -> None:
+    """What reads a file or resolves a provider's name beside the loop is gone afterwards: a second thread makes each system call dearer."""
+    by_name = integrations(upstream.url.replace("127.0.0.1", "localhost"))
+    gateway.write_config(by_name + key_lines())
+    gateway.wait_until(lambda: both_workers(gateway, SECOND, 401), "the file to be read", WITHIN_S)
+    assert both_workers(gateway, KEY, 200)
+    for pid in gateway.worker_pids():
+        gateway.wait_until(lambda tasks=Path(f"/proc/{pid}/task"): len(list(tasks.iterdir())) == 1, f"one thread of {pid}", PATIENCE_S)
 
 
 def test_signal_reads_again_what_the_file_only_names(gateway: RunningGateway, upstream: Upstream) -> None:
