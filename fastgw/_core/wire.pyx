@@ -25,10 +25,26 @@ cdef extern from "<sys/socket.h>" nogil:
     struct linger:
         int l_onoff
         int l_linger
-    ssize_t sendmsg(int fd, const msghdr* message, int flags)
-    ssize_t recv(int fd, void* buffer, size_t size, int flags)
     int setsockopt(int fd, int level, int name, const void* value, unsigned int size)
-    int MSG_NOSIGNAL, SOL_SOCKET, SO_LINGER
+    int SOL_SOCKET, SO_LINGER
+
+cdef extern from *:
+    """
+    #include <sys/socket.h>
+    #include <sys/syscall.h>
+    #include <unistd.h>
+
+    /* In the C library each is a place where a thread may be cancelled, which takes two locked instructions a call as soon as there
+       is a second thread: more than all the rest of it. */
+    static inline ssize_t plain_recv(int fd, void *buffer, size_t size) {
+        return syscall(SYS_recvfrom, fd, buffer, size, 0, NULL, NULL);
+    }
+    static inline ssize_t plain_sendmsg(int fd, const struct msghdr *message) {
+        return syscall(SYS_sendmsg, fd, message, MSG_NOSIGNAL);
+    }
+    """
+    ssize_t plain_recv(int fd, void* buffer, size_t size) nogil
+    ssize_t plain_sendmsg(int fd, const msghdr* message) nogil
 
 cdef extern from "<unistd.h>" nogil:
     int close(int fd)
@@ -101,13 +117,14 @@ cdef class Wire(Pollable):
                 room = SCRATCH_BYTES
             else:
                 into = self.landing(&room)
-            n = recv(self.fd, into, room, 0)
+            n = plain_recv(self.fd, into, room)
             if n > 0:
                 if self.tls is not None:
                     self._read_tls(n)
                 else:
                     self.received(into, n)
-                if n < room or self.fd < 0 or not self.reading:
+                # a landing has room for the rest of one body: after it, to ask again would mostly be in vain
+                if n < room or into != self.poller.scratch or self.fd < 0 or not self.reading:
                     return 0
             elif n == 0:
                 return self.ended(0)
@@ -234,7 +251,7 @@ cdef class Wire(Pollable):
         message.msg_controllen = 0
         message.msg_flags = 0
         while True:
-            sent = sendmsg(self.fd, &message, MSG_NOSIGNAL)
+            sent = plain_sendmsg(self.fd, &message)
             if sent >= 0:
                 break
             if errno == EINTR:
@@ -300,7 +317,7 @@ cdef class Wire(Pollable):
         message.msg_control = NULL
         message.msg_controllen = 0
         message.msg_flags = 0
-        sent = sendmsg(self.fd, &message, MSG_NOSIGNAL)
+        sent = plain_sendmsg(self.fd, &message)
         if sent < 0:
             if errno == EAGAIN or errno == EINTR:
                 return 0

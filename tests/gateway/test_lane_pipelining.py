@@ -109,6 +109,16 @@ def test_a_request_split_at_every_byte_is_the_same_request(
         assert client.read_response().status == 200
 
 
+@pytest.mark.parametrize("size", [70_000, 131_072, 400_000])
+def test_what_comes_right_behind_a_large_body_is_read(gateway: RunningGateway, size: int) -> None:
+    """A request that is already there when a large body before it has been read whole is served."""
+    large = json_request(CHAT, {"model": "m", "messages": [], "pad": "p" * size}, auth("large"))
+    with RawClient(gateway.url, timeout_s=20) as client:
+        for _ in range(20):
+            client.send(large + chat("behind"))
+            assert [trace_of(client.read_response()) for _ in range(2)] == ["large", "behind"]
+
+
 @pytest.mark.parametrize("chunk_bytes", [0, 1, 5000])
 @pytest.mark.parametrize("size", [1, 65_535, 65_536, 65_537, 400_000])
 def test_bodies_of_every_size_arrive_whole(
