@@ -458,6 +458,7 @@ cdef class Exchange(Flow):
         self.upstream_status = self.status = self.failure = 0
         self.retry_after_ns = -1
         self.reply_length = -1
+        self.entry.replied_ns = -1
         self.outcome = SERVED
         self.error_index = 0
         memset(&self.usage, 0, sizeof(self.usage))

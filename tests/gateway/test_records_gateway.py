@@ -188,6 +188,15 @@ def test_the_share_of_a_second_attempt_leaves_the_first_one_out(gateway: Running
     assert 0 < row["gateway_ns"] < row["finished_ns"] - 140_000_000
 
 
+def test_a_second_attempt_without_a_reply_is_not_the_gateways_time(gateway: RunningGateway, upstream: Upstream) -> None:
+    """A first target's whole reply is forgotten: what the second took before it broke off is not the gateway's."""
+    upstream.play(json_reply({"error": {}}, 503))
+    upstream.play(slow([reset()], 150), "/second/v1/chat/completions")
+    row = record_of(gateway, ask(gateway, {**CHAT, "model": "twice"}))
+    assert (row["outcome"], row["attempts"], row["integration"], row["replied_ns"]) == ("failed", 2, "second", -1)
+    assert 0 < row["gateway_ns"] < row["finished_ns"] - 140_000_000
+
+
 def test_detail_tells_the_attempts_and_the_metadata(gateway: RunningGateway, upstream: Upstream) -> None:
     """Each attempt stands in the record with what became of it, and so does what the caller said of the request; an
     ordinary request has no detail.
