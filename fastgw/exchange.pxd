@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t, uint8_t
 from fastgw._core.buffer cimport Buffer
 from fastgw._core.flow cimport Client, Flow
 from fastgw._core.http1 cimport Head
+from fastgw._core.poll cimport Poller
 from fastgw._core.ring cimport Record
 from fastgw._core.scan cimport RequestFields
 from fastgw._core.upstream cimport Leg
@@ -29,6 +30,7 @@ cdef enum Delivery:            # how the reply goes to the client
 
 cdef class Steps:
     """What an exchange calls; the pipeline fills it in."""
+    cdef readonly Poller poller
     cdef int head(self, Exchange x, const char* base, Head* head) except -1   # NULL: there is none that can be read
     cdef int begin(self, Exchange x) except -1               # the request is whole (or its body flows): admit, route, send
     cdef int send(self, Exchange x) except -1                # x.leg is connected
@@ -145,7 +147,6 @@ cdef class Exchange(Flow):
     cdef int64_t started_at        # monotonic nanoseconds
     cdef int64_t waited_ns         # for a connection
     cdef int64_t wanted_at
-    cdef int64_t replied_at
     cdef Record entry
     cdef bint keeps_payload
     cdef Buffer payload            # of a streamed reply

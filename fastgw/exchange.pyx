@@ -11,7 +11,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.string cimport memcpy, memmove, memset
 
 from fastgw._core.buffer cimport append, release
-from fastgw._core.clock cimport monotonic_ns, wall_ns
+from fastgw._core.clock cimport monotonic_ns
 from fastgw._core.http1 cimport HEAD, PATCH, POST, PUT
 from fastgw._core.flow cimport BODY_REFUSED, BODY_STREAM, BODY_WHOLE, LEG_TRUNCATED
 from fastgw._core.ring cimport CANCELLED, FAILED, FLAG_RETRIED, REFUSED, SERVED
@@ -167,7 +167,7 @@ cdef class Exchange(Flow):
         memset(&self.usage, 0, sizeof(self.usage))
         self.usage_known = self.usage_estimated = self.metered = self.usage_final = False
         self.cost_nano_usd = 0
-        self.waited_ns = self.wanted_at = self.replied_at = 0
+        self.waited_ns = self.wanted_at = 0
         self.keeps_payload = False
         self.outcome = SERVED
         self.error_index = 0
@@ -175,7 +175,7 @@ cdef class Exchange(Flow):
         self.entry.read_ns = self.entry.admitted_ns = self.entry.sent_ns = -1
         self.entry.first_byte_ns = self.entry.replied_ns = -1
         self.started_at = monotonic_ns()
-        self.entry.started_ns = wall_ns()
+        self.entry.started_ns = self.started_at + self.steps.poller.wall_ahead_ns
         return 0
 
     # from the client
@@ -353,12 +353,9 @@ cdef class Exchange(Flow):
         return 0
 
     cdef int reply_data(self, char* p, Py_ssize_t n, bint last) except -1:
-        cdef int64_t now
         if last:
             self.leg = None
-            now = monotonic_ns()
-            self.replied_at = now
-            self.entry.replied_ns = now - self.started_at
+            self.entry.replied_ns = monotonic_ns() - self.started_at
         if self.state != X_REPLYING:
             return 0
         if self.delivery == TRANSLATING:

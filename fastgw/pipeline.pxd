@@ -22,7 +22,6 @@ cdef class Pipeline(Steps):
     cdef readonly int in_flight
     cdef readonly long long served
     cdef uint64_t random_state
-    cdef readonly Poller poller
     cdef object desk                       # portkey.desk.Desk
     cdef object cache                      # cache.inquiry.ResponseCache, or None
     cdef object cache_settings
@@ -31,6 +30,7 @@ cdef class Pipeline(Steps):
     cdef int proceed(self, Exchange x, Route route) except -1
     cdef Leaf enter_share(self, Exchange x, Leaf leaf)
     cdef dict renewals                     # signer -> task that fetches its token
+    cdef int64_t within(self, Exchange x, int64_t most_ns)
     cdef int await_credential(self, Exchange x) except -1
     cdef int go_on(self, Exchange x, object problem, bint is_retry) except -1
     cdef int attempt(self, Exchange x, Leaf leaf) except -1

@@ -282,7 +282,7 @@ cdef class Pipeline(Steps):
             if leg is None:
                 x.state = X_CONNECTING
                 x.wanted_at = monotonic_ns()
-                x.target.integration.origin.want(x, within(x, x.target.connect_ns or x.target.integration.origin.connect_ns))
+                x.target.integration.origin.want(x, self.within(x, x.target.connect_ns or x.target.integration.origin.connect_ns))
                 return 0
             leg.flow = x
             x.leg = leg
@@ -291,11 +291,19 @@ cdef class Pipeline(Steps):
         x.dispatched = True
         if x.slot >= 0:
             self.ledger.dispatch(x.slot)
-        leg.limit(within(x, x.target.first_byte_ns or x.target.integration.origin.first_byte_ns), x.target.idle_ns, x.target.total_ns)
+        leg.limit(self.within(x, x.target.first_byte_ns or x.target.integration.origin.first_byte_ns), x.target.idle_ns, x.target.total_ns)
         leg.send(pieces, count, x.method == HEAD, not x.streams_body or (x.body_length == 0 and not x.body_chunked),
                  x.body_chunked and x.streams_body)
         x.entry.sent_ns = monotonic_ns() - x.started_at
         return 0
+
+    cdef int64_t within(self, Exchange x, int64_t most_ns):
+        """A limit of time that does not reach beyond the deadline of all attempts; 0 is none of its own."""
+        cdef int64_t left_ns
+        if x.deadline_ns == 0:
+            return most_ns
+        left_ns = max(x.deadline_ns - self.poller.now_ns, <int64_t>1000000)
+        return left_ns if most_ns == 0 or left_ns < most_ns else most_ns
 
     cdef int await_credential(self, Exchange x) except -1:
         """The integration's token has to be fetched first; all who wait for it wait for one task."""
@@ -561,15 +569,6 @@ cdef class Pipeline(Steps):
         return s * <uint64_t>2685821657736338717
 
 
-cdef int64_t within(Exchange x, int64_t most_ns):
-    """A limit of time that does not reach beyond the deadline of all attempts; 0 is none of its own."""
-    cdef int64_t left_ns
-    if x.deadline_ns == 0:
-        return most_ns
-    left_ns = max(x.deadline_ns - monotonic_ns(), <int64_t>1000000)
-    return left_ns if most_ns == 0 or left_ns < most_ns else most_ns
-
-
 cdef tuple drops_of(Exchange x, Leaf leaf):
     """What is left out of the body for a target: also what it wishes of routing, where the target knows no such member."""
     if x.wishes_in_body and (<Target>leaf.target).integration.provider.name not in HEEDING:
@@ -608,4 +607,4 @@ cdef int end_walk(Exchange x) except -1:
     elif x.outcome == FAILED and x.stream is not None and x.stream.failure is not None:
         trouble = trouble_of_kind(x.stream.failure.kind)
     return walk.end(x.upstream_status, trouble, x.outcome == CANCELLED or x.outcome == REFUSED, x.entry.first_byte_ns - x.entry.sent_ns,
-                    x.usage.output_tokens, monotonic_ns())
+                    x.usage.output_tokens, x.started_at + x.entry.replied_ns if x.entry.replied_ns >= 0 else monotonic_ns())

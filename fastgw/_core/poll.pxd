@@ -26,11 +26,16 @@ cdef class Poller:
     cdef char* scratch             # where all its sockets are read into; valid until the next read
     cdef object scratch_view       # the same as a memoryview
     cdef int64_t now_ns            # monotonic, read once a batch
+    cdef int64_t wall_ahead_ns     # how much the wall clock was ahead of it then
     cdef list members              # by slot
     cdef list vacant               # free slots
     cdef list generations          # of each slot, so that an event for the slot's last owner is not taken for the next one's
     cdef object timer
     cdef readonly long long faults
+    cdef void read_clocks(self) noexcept
+    cdef inline int64_t wall_now_ns(self) noexcept:
+        """The wall clock at the last reading of the monotonic one."""
+        return self.now_ns + self.wall_ahead_ns
     cdef int add(self, Pollable member, uint32_t events) except -1
     cdef int change(self, Pollable member, uint32_t events) except -1
     cdef int remove(self, Pollable member) except -1

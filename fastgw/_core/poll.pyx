@@ -17,7 +17,7 @@ from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.errno cimport errno
 from libc.stdint cimport uint64_t
 
-from fastgw._core.clock cimport monotonic_ns
+from fastgw._core.clock cimport monotonic_ns, wall_ns
 
 cdef extern from "<sys/epoll.h>" nogil:
     union epoll_data_t:
@@ -70,7 +70,7 @@ cdef class Poller:
         self.members = []
         self.vacant = []
         self.generations = []
-        self.now_ns = monotonic_ns()
+        self.read_clocks()
         loop.add_reader(self.epoll_fd, self._wake)
         self.timer = loop.call_later(TICK_SECONDS, self._tick)
 
@@ -90,6 +90,11 @@ cdef class Poller:
             PyMem_Free(self.scratch)
         if self.epoll_fd >= 0:
             close(self.epoll_fd)
+
+    cdef void read_clocks(self) noexcept:
+        """Both: within a batch, what the wall clock says follows from the other."""
+        self.now_ns = monotonic_ns()
+        self.wall_ahead_ns = wall_ns() - self.now_ns
 
     cdef int add(self, Pollable member, uint32_t events) except -1:
         cdef epoll_event event
@@ -143,7 +148,7 @@ cdef class Poller:
         cdef int count, i, slot
         cdef Pollable member
         count = epoll_wait(self.epoll_fd, events, BATCH, 0)
-        self.now_ns = monotonic_ns()
+        self.read_clocks()
         for i in range(count):
             slot = <int>(events[i].data.u64 & 0xffffffffu)
             member = <Pollable>self.members[slot]
@@ -156,9 +161,10 @@ cdef class Poller:
 
     def _tick(self):
         cdef Pollable member
-        cdef int64_t now = monotonic_ns()
+        cdef int64_t now
         cdef int slot
-        self.now_ns = now
+        self.read_clocks()
+        now = self.now_ns
         self.timer = self.loop.call_later(TICK_SECONDS, self._tick)
         for slot in range(len(self.members)):
             member = <Pollable>self.members[slot]

@@ -7,7 +7,6 @@ that the remaining budget pays for. Of the targets that may be asked, the deares
 from libc.stdint cimport INT64_MAX, int32_t, int64_t
 from libc.string cimport memset
 
-from fastgw._core.clock cimport wall_ns
 from fastgw._core.ledger cimport (
     NANO_USD, REFUSED_BUDGET, REFUSED_EXPIRED, REFUSED_PARALLEL, REFUSED_REQUEST_RATE, REFUSED_TOKEN_RATE, TOKENS, Denial, Ledger,
     Most)
@@ -85,7 +84,7 @@ cdef object join(Ledger ledger, Exchange x, Target target):
 cdef int reserve(Ledger ledger, Exchange x, Charged* to, str integration, bint is_free, Most* most, Denial* denial) except -2:
     """Reserve in a chain: the caller's, or an integration's beside it. Return -1 with *denial filled where it is refused."""
     cdef Caller caller = x.caller
-    cdef int64_t now = wall_ns()
+    cdef int64_t now = x.steps.poller.wall_now_ns()
     cdef int turn, got = -1
     cdef bint is_bounded = False, clamps = False
     memset(most, 0, sizeof(Most))

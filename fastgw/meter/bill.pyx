@@ -5,7 +5,6 @@ the input by its bytes, the output by the text that went by; such a record is ma
 """
 from libc.stdint cimport int64_t
 
-from fastgw._core.clock cimport wall_ns
 from fastgw._core.price cimport charge
 from fastgw._core.ring cimport CANCELLED
 from fastgw._core.usage cimport UsageTap
@@ -41,7 +40,8 @@ cdef int bill(Ledger ledger, Exchange x) except -1:
     elif x.usage_known or x.usage_estimated:
         x.cost_nano_usd = charge(&x.target.price.price, &x.usage)
     if x.slot >= 0:
-        ledger.settle(x.slot, wall_ns(), max(x.cost_nano_usd, 0), x.usage.input_tokens + x.usage.output_tokens, x.usage.output_tokens)
+        ledger.settle(x.slot, x.steps.poller.wall_now_ns(), max(x.cost_nano_usd, 0), x.usage.input_tokens + x.usage.output_tokens,
+                      x.usage.output_tokens)
         x.slot = -1
     return 0
 

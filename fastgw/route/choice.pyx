@@ -25,9 +25,10 @@ cdef Leaf choose_target(Exchange x, Route route, uint64_t draw):
     cdef Target target
     cdef Walk walk
     cdef int64_t tokens = x.body_bytes // BYTES_PER_TOKEN + 1
+    cdef int64_t now = monotonic_ns()
     cdef bint needs_price = caller.has_budget and caller.refuse_unknown_price and x.operation.metered
     facts = facts_of(x, tokens) if route.needs_facts else None
-    walk = route.begin(facts, wishes_of(x, route), tokens, max(x.scanned.max_tokens, 0), monotonic_ns())
+    walk = route.begin(facts, wishes_of(x, route), tokens, max(x.scanned.max_tokens, 0), now)
     x.walk = walk
     x.has_others = len(route.leaves) > 1
     x.candidates = []
@@ -45,7 +46,7 @@ cdef Leaf choose_target(Exchange x, Route route, uint64_t draw):
             x.candidates.append(target)
             if leaf.override_params or leaf.default_params or leaf.drop_params:
                 x.is_reshaped = True
-    leaf = walk.start(draw, monotonic_ns())
+    leaf = walk.start(draw, now)
     if leaf is None:
         raise none_left(x)
     x.deadline_ns = walk.deadline_ns
