@@ -24,7 +24,7 @@ from fastgw.place import MOST_WORKERS, CannotServe, explained, hold_state, ring_
 from fastgw.record.options import DrainOptions, drain_options
 from fastgw.record.pace import LOOK_SECONDS as PACE_LOOK_SECONDS
 from fastgw.record.pace import Pace
-from fastgw.snapshot.keyring import KEYS
+from fastgw.snapshot.keyring import KEYS, KEYS_MARK
 from fastgw.snapshot.load import Document
 from fastgw.snapshot.seal import KEY_FILE, SealError, Vault, open_vault
 from fastgw.worker import WorkerOptions, run_worker
@@ -38,7 +38,6 @@ MOST_FAILED_STARTS = 8         # of a worker, in a row; then whoever started the
 DRAIN_STOP_SECONDS = 15.0
 DRAIN = "drain"
 STORE_FILE = "store.db"
-MARK = "keys.mark"             # up to where keys are published
 QUIET = ("aiosqlite", "alembic", "httpcore2", "httpx2")     # they would log addresses and rows, of which some are secrets
 AFRESH = "ledger.afresh"       # there from before a ledger is made until it has taken over what the store knows
 CONTROL_PACKAGES = ("alembic", "cryptography", "granian", "sqlalchemy", "starlette")
@@ -237,7 +236,7 @@ class Supervisor:
             return False
         try:
             # must come before the ledger is made: its file may be the next to have the old one's number, by which the mark knows it
-            (self.state / MARK).unlink(missing_ok=True)
+            (self.state / KEYS_MARK).unlink(missing_ok=True)
             afresh.touch()
         except OSError as error:
             raise CannotServe(f"cannot use the state directory {self.state}: {error.strerror or error}") from error
@@ -255,7 +254,7 @@ class Supervisor:
             _, status = os.waitpid(child.pid, 0)
             os.close(child.ready_fd)
         if status != 0:
-            for name in (KEYS, MARK):
+            for name in (KEYS, KEYS_MARK):
                 (self.state / name).unlink(missing_ok=True)
         (self.state / AFRESH).unlink(missing_ok=True)
 

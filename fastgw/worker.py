@@ -35,7 +35,7 @@ from fastgw.record.options import DrainOptions
 from fastgw.snapshot.certificates import server_context
 from fastgw.snapshot.compile import Compiler
 from fastgw.snapshot.health import Health
-from fastgw.snapshot.keyring import KEYS
+from fastgw.snapshot.keyring import KEYS, KEYS_MARK
 from fastgw.snapshot.keywatch import KeyWatch
 from fastgw.snapshot.load import Document
 from fastgw.snapshot.seal import Vault
@@ -176,6 +176,7 @@ class Worker:
         self.table = TargetTable(targets_path(options.state), workers=options.workers, worker=options.index)
         self.keys = KeyWatch(options.state / KEYS, self.health)
         self.keys.refresh()
+        self.health.awaits_keys = options.has_control and not (options.state / KEYS_MARK).exists()
         self.compiler = Compiler(self.ledger, self.poller, Catalog.load(), self.table, keys=self.keys.file)
         self.watch = Watch(options.document.path, self.compiler, self.publish, self.health, options.state, options.vault)
         self.watch.start(options.document)
@@ -185,10 +186,16 @@ class Worker:
         self.front = front
         self.ring.set_gauge(GAUGES.index("pid"), os.getpid())
         self.acts += [(GAUGE_SECONDS, self.show_gauges), (QUIET_SECONDS, self.tidy), (RENEW_SECONDS, self.renew_tokens),
-                      (LOOK_SECONDS, self.keys.look)]
+                      (LOOK_SECONDS, self.look_for_keys)]
         if self.options.watch:
             self.acts.append((LOOK_SECONDS, self.watch.look))
         self.tasks = [asyncio.get_running_loop().create_task(self.every(seconds, act)) for seconds, act in self.acts]
+
+    def look_for_keys(self) -> None:
+        """Follow the file of keys; what makes ready is that all are there, and that what they lead to, published before them, serves."""
+        self.keys.look()
+        if self.health.awaits_keys and (self.options.state / KEYS_MARK).exists() and not self.keys.is_behind():
+            self.health.awaits_keys = self.watch.settled != self.watch.marks()
 
     def close(self) -> None:
         """Leave; nothing may run any more."""

@@ -29,14 +29,13 @@ from fastgw.control.turns import Trouble
 from fastgw.meter.catalog import Catalog
 from fastgw.record.names import GAUGES
 from fastgw.snapshot.accounts import Chain
-from fastgw.snapshot.keyring import KeyRing, KeyRow
+from fastgw.snapshot.keyring import KEYS_MARK, KeyRing, KeyRow
 from fastgw.snapshot.load import ConfigError, parse
 from fastgw.snapshot.published import Published, publish, published_path
 
 LOOK_SECONDS: Final = 0.5
 REACH_SECONDS: Final = 2.0
 REACH_LOOK_SECONDS: Final = 0.02
-MARK: Final = "keys.mark"
 STORE: Final = "the store"
 
 Read = Callable[[ColumnElement[bool]], Sequence[Mapping[str, Any]]]
@@ -260,7 +259,7 @@ def worker_gauge(ring: Path, name: str) -> int | None:
 
 
 def keep_mark(state: Path, mark: Mark) -> None:
-    path = state / MARK
+    path = state / KEYS_MARK
     aside = path.with_suffix(".tmp")
     aside.write_text(json.dumps({"store": mark.store, "ledger": mark.ledger, "revision": mark.revision}))
     os.replace(aside, path)
@@ -268,7 +267,7 @@ def keep_mark(state: Path, mark: Mark) -> None:
 
 def read_mark(state: Path) -> Mark:
     try:
-        found = json.loads((state / MARK).read_text())
+        found = json.loads((state / KEYS_MARK).read_text())
         return Mark(found["store"], found["ledger"], found["revision"])
     except (OSError, ValueError, KeyError):
         return Mark("", "", -1)

@@ -16,6 +16,7 @@ class Health:
         self.loaded_s = 0.0
         self.refused: str | None = None
         self.keys_refused: str | None = None
+        self.awaits_keys = False        # there is a control plane, and this machine never had the keys that it issues
         self.shadowed: tuple[str, ...] = ()
         self.stopping = False
 
@@ -23,12 +24,14 @@ class Health:
         return f"<Health snapshot {self.version}{', a newer one refused' if self.refused else ''}{', stopping' if self.stopping else ''}>"
 
     def ready(self) -> tuple[int, bytes]:
-        """(status, body) of /readyz: 503 before the first snapshot and while stopping."""
-        is_ready = self.version > 0 and not self.stopping
+        """(status, body) of /readyz: 503 before the first snapshot and the first keys, and while stopping."""
+        is_ready = self.version > 0 and not self.awaits_keys and not self.stopping
         body: dict[str, object] = {
             "status": "ready" if is_ready else "stopping" if self.stopping else "starting",
             "snapshot": {"version": self.version, "loaded_at": int(self.loaded_s)},
         }
+        if self.awaits_keys:
+            body["awaits"] = "the keys of the control plane, which were never published here"
         if self.refused:
             body["config_refused"] = self.refused
         if self.shadowed:

@@ -15,6 +15,7 @@ from msgspec import Struct
 from fastgw._core.keyfile import KeyFileWriter
 
 KEYS: Final = "keys"
+KEYS_MARK: Final = "keys.mark"      # up to where those of a store are published: there once all of them are
 
 _encode = msgspec.msgpack.Encoder().encode
 

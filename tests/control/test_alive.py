@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -21,6 +22,8 @@ from tests.fakes.mock import RunningMock, running_mock
 from tests.fakes.postgres import Postgres
 from tests.fakes.raw_client import RawClient
 from tests.fakes.upstream import Upstream, json_reply
+from tests.gateway.limited import chat, integrations, key_lines
+from tests.gateway.running import KEY, RunningGateway
 from tests.patience import PATIENCE_S, SLOW_DAY_S
 
 AT_ONCE_S = 1.0 + SLOW_DAY_S      # a second is promised
@@ -240,6 +243,19 @@ def test_two_machines_follow_one_store(postgres: Postgres, mock: RunningMock, tm
             assert time.monotonic() - began < AT_ONCE_S * 2
             one.ask("DELETE", f"/keys/{key_id}", status=204)
             assert two.seconds_until(key, {401}) < AT_ONCE_S * 2
+
+
+def test_machine_that_never_had_the_keys_is_not_ready(postgres: Postgres, mock: RunningMock, tmp_path: Path) -> None:
+    """Where the store cannot be reached at the first start, the file's keys are served, and /readyz keeps balancers away until it can."""
+    name = f"t{uuid4().hex}"
+    store = f'[control]\nstore = "postgresql://postgres@/{name}?host={postgres.directory}"\n'
+    with RunningGateway(tmp_path, store + integrations(mock.url) + key_lines(), control=True) as gateway, RawClient(gateway.url) as client:
+        assert chat(gateway.url, KEY).status == 200
+        told = client.ask("GET", "/readyz")
+        assert told.status == 503 and "the keys of the control plane" in json.loads(told.body)["awaits"]
+        postgres.execute(f"CREATE DATABASE {name}")
+        gateway.wait_until(lambda: client.ask("GET", "/readyz").status == 200, "the keys of the store")
+        assert "awaits" not in json.loads(client.ask("GET", "/readyz").body)
 
 
 def shared_secrets(one: Path, other: Path) -> None:

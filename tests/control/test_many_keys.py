@@ -16,10 +16,10 @@ from fastgw._core.ledger import Ledger
 from fastgw.control.accounts import LedgerAccounts
 from fastgw.control.options import ControlOptions
 from fastgw.control.pruning import DAY_NS, Pruner
-from fastgw.control.publish import MARK, StorePublisher, read_mark
+from fastgw.control.publish import StorePublisher, read_mark
 from fastgw.control.rotating import ROTATION_DUE
 from fastgw.control.store.tables import ALERTS, KEYS, REVOCATIONS
-from fastgw.snapshot.keyring import KeyRing
+from fastgw.snapshot.keyring import KEYS_MARK, KeyRing
 from fastgw.snapshot.load import load
 from fastgw.snapshot.seal import Vault
 from tests.control.callers import organisation_of, put, rows_of
@@ -85,7 +85,7 @@ def test_published_keys_are_noted_once_the_disk_has_them(control: Control, tmp_p
     """They serve before; a process that dies in between publishes them again, and one that settled has nothing to do."""
     control.ask("POST", "/keys", {"name": "app", "workspace": "default"}, 201)
     synced: list[bool] = []
-    monkeypatch.setattr(KeyRing, "sync", lambda ring: synced.append((tmp_path / MARK).exists()))
+    monkeypatch.setattr(KeyRing, "sync", lambda ring: synced.append((tmp_path / KEYS_MARK).exists()))
 
     def serves(publisher: StorePublisher, ring: KeyRing) -> None:
         assert len(ring) == 1 and publisher.is_published(publisher.mark.revision) and not synced
