@@ -118,7 +118,7 @@ cdef inline uint64_t take(Reading* reading) noexcept nogil:
     # nearly all are of one byte
     if reading.at < reading.end and reading.at[0] < 0x80:
         reading.at += 1
-        return reading.at[-1]
+        return (reading.at - 1)[0]
     return take_long(reading)
 
 
@@ -462,7 +462,7 @@ cdef class Rows:
         if version != VERSION or number > MOST_DIMENSIONS:
             raise ValueError(f"expected a body of version {VERSION}, found {version} with {number} dimensions")
         self.dimensions = <int>number
-        self.sums, self.histograms = <int>min(take(&self.reading), 255), <int>min(take(&self.reading), 255)
+        self.sums, self.histograms = <int>min(take(&self.reading), <uint64_t>255), <int>min(take(&self.reading), <uint64_t>255)
         self.known = []
         for at in range(self.dimensions):
             self.read_names(at)

@@ -83,7 +83,7 @@ cdef list put_limit(Exchange x):
     # of two targets of a plan, one may take less than the other could be paid for
     cdef int64_t limit = min(x.limit_set, most) if most else x.limit_set
     number = b"%d" % limit
-    for i in range(LIMIT_FIELDS):
+    for i in range(<int>LIMIT_FIELDS):
         if x.operation.limit_fields >> i & 1 and x.scanned.limits[i] > 0:
             is_stated = True
             if x.scanned.limits[i] > limit:

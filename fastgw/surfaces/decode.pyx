@@ -40,7 +40,7 @@ cdef int find_bounds(Exchange x, RequestFields* scanned) except -1:
     """The most output that the body allows, by the operation's fields; the greatest of two, since servers differ in which counts."""
     cdef int i
     scanned.max_tokens = -1
-    for i in range(LIMIT_FIELDS):
+    for i in range(<int>LIMIT_FIELDS):
         if x.operation.limit_fields >> i & 1:
             scanned.max_tokens = max(scanned.max_tokens, scanned.limits[i])
     if x.operation.name == "completions":
