@@ -50,4 +50,4 @@ createServer(async (request, response) => {
     response.statusCode = 500;
     response.end(String(error.stack));
   }
-}).listen(port, '127.0.0.1', () => console.log('ready'));
+}).listen(port, '127.0.0.1');
