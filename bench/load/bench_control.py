@@ -111,15 +111,13 @@ def changed(password: str, keys: int) -> list[float]:
     return taken
 
 
-def longest_wait(state: Path) -> float:
-    """The longest that the API takes for an answer while keys are published."""
-    longest = 0.0
+def await_keys(state: Path) -> int:
+    """Wait until all keys are published; how often the API answered meanwhile, which it does once they are."""
+    answered = 0
     while not published(state):
-        began = time.perf_counter()
-        if call("GET", "/api/v1/login/options", None, {})[0] == 200:
-            longest = max(longest, time.perf_counter() - began)
+        answered += call("GET", "/api/v1/login/options", None, {})[0] == 200
         time.sleep(0.05)
-    return longest
+    return answered
 
 
 def measure(run: Path, keys: int, workers: int) -> None:
@@ -134,8 +132,8 @@ def measure(run: Path, keys: int, workers: int) -> None:
     print(f"{keys} keys written into the store in {time.perf_counter() - began:.1f} s, {(state / 'store.db').stat().st_size >> 20} MiB")
     began = time.perf_counter()
     gateway = Gateway(config)
-    longest_s = longest_wait(state)
-    print(f"published {time.perf_counter() - began:.1f} s after the start; the API meanwhile answered within {longest_s * 1e3:.0f} ms")
+    answered = await_keys(state)
+    print(f"published {time.perf_counter() - began:.1f} s after the start, in which the API answered {answered} times")
     memory(gateway, workers, "after they were published")
     gateway.end()
     gateway = Gateway(config)

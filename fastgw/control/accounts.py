@@ -1,7 +1,9 @@
 """The accounts of the ledger behind what the store states: made when it is published, read when it is shown."""
 
 import os
+from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -12,7 +14,7 @@ from fastgw.control.api.call import moment
 from fastgw.control.api.spending import BudgetSpend, Spend
 from fastgw.control.api.written import Document
 from fastgw.snapshot import config as written
-from fastgw.snapshot.accounts import Chain, accounts_of, define_chain, extra_name, principal_budget
+from fastgw.snapshot.accounts import MOST_ALIKE, Chain, Owner, accounts_of, define_chain, define_chains, extra_name, principal_budget
 
 NANO: Final = 10**9
 SCALES: Final = {"usd": NANO, "tokens": 1, "requests": 1}
@@ -43,8 +45,12 @@ def limits_of(stored: StoredLimits) -> written.ShareLimits:
     """The same as the data plane's configuration has it."""
     if not stored.budgets and stored.rate is None and stored.max_parallel is None:
         return NO_LIMITS
-    budgets = tuple(written.Budget(usd=one.usd, tokens=one.tokens, requests=one.requests, window=one.window) for one in stored.budgets)
-    return written.ShareLimits(budget=budgets, rate=stored.rate, max_parallel=stored.max_parallel)
+    return written.ShareLimits(budget=budgets_of(stored.budgets), rate=stored.rate, max_parallel=stored.max_parallel)
+
+
+@lru_cache(MOST_ALIKE)
+def budgets_of(budgets: tuple[StoredBudget, ...]) -> tuple[written.Budget, ...]:
+    return tuple(written.Budget(usd=one.usd, tokens=one.tokens, requests=one.requests, window=one.window) for one in budgets)
 
 
 def read_limits(document: Document) -> StoredLimits:
@@ -70,6 +76,10 @@ class LedgerAccounts:
     def define(self, owner: str, words: str, stored: StoredLimits, expires_ns: int | None = None) -> Chain:
         """Find or make the accounts of an owner, with these limits."""
         return define_chain(self.ledger, owner, words, limits_of(stored), expires_ns)
+
+    def define_each(self, owners: Iterable[tuple[str, str, StoredLimits, int | None]]) -> list[Chain]:
+        """The same for many, who are all there once."""
+        return define_chains(self.ledger, [Owner(name, words, limits_of(stored), ends_ns) for name, words, stored, ends_ns in owners])
 
     def spend(self, owner: str, limits: Document) -> Spend:
         """What was used of the limits that a document states."""

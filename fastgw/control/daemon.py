@@ -1,6 +1,7 @@
 """The control process: the admin application under Granian on a socket, and what has to happen by itself beside it."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -42,6 +43,8 @@ STOP_SECONDS: Final = 5.0
 ROTATION_SECONDS: Final = 5.0
 SETTLE_SECONDS: Final = 1.0
 PRUNE_SECONDS: Final = 3600.0
+# By Python's own, to publish a million keys takes twice as long: what is made for each is looked at for cycles again and again.
+GC_THRESHOLDS: Final = (50_000, 10, 10)
 
 log = logging.getLogger("fastgw.control")
 
@@ -57,6 +60,7 @@ class Turn(NamedTuple):
 
 def run_control(options: ControlOptions) -> int:
     """Serve until told to stop; return the exit status: 1 where the store cannot be used."""
+    calm_collector()
     try:
         return uvloop.run(serve(options))
     except StoreUnavailable as error:
@@ -66,12 +70,20 @@ def run_control(options: ControlOptions) -> int:
 
 def run_recovery(options: ControlOptions) -> int:
     """Give a ledger that was made afresh what the store knows; return the exit status: 1 where the store cannot be used."""
+    calm_collector()
     try:
         uvloop.run(recover(options))
         return 0
     except StoreUnavailable as error:
         log.error("%s; what was spent before is not known here", error)
         return 1
+
+
+def calm_collector() -> None:
+    """Let collections of garbage leave alone what is loaded, and come seldom."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 async def recover(options: ControlOptions) -> None:

@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +22,7 @@ from fastgw.control.accounts import LedgerAccounts
 from fastgw.control.api.problem import Fault
 from fastgw.control.api.written import refused
 from fastgw.control.options import ControlOptions
-from fastgw.control.published import KEYS_AT_ONCE, Tables, key_rows, organisation_chain, read_keys, read_tables
+from fastgw.control.published import KEYS_AT_ONCE, ReadKey, Tables, key_rows, organisation_chain, read_keys, read_tables
 from fastgw.control.store.engine import Store, Transaction
 from fastgw.control.store.tables import KEYS, ORGANISATIONS, REVOCATIONS, STATE, USERS
 from fastgw.control.turns import Trouble
@@ -38,7 +38,7 @@ REACH_SECONDS: Final = 2.0
 REACH_LOOK_SECONDS: Final = 0.02
 STORE: Final = "the store"
 
-Read = Callable[[ColumnElement[bool]], Sequence[Mapping[str, Any]]]
+Read = Callable[[ColumnElement[bool]], Sequence[ReadKey]]
 
 log = logging.getLogger("fastgw.control")
 
@@ -217,7 +217,7 @@ class StorePublisher(Checker):
         last = ""
         while found := read(and_(KEYS.c.id > last, *wanted)):
             yield from key_rows(found, self.accounts)
-            last = found[-1]["id"]
+            last = found[-1].id
 
     def put_each(self, ids: Sequence[str], organisations: Sequence[str], read: Read) -> None:
         """Publish single keys, and all those of organisations."""

@@ -1,6 +1,6 @@
 """What of the store goes to the data plane, in the shapes that it reads: sections of its configuration, and keys."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal, NamedTuple
 
@@ -107,6 +107,10 @@ STORED_KEY: Final = msgspec.json.Decoder(StoredKey)
 STORED_OWNER: Final = msgspec.json.Decoder(StoredOwner)
 
 
+def expires_ns(stored: StoredKey) -> int | None:
+    return None if stored.expires_at is None else int(stored.expires_at.timestamp() * 1_000_000) * 1000
+
+
 def organisation_words(slug: str) -> tuple[str, str]:
     """An organisation's name in the ledger, and for people."""
     return f"organisation:{slug}", f"organisation {slug!r}"
@@ -117,12 +121,29 @@ def organisation_chain(slug: str, spec: str, accounts: LedgerAccounts) -> Chain:
     return accounts.define(*organisation_words(slug), STORED_OWNER.decode(spec))
 
 
-async def read_keys(connection: AsyncConnection, wanted: ColumnElement[bool]) -> Sequence[Mapping[str, Any]]:
-    """The first of some keys, with what stands elsewhere: the slugs above them, and the limits of their user and organisation."""
+class ReadKey(NamedTuple):
+    """A key with what stands elsewhere: the slugs above it, and the limits of its user and organisation."""
+
+    id: str
+    name: str
+    digest: bytes
+    previous_digest: bytes | None
+    previous_until_ns: int | None
+    spec: str
+    user_id: str | None
+    workspace: str
+    email: str | None           # of its user, where it has one
+    user_spec: str
+    organisation: str
+    organisation_spec: str
+
+
+async def read_keys(connection: AsyncConnection, wanted: ColumnElement[bool]) -> Sequence[ReadKey]:
+    """The first of some keys."""
     query = (
         select(
-            KEYS, WORKSPACES.c.slug.label("workspace"), USERS.c.email, USERS.c.spec.label("user_spec"),
-            ORGANISATIONS.c.slug.label("organisation"), ORGANISATIONS.c.spec.label("organisation_spec"))
+            KEYS.c.id, KEYS.c.name, KEYS.c.digest, KEYS.c.previous_digest, KEYS.c.previous_until_ns, KEYS.c.spec, KEYS.c.user_id,
+            WORKSPACES.c.slug, USERS.c.email, USERS.c.spec, ORGANISATIONS.c.slug, ORGANISATIONS.c.spec)
         .join(WORKSPACES, WORKSPACES.c.id == KEYS.c.workspace_id)
         .join(ORGANISATIONS, ORGANISATIONS.c.id == KEYS.c.organisation_id)
         .join(USERS, USERS.c.id == KEYS.c.user_id, isouter=True)
@@ -130,10 +151,10 @@ async def read_keys(connection: AsyncConnection, wanted: ColumnElement[bool]) ->
         .order_by(KEYS.c.id)
         .limit(KEYS_AT_ONCE)
     )  # fmt: skip
-    return [dict(row) for row in (await connection.execute(query)).mappings()]
+    return [ReadKey._make(row) for row in await connection.execute(query)]
 
 
-def key_rows(rows: Iterable[Mapping[str, Any]], accounts: LedgerAccounts) -> Iterator[KeyRow]:
+def key_rows(rows: Sequence[ReadKey], accounts: LedgerAccounts) -> Iterator[KeyRow]:
     """What is published of keys: each of them, and for a while the one that it replaced."""
     above: dict[str, Above] = {}        # many keys have the same
 
@@ -143,21 +164,22 @@ def key_rows(rows: Iterable[Mapping[str, Any]], accounts: LedgerAccounts) -> Ite
             above[owner] = Above(accounts.define(owner, words, stored), stored.status == "active")
         return above[owner]
 
-    for row in rows:
-        stored = STORED_KEY.decode(row["spec"])
-        expires_ns = None if stored.expires_at is None else int(stored.expires_at.timestamp() * 1_000_000) * 1000
-        chain, _ = shared(*organisation_words(row["organisation"]), row["organisation_spec"])
+    documents = [STORED_KEY.decode(row.spec) for row in rows]
+    chains = accounts.define_each(
+        (f"key:{row.id}", f"key {row.name!r}", stored, expires_ns(stored)) for row, stored in zip(rows, documents, strict=True))
+    for row, stored, own in zip(rows, documents, chains, strict=True):
+        chain, _ = shared(*organisation_words(row.organisation), row.organisation_spec)
         metadata, enabled = stored.metadata, stored.enabled
-        if row["user_id"] is not None:
-            user = shared(f"user:{row['user_id']}", f"user {row['email']!r}", row["user_spec"])
+        if row.email is not None:
+            user = shared(f"user:{row.user_id}", f"user {row.email!r}", row.user_spec)
             chain, enabled = chain + user.chain, enabled and user.is_active
-            metadata = {"_user": row["email"], **metadata}
-        chain += accounts.define(f"key:{row['id']}", f"key {row['name']!r}", stored, expires_ns)
+            metadata = {"_user": row.email, **metadata}
+        chain += own
         entry = KeyEntry(
-            name=row["name"], id=row["id"], workspace=row["workspace"], chain=tuple(zip(chain.indexes, chain.names, strict=True)),
-            organisation=row["organisation"], user=row["email"], models=stored.models, integrations=stored.integrations,
+            name=row.name, id=row.id, workspace=row.workspace, chain=tuple(zip(chain.indexes, chain.names, strict=True)),
+            organisation=row.organisation, user=row.email, models=stored.models, integrations=stored.integrations,
             integration=stored.integration, metadata=metadata, config=stored.config, allow_config_override=stored.allow_config_override,
             admission=stored.admission, has_budget=chain.has_budget, counts_tokens=chain.counts_tokens)
-        yield KeyRow(row["digest"], entry, enabled)
-        if row["previous_digest"] is not None:
-            yield KeyRow(row["previous_digest"], entry, enabled, row["previous_until_ns"])
+        yield KeyRow(row.digest, entry, enabled)
+        if row.previous_digest is not None and row.previous_until_ns is not None:
+            yield KeyRow(row.previous_digest, entry, enabled, row.previous_until_ns)

@@ -5,6 +5,8 @@ has the dollar budget of the longest window. Every other budget is an account of
 it counts and the order in which budgets are written says nothing.
 """
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
@@ -17,7 +19,18 @@ from fastgw.snapshot.shares import Share
 UNITS = {"usd": "nano_usd", "tokens": "tokens", "requests": "requests"}
 WINDOW_DAYS = {"total": 1_000_000, "month": 31, "week": 7, "day": 1}
 
+MOST_ALIKE: Final = 1024        # limits that are kept, as many keys have the same
+
 Limited = written.Key | written.Workspace | written.ShareLimits
+
+
+class Owner(NamedTuple):
+    """Whose accounts these are, what messages call it, and what it is held to."""
+
+    name: str
+    words: str
+    limits: Limited
+    expires_ns: int | None = None
 
 
 class Chain(Struct, frozen=True):
@@ -51,35 +64,64 @@ def extra_name(owner: str, unit: str, window: str) -> str:
 
 def accounts_of(owner: str, limits: Limited, expires_ns: int | None = None) -> list[tuple[str, Limits]]:
     """The accounts of an owner by name, with their limits; the principal last."""
-    own, rate = principal_budget(limits.budget), limits.rate or written.Rate()
+    held = held_to(limits.budget, limits.rate, limits.max_parallel, expires_ns)
+    return [(owner + ending, one) for ending, one in held]
+
+
+@lru_cache(MOST_ALIKE)
+def held_to(
+    budgets: Sequence[written.Budget], rate: written.Rate | None, max_parallel: int | None, expires_ns: int | None,
+) -> list[tuple[str, Limits]]:
+    """The same by how the names end."""
+    own, rate = principal_budget(budgets), rate or written.Rate()
     extras = [
-        (extra_name(owner, budget.unit, budget.window), Limits(unit=UNITS[budget.unit], budget=budget.amount, window=budget.window))
-        for budget in sorted(limits.budget, key=length_of) if budget is not own
+        (extra_name("", budget.unit, budget.window), Limits(unit=UNITS[budget.unit], budget=budget.amount, window=budget.window))
+        for budget in sorted(budgets, key=length_of) if budget is not own
     ]
     principal = Limits(
         budget=None if own is None else own.amount, window="total" if own is None else own.window,
-        requests_per_minute=rate.requests_per_minute, tokens_per_minute=rate.tokens_per_minute, max_parallel=limits.max_parallel,
+        requests_per_minute=rate.requests_per_minute, tokens_per_minute=rate.tokens_per_minute, max_parallel=max_parallel,
         expires_ns=expires_ns,
     )
-    return [*extras, (owner, principal)]
+    return [*extras, ("", principal)]
+
+
+@lru_cache(MOST_ALIKE)
+def units_of(budgets: Sequence[written.Budget]) -> frozenset[str]:
+    return frozenset(budget.unit for budget in budgets)
 
 
 def define_chain(ledger: Ledger, owner: str, words: str, limits: Limited, expires_ns: int | None = None) -> Chain:
     """Find or make the accounts of an owner, whom messages call by `words`."""
-    accounts = accounts_of(owner, limits, expires_ns)
-    names = [name for name, _ in accounts]
+    return define_chains(ledger, [Owner(owner, words, limits, expires_ns)])[0]
+
+
+def define_chains(ledger: Ledger, owners: Sequence[Owner]) -> list[Chain]:
+    """The same for many, each there once, under one lock; the chain of each."""
+    held = [accounts_of(one.name, one.limits, one.expires_ns) for one in owners]
+    chains, at = [], 0
     with ledger.locked():
-        moved = moved_budgets(ledger, owner, limits.budget)
-        indexes = ledger.define_many(names, [held for _, held in accounts])
-        for source, name, view in moved:
-            index = indexes[names.index(name)]
-            ledger.set_spent(index, view.spent)
-            # the window it began in, too; each account keeps its own lifetimes, or days would show what was counted before
-            ledger.restore(index, view._replace(lifetime=0, lifetime_tokens=0, lifetime_requests=0))
-            if source not in names:
-                ledger.define(source)           # its count has gone on elsewhere, and must not come back
-    units = {budget.unit for budget in limits.budget}
-    return Chain(tuple(indexes), (words,) * len(names), "usd" in units, "tokens" in units)
+        moved = [moved_budgets(ledger, one.name, one.limits.budget) for one in owners]
+        indexes = ledger.define_many(
+            [name for accounts in held for name, _ in accounts], [limits for accounts in held for _, limits in accounts])
+        for one, accounts, moves in zip(owners, held, moved, strict=True):
+            own = tuple(indexes[at : at + len(accounts)])
+            at += len(accounts)
+            if moves:
+                move(ledger, dict(zip([name for name, _ in accounts], own, strict=True)), moves)
+            units = units_of(one.limits.budget)
+            chains.append(Chain(own, (one.words,) * len(own), "usd" in units, "tokens" in units))
+    return chains
+
+
+def move(ledger: Ledger, indexes: dict[str, int], moves: Sequence[tuple[str, str, AccountView]]) -> None:
+    """Let counts go on in other accounts of their owner; `indexes` are of those that it has now."""
+    for source, name, view in moves:
+        ledger.set_spent(indexes[name], view.spent)
+        # the window it began in, too; each account keeps its own lifetimes, or days would show what was counted before
+        ledger.restore(indexes[name], view._replace(lifetime=0, lifetime_tokens=0, lifetime_requests=0))
+        if source not in indexes:
+            ledger.define(source)           # its count has gone on elsewhere, and must not come back
 
 
 def moved_budgets(ledger: Ledger, owner: str, budgets: Sequence[written.Budget]) -> list[tuple[str, str, AccountView]]:
