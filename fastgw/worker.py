@@ -176,7 +176,9 @@ class Worker:
         self.table = TargetTable(targets_path(options.state), workers=options.workers, worker=options.index)
         self.keys = KeyWatch(options.state / KEYS, self.health)
         self.keys.refresh()
-        self.health.awaits_keys = options.has_control and not (options.state / KEYS_MARK).exists()
+        # a store of this machine alone, which it has just made, has no keys
+        has_shared_store = options.has_control and bool(options.document.config.control.store_url)
+        self.health.awaits_keys = has_shared_store and not (options.state / KEYS_MARK).exists()
         self.compiler = Compiler(self.ledger, self.poller, Catalog.load(), self.table, keys=self.keys.file)
         self.watch = Watch(options.document.path, self.compiler, self.publish, self.health, options.state, options.vault)
         self.watch.start(options.document)

@@ -71,7 +71,7 @@ def accounts_of(owner: str, limits: Limited, expires_ns: int | None = None) -> l
 @lru_cache(MOST_ALIKE)
 def held_to(
     budgets: Sequence[written.Budget], rate: written.Rate | None, max_parallel: int | None, expires_ns: int | None,
-) -> list[tuple[str, Limits]]:
+) -> tuple[tuple[str, Limits], ...]:
     """The same by how the names end."""
     own, rate = principal_budget(budgets), rate or written.Rate()
     extras = [
@@ -83,7 +83,7 @@ def held_to(
         requests_per_minute=rate.requests_per_minute, tokens_per_minute=rate.tokens_per_minute, max_parallel=max_parallel,
         expires_ns=expires_ns,
     )
-    return [*extras, ("", principal)]
+    return *extras, ("", principal)
 
 
 @lru_cache(MOST_ALIKE)

@@ -16,7 +16,7 @@ class Health:
         self.loaded_s = 0.0
         self.refused: str | None = None
         self.keys_refused: str | None = None
-        self.awaits_keys = False        # there is a control plane, and this machine never had the keys that it issues
+        self.awaits_keys = False        # others share the store, and this machine never had its keys
         self.shadowed: tuple[str, ...] = ()
         self.stopping = False
 
@@ -31,7 +31,7 @@ class Health:
             "snapshot": {"version": self.version, "loaded_at": int(self.loaded_s)},
         }
         if self.awaits_keys:
-            body["awaits"] = "the keys of the control plane, which were never published here"
+            body["awaits"] = "the keys of the store, which were never published here"
         if self.refused:
             body["config_refused"] = self.refused
         if self.shadowed:

@@ -252,7 +252,7 @@ def test_machine_that_never_had_the_keys_is_not_ready(postgres: Postgres, mock: 
     with RunningGateway(tmp_path, store + integrations(mock.url) + key_lines(), control=True) as gateway, RawClient(gateway.url) as client:
         assert chat(gateway.url, KEY).status == 200
         told = client.ask("GET", "/readyz")
-        assert told.status == 503 and "the keys of the control plane" in json.loads(told.body)["awaits"]
+        assert told.status == 503 and "the keys of the store" in json.loads(told.body)["awaits"]
         postgres.execute(f"CREATE DATABASE {name}")
         gateway.wait_until(lambda: client.ask("GET", "/readyz").status == 200, "the keys of the store")
         assert "awaits" not in json.loads(client.ask("GET", "/readyz").body)
