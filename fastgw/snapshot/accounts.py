@@ -101,22 +101,27 @@ def define_chains(ledger: Ledger, owners: Sequence[Owner]) -> list[Chain]:
     held = [accounts_of(one.name, one.limits, one.expires_ns) for one in owners]
     chains, at = [], 0
     with ledger.locked():
-        moved = [moved_budgets(ledger, one.name, one.limits.budget) for one in owners]
+        for one, accounts in zip(owners, held, strict=True):
+            move_budgets(ledger, one, accounts)
         indexes = ledger.define_many(
             [name for accounts in held for name, _ in accounts], [limits for accounts in held for _, limits in accounts])
-        for one, accounts, moves in zip(owners, held, moved, strict=True):
+        for one, accounts in zip(owners, held, strict=True):
             own = tuple(indexes[at : at + len(accounts)])
             at += len(accounts)
-            if moves:
-                move(ledger, dict(zip([name for name, _ in accounts], own, strict=True)), moves)
             units = units_of(one.limits.budget)
             chains.append(Chain(own, (one.words,) * len(own), "usd" in units, "tokens" in units))
     return chains
 
 
-def move(ledger: Ledger, indexes: dict[str, int], moves: Sequence[tuple[str, str, AccountView]]) -> None:
-    """Let counts go on in other accounts of their owner; `indexes` are of those that it has now."""
-    for source, name, view in moves:
+def move_budgets(ledger: Ledger, owner: Owner, accounts: Sequence[tuple[str, Limits]]) -> None:
+    """Let counts go on in other accounts of their owner, where a longer window came or went."""
+    moved = moved_budgets(ledger, owner.name, owner.limits.budget)
+    if not moved:
+        return
+    # each owner by itself, since workers go on counting: what they add between reading a count and writing it elsewhere is lost
+    names = [name for name, _ in accounts]
+    indexes = dict(zip(names, ledger.define_many(names, [held for _, held in accounts]), strict=True))
+    for source, name, view in moved:
         ledger.set_spent(indexes[name], view.spent)
         # the window it began in, too; each account keeps its own lifetimes, or days would show what was counted before
         ledger.restore(indexes[name], view._replace(lifetime=0, lifetime_tokens=0, lifetime_requests=0))
